@@ -32,6 +32,7 @@ mod ranges;
 mod reading;
 mod referrers;
 mod replicas;
+mod rows;
 mod sample;
 mod save;
 mod saved_image;

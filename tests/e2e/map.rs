@@ -6,7 +6,7 @@ use crate::{
 };
 use porthole_tests::{
     Result,
-    images::DEBIAN,
+    images::{DEBIAN, layout, manifest_digest},
     page::Page,
     program::fixtures,
     servers::{Access, Nginx, Registry},
@@ -27,6 +27,14 @@ fn bytes(path: &Path, seen: &mut BTreeSet<u64>) -> Result<u64> {
         }
     }
     Ok(sum)
+}
+
+/// Bytes of each layer's blob.
+fn blobs() -> Result<Vec<u64>> {
+    let digest = manifest_digest(&fixtures(), DEBIAN, "latest")?;
+    let blob = layout(&fixtures(), DEBIAN).join("blobs/sha256").join(digest.trim_start_matches("sha256:"));
+    let manifest: Value = serde_json::from_slice(&fs::read(blob)?)?;
+    Ok(manifest["layers"].as_array().into_iter().flatten().filter_map(|layer| layer["size"].as_u64()).collect())
 }
 
 /// Path, bytes and area of each tile.
@@ -62,6 +70,22 @@ fn areas_are_the_sizes_of_what_umoci_unpacked() -> Result<()> {
     let total = page.browser().attribute("#map-total", "data-bytes")?;
     assert_eq!(total, Some(bytes(&root, &mut BTreeSet::new())?.to_string()));
     axe(&page, "the map")?;
+
+    // By what is downloaded, the areas add up to about the layers' blobs, of which some hold what was deleted later.
+    page.browser().click("[data-measure=download]")?;
+    let all = page.until("the map by download", |page| {
+        let smaller = page.browser().attribute("#map-total", "data-bytes")? != total;
+        Ok(Some(tiles(page)?).filter(|tiles| smaller && tiles.len() > 100))
+    })?;
+    let sum: u64 = all.iter().filter(|(path, ..)| !path.contains('/')).map(|(_, bytes, _)| bytes).sum();
+    let blobs: u64 = blobs()?.iter().sum();
+    assert!(sum <= blobs && sum * 10 >= blobs * 8, "{sum} of {blobs}");
+    assert!(page.browser().url()?.contains("area=download"), "{}", page.browser().url()?);
+    axe(&page, "the map by download")?;
+    page.browser().click("[data-measure=size]")?;
+    page.until("the map by size", |page| {
+        Ok((page.browser().attribute("#map-total", "data-bytes")? == total).then_some(()))
+    })?;
 
     // By the mouse into a directory, by the keyboard further and back.
     let crumb = |page: &Page, wanted: &str| {

@@ -2,9 +2,11 @@
 //!
 //! `#/v1/<reference>?platform=…&view=…&layer=…&path=…&line=…&offset=…&read=1&tab=…&with=…&with-platform=…&ignore=…&base=…&find=…&regex=1&nocase=1
 //! &utf16=1&glob=…&name=…&type=…&deleted=1&confidence=…
-//! &list=repositories&order=version&names=…&map=…` — each part optional and percent-encoded, unknown keys kept.
+//! &list=repositories&order=version&names=…&map=…&area=download` — each part optional and percent-encoded, unknown keys kept.
 
-use crate::protocol::{NameList, NameQuery, NameSort, PackageQuery, SearchQuery, ShownConfidence, ViewMode};
+use crate::protocol::{
+    MapMeasure, NameList, NameQuery, NameSort, PackageQuery, SearchQuery, ShownConfidence, ViewMode,
+};
 use std::fmt;
 
 /// What the address names. `Default` is the start page.
@@ -44,6 +46,8 @@ pub struct Address {
     pub confidence: ShownConfidence,
     /// The directory that fills the map of files, escaped; `/` is the root. `None`: the files are a tree.
     pub map: Option<String>,
+    /// What the areas of that map are proportional to.
+    pub measure: MapMeasure,
     /// Which tags or repositories are shown.
     pub names: NameQuery,
     /// Keys of other versions of this page, decoded, in their order.
@@ -176,6 +180,7 @@ impl Address {
             "layer" => self.layer = some(),
             "path" => self.path = some(),
             "map" => self.map = some(),
+            "area" if value == "download" => self.measure = MapMeasure::Download,
             "with" => self.with = some(),
             "with-platform" => self.with_platform = some(),
             "ignore" => self.ignore = some(),
@@ -269,6 +274,7 @@ impl fmt::Display for Address {
             ("offset", offset.as_deref()),
             ("read", self.reading.then_some("1")),
             ("map", self.map.as_deref()),
+            ("area", (self.measure == MapMeasure::Download).then_some("download")),
             ("tab", tab),
             ("with", self.with.as_deref()),
             ("with-platform", self.with_platform.as_deref()),
@@ -389,11 +395,12 @@ mod tests {
                     },
                     confidence: ShownConfidence::High,
                     map: Some("/".into()),
+                    measure: MapMeasure::Download,
                     names: NameQuery { list: NameList::Repositories, filter: "a/b".into(), sort: NameSort::Version },
                     unknown: vec![("é".into(), String::new())],
                     ..Address::of("x")
                 },
-                "#/v1/x?path=a&line=12&offset=4096&read=1&map=/&find=a%3Db%26c&regex=1&nocase=1&utf16=1&glob=%2A.conf&name=lib&type=deb&against=sha256:ab&deleted=1&confidence=high&list=repositories&order=version&names=a/b&%C3%A9=",
+                "#/v1/x?path=a&line=12&offset=4096&read=1&map=/&area=download&find=a%3Db%26c&regex=1&nocase=1&utf16=1&glob=%2A.conf&name=lib&type=deb&against=sha256:ab&deleted=1&confidence=high&list=repositories&order=version&names=a/b&%C3%A9=",
             ),
         ];
         for (route, text) in rows {

@@ -174,6 +174,25 @@ impl RowList {
         Some(protocol::FileRow { place: line.place, siblings, ..line.row(view)? })
     }
 
+    /// The path of the first row from `from` on, and then from the top, whose name begins with a text: small letters stand for
+    /// large ones, too.
+    pub fn begins_with(&self, tree: &FileTree, text: &str, from: u64) -> Option<Vec<u8>> {
+        let text = text.to_lowercase();
+        // Almost every text is plain, and then no name has to be copied.
+        let plain = text.is_ascii() && !text.contains('\\');
+        let begins = |line: &&Line| {
+            let name = tree.name(line.node);
+            match plain {
+                true => name.get(..text.len()).is_some_and(|head| head.eq_ignore_ascii_case(text.as_bytes())),
+                false => path::escape(name).to_lowercase().starts_with(&text),
+            }
+        };
+        let from = usize::try_from(from).unwrap_or(usize::MAX).min(self.lines.len());
+        let (before, after) = self.lines.split_at(from);
+        let line = after.iter().chain(before).find(begins)?;
+        Some(tree.path(line.node))
+    }
+
     /// The row at a path, and its index in the list.
     pub fn find(
         &self,
@@ -274,6 +293,8 @@ fn sort(view: &FileView) -> tree::Sort {
     match view.sort {
         protocol::RowSort::Name => tree::Sort::Name,
         protocol::RowSort::Size => tree::Sort::Size,
+        protocol::RowSort::Time => tree::Sort::Time,
+        protocol::RowSort::Layer => tree::Sort::Layer,
     }
 }
 
@@ -404,6 +425,42 @@ mod tests {
         assert_eq!(list(&tree, &view, &Expansion::default()), ["etc"]);
         let nothing = FileView { filter: "nothing".into(), ..by_name() };
         assert_eq!(list(&tree, &nothing, &Expansion::all()), [""; 0]);
+    }
+
+    #[test]
+    fn orders_of_siblings() {
+        let mut tree = FileTree::new(100);
+        for (layer, entries) in
+            [[("a", 3, 10), ("b", 1, 30), ("c", 2, 20)], [("b", 9, 5), ("d/x", 1, 40), ("e", 0, 30)]].iter().enumerate()
+        {
+            tree.begin(layer as u32);
+            for &(path, size, mtime) in entries {
+                tree.apply(&Entry { size, mtime, ..Entry::new(path, Kind::File) }).unwrap();
+            }
+            tree.commit();
+        }
+        let sorted = |sort| list(&tree, &FileView { sort, ..FileView::default() }, &Expansion::default());
+        use protocol::RowSort;
+        assert_eq!(sorted(RowSort::Name), ["a", "b", "c", "d", "e"]);
+        assert_eq!(sorted(RowSort::Size), ["b", "a", "c", "d", "e"]);
+        assert_eq!(sorted(RowSort::Time), ["e", "c", "a", "b", "d"], "a directory without an entry has no time");
+        assert_eq!(sorted(RowSort::Layer), ["b", "d", "e", "a", "c"]);
+    }
+
+    #[test]
+    fn a_name_is_found_by_its_beginning() {
+        let tree = sample();
+        let mut listing = RowList::default();
+        listing.flatten(&tree, &by_name(), 1, &Expansion::all());
+        let found = |text: &str, from| {
+            let path = listing.begins_with(&tree, text, from);
+            path.map(|path| String::from_utf8_lossy(&path).into_owned())
+        };
+        assert_eq!(found("s", 0).as_deref(), Some("etc/ssl"));
+        assert_eq!(found("S", 3).as_deref(), Some("srv"));
+        assert_eq!(found("cert", 5).as_deref(), Some("etc/ssl/Cert.pem"), "from the top again");
+        assert_eq!(found("usr", 0), None, "what is deleted has no row");
+        assert_eq!(found("h", u64::MAX).as_deref(), Some("etc/hosts"));
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub use evidence::{
 pub use export::{BillFormat, ExportWish};
 pub use failure::{FailureCause, FailureNotice, Remedy};
 pub use image::{DocumentText, HistoryEntry, ImageLayer, ImageSummary, InstructionLine};
-pub use map::{FileMap, MapTile, MapWish};
+pub use map::{FileMap, MapMeasure, MapTile, MapWish};
 pub use names::{NameList, NameQuery, NameRow, NameSort, NameState, NameWindow, TagFacts};
 pub use overview::{
     ArtifactBlob, ArtifactSummary, BaseFact, DocumentFact, FindingFact, FindingLink, OtherEntry, OtherRole,
@@ -270,6 +270,13 @@ pub enum Command {
     Map {
         /// Which directory, and how many areas.
         wish: MapWish,
+    },
+    /// Find a row by the beginning of its name. Answered with [`Event::RowNamed`].
+    NameRow {
+        /// What it begins with, as the row is escaped; small letters stand for large ones, too.
+        text: String,
+        /// Index of the row to begin at. After the last row comes the first.
+        from: u64,
     },
     /// Say where a symbolic link leads to. Answered with [`Event::LinkTarget`].
     FollowLink {

@@ -1,6 +1,6 @@
 //! Lists of special files: a filter may begin with `is:` and the name of one.
 
-use porthole_core::tree::{FileTree, NodeId, Survey};
+use porthole_core::tree::{FileTree, NodeId, Sort};
 use std::collections::HashSet;
 
 /// What makes files special.
@@ -18,12 +18,24 @@ pub enum SpecialFiles {
     Ambiguous,
     /// The same content is at another path. None are known before contents are compared.
     Copies,
+    /// The largest files.
+    Biggest,
+    /// The files that were modified last.
+    Newest,
 }
 
 impl SpecialFiles {
     /// Every list, as they are offered.
-    pub const ALL: [Self; 6] =
-        [Self::SetUid, Self::SetGid, Self::Capabilities, Self::WorldWritable, Self::Ambiguous, Self::Copies];
+    pub const ALL: [Self; 8] = [
+        Self::Biggest,
+        Self::Newest,
+        Self::SetUid,
+        Self::SetGid,
+        Self::Capabilities,
+        Self::WorldWritable,
+        Self::Ambiguous,
+        Self::Copies,
+    ];
 
     /// The word after `is:`.
     pub fn name(self) -> &'static str {
@@ -34,25 +46,30 @@ impl SpecialFiles {
             Self::WorldWritable => "world-writable",
             Self::Ambiguous => "ambiguous",
             Self::Copies => "copied",
+            Self::Biggest => "biggest",
+            Self::Newest => "newest",
         }
     }
 
-    /// The paths of the final tree, at most [`Survey::LISTED`] of each list but the copies.
+    /// The paths of the final tree: all copies, [`TOP`] of the biggest and of the newest, at most [`LISTED`](porthole_core::tree::Survey::LISTED) of any other
+    /// list.
     pub(crate) fn nodes(self, tree: &FileTree) -> HashSet<NodeId> {
-        if self == Self::Copies {
-            return tree.copies().into_iter().flat_map(|copies| copies.nodes).collect();
-        }
-        let Survey { set_uid, set_gid, capabilities, world_writable, ambiguous, .. } = tree.survey();
-        let marked = match self {
-            Self::SetUid => set_uid,
-            Self::SetGid => set_gid,
-            Self::Capabilities => capabilities,
-            Self::WorldWritable => world_writable,
-            Self::Ambiguous | Self::Copies => ambiguous,
+        let nodes = match self {
+            Self::Copies => tree.copies().into_iter().flat_map(|copies| copies.nodes).collect(),
+            Self::Biggest => tree.top_files(Sort::Size, TOP),
+            Self::Newest => tree.top_files(Sort::Time, TOP),
+            Self::SetUid => tree.survey().set_uid.nodes,
+            Self::SetGid => tree.survey().set_gid.nodes,
+            Self::Capabilities => tree.survey().capabilities.nodes,
+            Self::WorldWritable => tree.survey().world_writable.nodes,
+            Self::Ambiguous => tree.survey().ambiguous.nodes,
         };
-        marked.nodes.into_iter().collect()
+        nodes.into_iter().collect()
     }
 }
+
+/// How many files the lists of the biggest and of the newest have.
+const TOP: usize = 100;
 
 /// The list that a filter as typed names, and the rest of the filter.
 ///
@@ -76,7 +93,8 @@ mod tests {
         assert_eq!(split("usr is:x"), Ok((None, "usr is:x")));
         assert_eq!(split(" is:set-uid"), Ok((Some(SpecialFiles::SetUid), "")));
         assert_eq!(split("is:copied *.so"), Ok((Some(SpecialFiles::Copies), "*.so")));
-        let expected = "expected one of set-uid, set-gid, capable, world-writable, ambiguous, copied, got `new`";
+        let expected =
+            "expected one of biggest, newest, set-uid, set-gid, capable, world-writable, ambiguous, copied, got `new`";
         assert_eq!(split("is:new"), Err(expected.to_owned()));
     }
 }

@@ -143,6 +143,8 @@ pub struct State {
     pub saved: Option<(String, String)>,
     /// Where a symbolic link led, to be shown.
     pub link_target: Option<FindingLink>,
+    /// The row that was found by its name, and is not selected yet.
+    pub named_row: Option<String>,
     /// References that were opened on this machine, pinned ones first.
     pub recent: Rc<Vec<RecentReference>>,
     /// Further ones are kept.

@@ -5,7 +5,7 @@ use crate::protocol::{FileMap, MapTile, RowKind};
 use porthole_core::{
     path,
     tar::Kind,
-    tree::{NodeId, Row, Sort, View},
+    tree::{Content, FileTree, NodeId, Row, Sort, View},
 };
 
 /// A rectangle in pixels.
@@ -38,8 +38,47 @@ impl Area {
     }
 }
 
-/// Lays out what a view shows at and below a directory in an area of pixels.
-pub(crate) fn map(view: &View<'_>, at: NodeId, width: u32, height: u32) -> FileMap {
+/// Figures that areas are proportional to, other than sizes: one of each node, with what is below it.
+pub(crate) struct Weights<'v, 't, F> {
+    view: &'v View<'t>,
+    below: Vec<u64>,
+    of: F,
+}
+
+impl<'v, 't, F: Fn(Content) -> u64> Weights<'v, 't, F> {
+    /// Adds up the weights of all contents that a view shows.
+    pub(crate) fn new(tree: &FileTree, view: &'v View<'t>, of: F) -> Self {
+        let mut below = vec![0_u64; tree.len()];
+        for node in tree.nodes().rev() {
+            let own = view.contents(node).into_iter().map(&of).fold(0, u64::saturating_add);
+            let Some(sum) = below.get_mut(node.0 as usize) else { continue };
+            *sum = sum.saturating_add(own);
+            let sum = *sum;
+            if let Some(above) = below.get_mut(tree.parent_of(node).0 as usize) {
+                *above = above.saturating_add(sum);
+            }
+        }
+        Self { view, below, of }
+    }
+
+    /// The weight of a row; `place` is how many rows with content its node has before it.
+    fn of(&self, row: &Row, place: usize) -> u64 {
+        let own = self.view.contents(row.node);
+        if row.kind == Kind::Directory {
+            let own = own.into_iter().map(&self.of).fold(0, u64::saturating_add);
+            return self.below.get(row.node.0 as usize).copied().unwrap_or_default().saturating_sub(own);
+        }
+        own.get(place).map_or(0, |content| (self.of)(*content))
+    }
+}
+
+/// Lays out what a view shows at and below a directory in an area of pixels, by sizes unless there are weights.
+pub(crate) fn map<F: Fn(Content) -> u64>(
+    view: &View<'_>,
+    at: NodeId,
+    (width, height): (u32, u32),
+    weights: Option<&Weights<'_, '_, F>>,
+) -> FileMap {
     let area = Area { x: 0.0, y: 0.0, width: width.into(), height: height.into() };
     let mut map = FileMap { total: 0, tiles: Vec::new() };
     // Directories that may be divided: their node, the area inside, their depth, and their tile.
@@ -49,7 +88,7 @@ pub(crate) fn map(view: &View<'_>, at: NodeId, width: u32, height: u32) -> FileM
         (0..pending.len()).max_by(|a, b| pending[*a].1.pixels().total_cmp(&pending[*b].1.pixels()))
     {
         let (node, area, depth, parent) = pending.swap_remove(largest);
-        let rows = sized(view, node);
+        let rows = sized(view, node, weights);
         let sizes: Vec<u64> = rows.iter().map(|row| row.total).collect();
         if parent.is_none() {
             map.total = sizes.iter().sum();
@@ -75,8 +114,17 @@ pub(crate) fn map(view: &View<'_>, at: NodeId, width: u32, height: u32) -> FileM
 }
 
 /// What is directly in a directory and has bytes, the largest first.
-fn sized(view: &View<'_>, at: NodeId) -> Vec<Row> {
+fn sized<F: Fn(Content) -> u64>(view: &View<'_>, at: NodeId, weights: Option<&Weights<'_, '_, F>>) -> Vec<Row> {
     let mut rows = view.children(at, Sort::Size);
+    if let Some(weights) = weights {
+        let (mut of, mut place) = (NodeId::ROOT, 0);
+        for row in &mut rows {
+            place = if row.node == of { place } else { 0 };
+            of = row.node;
+            row.total = weights.of(row, place);
+            place += usize::from(row.kind == Kind::File);
+        }
+    }
     rows.retain(|row| row.total > 0);
     rows.sort_by_key(|row| std::cmp::Reverse(row.total));
     rows
@@ -202,6 +250,35 @@ mod tests {
         assert!(squarify(&[2, 1], none).iter().all(|area| area.width.is_finite() && area.height.is_finite()));
     }
 
+    fn by_size(view: &View<'_>, size: (u32, u32)) -> FileMap {
+        map(view, NodeId::ROOT, size, None::<&Weights<'_, '_, fn(Content) -> u64>>)
+    }
+
+    #[test]
+    fn weights_of_every_version_are_added_up() {
+        let mut tree = FileTree::new(100);
+        let layers: [&[(&str, u64)]; 3] = [&[("a/x", 10), ("a/y", 20)], &[("a/x", 30)], &[("a/.wh.x", 0), ("b", 40)]];
+        for (layer, files) in layers.iter().enumerate() {
+            tree.begin(layer as u32);
+            for (path, size) in *files {
+                tree.apply(&Entry { size: *size, ..Entry::new(*path, Kind::File) }).expect("a file");
+            }
+            tree.commit();
+        }
+        // Each layer is packed better than the one below.
+        let packed = |content: Content| content.size / [1, 2, 4][content.layer as usize];
+        let tiles = |mode| {
+            let view = tree.view(mode);
+            let weights = Weights::new(&tree, &view, packed);
+            let map = map(&view, NodeId::ROOT, (600, 400), Some(&weights));
+            let tiles = map.tiles.into_iter().map(|tile| (tile.path, tile.bytes)).collect::<Vec<_>>();
+            (map.total, tiles)
+        };
+        let tile = |path: &str, bytes| (path.to_owned(), bytes);
+        assert_eq!(tiles(Mode::Merged), (30, vec![tile("a", 20), tile("b", 10), tile("a/y", 20)]));
+        assert_eq!(tiles(Mode::Deleted), (25, vec![tile("a", 25), tile("a/x", 15), tile("a/x", 10)]));
+    }
+
     fn tree(files: &[(&str, u64)]) -> FileTree {
         let mut tree = FileTree::new(100_000);
         tree.begin(0);
@@ -215,7 +292,7 @@ mod tests {
     #[test]
     fn directories_hold_their_files() {
         let tree = tree(&[("usr/lib/large", 600), ("usr/bin/a", 200), ("etc/b", 100), ("empty", 0)]);
-        let map = map(&tree.view(Mode::Merged), NodeId::ROOT, 600, 400);
+        let map = by_size(&tree.view(Mode::Merged), (600, 400));
         assert_eq!(map.total, 900);
         let paths: Vec<&str> = map.tiles.iter().map(|tile| tile.path.as_str()).collect();
         assert_eq!(paths, ["usr", "etc", "usr/lib", "usr/bin", "usr/lib/large", "usr/bin/a", "etc/b"]);
@@ -231,7 +308,7 @@ mod tests {
     fn many_files_end_at_what_can_be_seen() {
         let names: Vec<String> = (0..20_000).map(|number| format!("d{}/f{number}", number % 7)).collect();
         let files: Vec<(&str, u64)> = names.iter().map(|name| (name.as_str(), 10)).collect();
-        let map = map(&tree(&files).view(Mode::Merged), NodeId::ROOT, 800, 500);
+        let map = by_size(&tree(&files).view(Mode::Merged), (800, 500));
         assert!(map.tiles.len() <= TILES, "{}", map.tiles.len());
         assert!(map.tiles.iter().all(|tile| tile.place[2] >= 6.0 && tile.place[3] >= 6.0));
     }

@@ -125,7 +125,7 @@ fn why(connection: &LookRoute, state: &State) -> Html {
 }
 
 /// The keys that work, and what they do.
-const KEYS: [(&[&str], &str); 18] = [
+const KEYS: [(&[&str], &str); 19] = [
     (&["↑", "↓"], "the row above, below"),
     (&["→", "←"], "open a directory; close it, or go to its parent"),
     (&["Enter"], "open or close a directory; read a file"),
@@ -135,7 +135,8 @@ const KEYS: [(&[&str], &str); 18] = [
     (&["PgUp", "PgDn"], "a page up, down"),
     (&["Esc"], "back to the files; select nothing"),
     (&["/"], "filter"),
-    (&["s"], "sort by size, by name"),
+    (&["'"], "go to a name by its first letters"),
+    (&["s"], "sort by the next column"),
     (&["[", "]"], "the layer below, above"),
     (&["v"], "the files as a map, as a tree"),
     (&["x"], "JSON and XML as a tree, as text"),

@@ -62,6 +62,8 @@ pub fn Tools(props: &ToolsProps) -> Html {
         .find(|list| props.listing.filter.trim_start().starts_with(&format!("is:{}", list.name())));
     let lists = SpecialFiles::ALL.into_iter().map(|list| {
         let words = match list {
+            SpecialFiles::Biggest => "the 100 biggest",
+            SpecialFiles::Newest => "the 100 newest",
             SpecialFiles::SetUid => "set-uid",
             SpecialFiles::SetGid => "set-gid",
             SpecialFiles::Capabilities => "with capabilities",

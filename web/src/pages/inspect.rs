@@ -32,7 +32,7 @@ use crate::hooks::{
     file, storage,
 };
 use porthole_viewer::address::{Address, Tab};
-use porthole_viewer::protocol::{RowKind, RowSort, ViewMode};
+use porthole_viewer::protocol::{RowKind, ViewMode};
 use porthole_viewer::state::{Action, Dialog, State, command, contents_cost, export_wish, pinned_route, worst};
 use std::rc::Rc;
 use wasm_bindgen::{JsCast as _, closure::Closure};
@@ -179,7 +179,7 @@ fn panel(state: &Rc<State>, dispatch: &Callback<Action>) -> Html {
                 <Tools view={state.route.view} focused={state.focused_layer()} listing={state.listing.clone()} toggles={state.shown_changes()}
                     rows={Rc::clone(&state.rows)} map={state.route.map.is_some()} dispatch={dispatch.clone()} />
                 if let Some(at) = &state.route.map {
-                    <Map map={state.map.clone()} room={state.map_size} at={at.clone()} selected={state.route.path.clone()} dispatch={dispatch.clone()} />
+                    <Map map={state.map.clone()} room={state.map_size} at={at.clone()} measure={state.route.measure} selected={state.route.path.clone()} dispatch={dispatch.clone()} />
                 } else {
                     { columns(state.listing.sort, dispatch) }
                     <Tree rows={Rc::clone(&state.rows)} listing={state.wanted_listing()} look={state.look} selection={state.selection.clone()}
@@ -289,9 +289,7 @@ fn key(key: &str, state: &State, dispatch: &Callback<Action>) -> bool {
         "[" => dispatch.emit(Action::StepLayer(-1)),
         "]" => dispatch.emit(Action::StepLayer(1)),
         "m" => dispatch.emit(Action::View(ViewMode::Merged)),
-        "s" => {
-            dispatch.emit(Action::Sort(if state.listing.sort == RowSort::Name { RowSort::Size } else { RowSort::Name }))
-        }
+        "s" => dispatch.emit(Action::Sort(state.listing.sort.next())),
         // The one that the open tab has.
         "/" => ["filter", "find", "package-name", "names"].into_iter().for_each(|id| {
             with_element(id, |element| {

@@ -3,10 +3,16 @@
 use super::{Access, Look, LookBody};
 use crate::{
     listing, overview,
-    protocol::{Event, FindingLink, LayerState, MapWish, Sizes, ViewMode},
-    treemap, waste,
+    protocol::{Event, FindingLink, LayerState, MapMeasure, MapWish, Sizes, ViewMode},
+    treemap::{self, Weights},
+    waste,
 };
-use porthole_core::{digest::Digest, path, seek::Offsets, tree::Mode};
+use porthole_core::{
+    digest::Digest,
+    path,
+    seek::Offsets,
+    tree::{Content, Mode},
+};
 use porthole_inspect::{
     findings,
     open::{Lost, resolve_path},
@@ -58,7 +64,15 @@ impl Look {
         let view = body.tree(&wish.view).view(listing::mode(&wish.view, top));
         let (width, height) = wish.size;
         let at = path::unescape(&wish.path).and_then(|path| view.find(&path));
-        let map = at.map(|at| treemap::map(&view, at, width, height)).unwrap_or_default();
+        let blobs = (wish.measure == MapMeasure::Download).then(|| body.blobs());
+        let weights = blobs.map(|blobs| {
+            let held = move |content: Content| {
+                let end = content.offset.saturating_add(content.size);
+                blobs.get(content.layer as usize).map_or(0, |blob| blob.download(content.offset..end))
+            };
+            Weights::new(body.tree(&wish.view), &view, held)
+        });
+        let map = at.map(|at| treemap::map(&view, at, (width, height), weights.as_ref())).unwrap_or_default();
         out.push(Event::Map { look: self.number, map: Box::new(map) });
     }
 

@@ -50,6 +50,14 @@ impl Look {
         self.relist();
     }
 
+    /// Finds a row of the list by the beginning of its name.
+    pub fn name_row(&self, text: &str, from: u64, out: &mut Vec<Event>) {
+        let Some(body) = &self.body else { return };
+        let found = body.listing.begins_with(body.tree(&self.view), text, from);
+        let path = found.map(|found| path::escape(&found).into_owned());
+        out.push(Event::RowNamed { look: self.number, path });
+    }
+
     /// The layer that must be read again for what is shown; it counts as asked for.
     pub fn ask_alone(&mut self) -> Option<u32> {
         let layer = self.body.as_mut()?.ask_alone(&self.view, self.limits.tree_nodes)?;

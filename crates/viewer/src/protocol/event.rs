@@ -208,6 +208,13 @@ pub enum Event {
         /// The differences, line by line where they are texts.
         diff: Box<VersionDiff>,
     },
+    /// The row whose name begins as asked for: the answer to `NameRow`.
+    RowNamed {
+        /// Number of the look.
+        look: u32,
+        /// Its escaped path; `None`: there is none.
+        path: Option<String>,
+    },
     /// Where a symbolic link leads to: the answer to `FollowLink`.
     LinkTarget {
         /// Number of the look.
@@ -353,6 +360,7 @@ impl Event {
             | Self::Map { look, .. }
             | Self::Waste { look, .. }
             | Self::Base { look, .. }
+            | Self::RowNamed { look, .. }
             | Self::LinkTarget { look, .. }
             | Self::Compared { look, .. }
             | Self::CompareFailed { look, .. }

@@ -12,12 +12,24 @@ pub struct MapWish {
     pub path: String,
     /// Its width and height in pixels.
     pub size: (u32, u32),
+    /// What areas are proportional to.
+    pub measure: MapMeasure,
 }
 
-/// A map of files: the area of each is proportional to its bytes.
+/// What the areas of a map are proportional to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MapMeasure {
+    /// Bytes of the files.
+    #[default]
+    Size,
+    /// About how many bytes of the layers' blobs hold them.
+    Download,
+}
+
+/// A map of files.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FileMap {
-    /// Bytes of all that it shows.
+    /// Bytes of all that it shows, by its measure.
     pub total: u64,
     /// Directories before what is in them; those that are too small to be seen are left out.
     pub tiles: Vec<MapTile>,
@@ -32,7 +44,7 @@ pub struct MapTile {
     pub name: String,
     /// A directory, or anything else.
     pub kind: RowKind,
-    /// Bytes of the file, or of all files in the directory.
+    /// Bytes of the file, or of all files in the directory, by the measure of the map.
     pub bytes: u64,
     /// The layer that last wrote the path, 0 = bottom.
     pub layer: u32,

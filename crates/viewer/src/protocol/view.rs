@@ -67,6 +67,22 @@ pub enum RowSort {
     /// Biggest first; a directory by what it holds.
     #[default]
     Size,
+    /// Modified last first; a directory by its own time.
+    Time,
+    /// What the highest layer wrote first.
+    Layer,
+}
+
+impl RowSort {
+    /// The next one, in the order of the columns; after the last comes the first.
+    pub fn next(self) -> Self {
+        match self {
+            Self::Name => Self::Size,
+            Self::Size => Self::Time,
+            Self::Time => Self::Layer,
+            Self::Layer => Self::Name,
+        }
+    }
 }
 
 /// The A, M and D toggles. All on shows unchanged rows too; with any off, only files with a change that is on.

@@ -87,6 +87,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Command::ShowNames { query, most, again } => self.show_names(query, most, again),
             Command::AskAboutTag { tag } => self.ask_about_tag(tag),
             Command::FollowLink { path } => self.with_look(|look, out| look.follow_link(&path, out)),
+            Command::NameRow { text, from } => self.with_look(|look, out| look.name_row(&text, from, out)),
             Command::Map { wish } => self.with_look(|look, out| look.map(&wish, out)),
             Command::CompareContents { other } => {
                 self.errands.begin(Errand::Contents, Work::CompareContents { other });

@@ -3,8 +3,8 @@
 use super::{Dialog, NameAction, PolicyAction, RecentAction};
 use crate::address::{Address, Tab};
 use crate::protocol::{
-    ArchiveFormat, Event, ExportWish, FindingLink, PackageQuery, PackageSort, ProbeKind, RelaySettings, RowChange,
-    RowSort, SearchQuery, Secret, ShownConfidence, SignerWish, ViewMode,
+    ArchiveFormat, Event, ExportWish, FindingLink, MapMeasure, PackageQuery, PackageSort, ProbeKind, RelaySettings,
+    RowChange, RowSort, SearchQuery, Secret, ShownConfidence, SignerWish, ViewMode,
 };
 
 /// Something that a person or the session did.
@@ -64,6 +64,10 @@ pub enum Action {
     Filter(String),
     /// A kind of change is shown or hidden.
     Toggle(RowChange),
+    /// What the areas of the map are proportional to.
+    MapMeasure(MapMeasure),
+    /// Go to the row whose name begins with a text, from an index on.
+    NameRow(String, u64),
     /// Rows that are on the screen.
     Window(u64, u64),
     /// Open or close a directory.

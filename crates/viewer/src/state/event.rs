@@ -92,6 +92,7 @@ impl State {
                 Ok(target) => self.link_target = Some(target),
                 Err(text) => self.notice = Some(text),
             },
+            Event::RowNamed { path, .. } => self.named_row = path,
             Event::Base { base, .. } => self.base = Some(Rc::new(base)),
             Event::Compared { comparison, .. } => {
                 self.comparison_failure = None;

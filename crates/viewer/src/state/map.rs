@@ -12,7 +12,7 @@ impl State {
             return;
         }
         let path = map.trim_matches('/').to_owned();
-        let asked = (self.look, MapWish { view: self.wanted_listing(), path, size });
+        let asked = (self.look, MapWish { view: self.wanted_listing(), path, size, measure: self.route.measure });
         if self.asked_map.as_ref() != Some(&asked) {
             effects.push(Effect::Send(Command::Map { wish: asked.1.clone() }));
             self.asked_map = Some(asked);

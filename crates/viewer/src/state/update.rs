@@ -112,17 +112,8 @@ impl State {
                 self.push(route, &mut effects);
                 effects.push(Effect::Send(Command::Select { path }));
             }
-            Action::Pass(path) => {
-                let route = self.route.at(Some(path.clone()));
-                if std::mem::replace(&mut self.passing, true) {
-                    self.route = route;
-                    effects.push(Effect::Replace(self.route.clone()));
-                } else {
-                    self.push(route, &mut effects);
-                    self.passing = true;
-                }
-                effects.push(Effect::Send(Command::Select { path: Some(path) }));
-            }
+            Action::Pass(path) => self.pass(path, &mut effects),
+            Action::NameRow(text, from) => effects.push(Effect::Send(Command::NameRow { text, from })),
             Action::Line(line) => {
                 self.route.line = line;
                 effects.push(Effect::Replace(self.route.clone()));
@@ -212,6 +203,7 @@ impl State {
             }
             Action::WipeKept => effects.push(Effect::Send(Command::WipeKept)),
             Action::Map(map) => self.push(Address { map, ..self.route.clone() }, &mut effects),
+            Action::MapMeasure(measure) => self.push(Address { measure, ..self.route.clone() }, &mut effects),
             Action::MapSize(width, height) => self.map_size = Some((width, height)),
             Action::Recent(action) => self.act_on_recent(action, &mut effects),
             Action::Names(action) => self.act_on_names(action, &mut effects),
@@ -271,6 +263,9 @@ impl State {
                 if let Some(target) = self.link_target.take() {
                     self.follow(target, None, &mut effects);
                 }
+                if let Some(path) = self.named_row.take() {
+                    self.pass(path, &mut effects);
+                }
                 if let Some((url, name)) = self.saved.take() {
                     effects.push(Effect::Save { url, name });
                 }
@@ -318,6 +313,19 @@ impl State {
             self.route = route;
             effects.push(Effect::Push(self.route.clone()));
         }
+    }
+
+    /// Selects a path on the way to another one: "back" leads to where the way began.
+    fn pass(&mut self, path: String, effects: &mut Vec<Effect>) {
+        let route = self.route.at(Some(path.clone()));
+        if std::mem::replace(&mut self.passing, true) {
+            self.route = route;
+            effects.push(Effect::Replace(self.route.clone()));
+        } else {
+            self.push(route, effects);
+            self.passing = true;
+        }
+        effects.push(Effect::Send(Command::Select { path: Some(path) }));
     }
 
     /// Goes to another view of the same image.

@@ -224,5 +224,32 @@ fn special_files_are_listed_by_a_filter() {
     assert_eq!(found(&mut stage, "is:copied "), (vec!["bin/su".to_owned(), "srv/su".to_owned()], 2));
     assert_eq!(found(&mut stage, "is:new").1, 0);
     let problem = stage.state.rows.problem.as_deref().unwrap_or_default();
-    assert!(problem.starts_with("expected one of set-uid, "), "{problem}");
+    assert!(problem.starts_with("expected one of biggest, newest, set-uid, "), "{problem}");
+}
+
+#[test]
+fn the_biggest_files_are_a_list() {
+    let files: Vec<(String, String)> = (0..150).map(|number| (format!("d/{number:03}"), "x".repeat(number))).collect();
+    let layer = files.iter().fold(Layer::new("COPY"), |layer, (path, text)| layer.file(path, text));
+    let mut stage = Stage::looking(Image::new().layer(layer).build().into_content("1"));
+    stage.act(Action::Filter("is:biggest".into()));
+    let paths = stage.paths();
+    assert_eq!((paths.first(), paths.get(1), stage.state.rows.total), (Some(&"d"), Some(&"d/050"), 101));
+    stage.act(Action::Filter("is:biggest *9".into()));
+    assert_eq!(stage.state.rows.matches, 10);
+}
+
+#[test]
+fn a_row_is_gone_to_by_the_beginning_of_its_name() {
+    let mut stage = Stage::looking(content());
+    stage.act(Action::ExpandAll(true));
+    let rows: Vec<String> = stage.paths().into_iter().map(str::to_owned).collect();
+    assert_eq!(rows, ["etc", "etc/hosts", "srv", "srv/app"]);
+    stage.act(Action::NameRow("A".into(), 0));
+    assert_eq!(stage.state.selection.as_ref().map(|it| (it.row.path.as_str(), it.index)), Some(("srv/app", Some(3))));
+    assert_eq!(stage.state.route.path.as_deref(), Some("srv/app"));
+    stage.act(Action::NameRow("none".into(), 0));
+    assert_eq!(stage.state.route.path.as_deref(), Some("srv/app"), "nothing is selected in place of it");
+    stage.act(Action::NameRow("ho".into(), 3));
+    assert_eq!(stage.state.route.path.as_deref(), Some("etc/hosts"), "from the top again");
 }

@@ -4,7 +4,7 @@ use porthole_viewer::protocol::RowSort;
 use porthole_viewer::state::Action;
 use yew::prelude::*;
 
-/// The names of the columns; a click on two of them sets the order.
+/// The names of the columns; a click on most of them sets the order.
 pub fn columns(order: RowSort, dispatch: &Callback<Action>) -> Html {
     let button = |sort: RowSort, words: &str, arrow: &str| {
         let pressed = order == sort;
@@ -22,7 +22,9 @@ pub fn columns(order: RowSort, dispatch: &Callback<Action>) -> Html {
         <div class="columns">
             { button(RowSort::Name, "Name", " ↑") }
             { button(RowSort::Size, "Size", " ↓") }
-            <span>{ "Mode" }</span><span>{ "Owner" }</span><span>{ "Modified" }</span><span>{ "Layer" }</span>
+            <span>{ "Mode" }</span><span>{ "Owner" }</span>
+            { button(RowSort::Time, "Modified", " ↓") }
+            { button(RowSort::Layer, "Layer", " ↓") }
         </div>
     }
 }

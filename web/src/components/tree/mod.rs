@@ -1,9 +1,11 @@
 //! The file tree as a table of rows, of which only those on the screen exist.
 
+mod ahead;
 mod columns;
 mod row;
 mod viewport;
 
+use ahead::Ahead;
 pub use columns::columns;
 use porthole_viewer::protocol::{FileRow, FileView as Listing, RowKind, RowWindow, Selection};
 use porthole_viewer::state::Action;
@@ -49,6 +51,8 @@ pub struct Tree {
     pinned: bool,
     /// The keyboard is in the tree.
     focused: bool,
+    /// The beginning of a name that is being typed.
+    ahead: Option<Ahead>,
     /// Rows are being removed and added: a focus that goes now did not go by itself.
     patching: Rc<Cell<bool>>,
     observer: Option<(ResizeObserver, Closure<dyn FnMut()>)>,
@@ -89,6 +93,7 @@ impl Component for Tree {
             follows: false,
             pinned: ctx.props().path.is_some(),
             focused: false,
+            ahead: None,
             patching: Rc::default(),
             observer: None,
         }
@@ -134,9 +139,10 @@ impl Component for Tree {
             }
             Message::Blurred => {
                 self.focused = false;
-                false
+                self.ahead.take().is_some()
             }
             Message::Clicked(index) => {
+                self.ahead = None;
                 self.active = index;
                 self.focused = true;
                 self.select_active(ctx, false);
@@ -177,6 +183,9 @@ impl Component for Tree {
                 onscroll={link.callback(|_| Message::Moved)} onwheel={link.callback(|_| Message::Touched)}
                 onpointerdown={link.callback(|_| Message::Touched)} {onkeydown}
                 onfocusin={link.callback(|event: FocusEvent| Message::Focused(index_of(&event)))} {onfocusout}>
+                if let Some(ahead) = &self.ahead {
+                    { ahead.draw(self.row(ctx, self.active).map(|row| row.name.as_str())) }
+                }
                 <div class="sizer" ~style={height} />
                 <div class="rows" role="presentation" ~style={offset}>{ for drawn }</div>
                 if rows.total == 0 {
@@ -291,11 +300,31 @@ impl Tree {
         if event.ctrl_key() || event.meta_key() || event.alt_key() {
             return false;
         }
+        if let Some(ahead) = &mut self.ahead {
+            if let Some(from) = ahead.take(&event.key(), self.active) {
+                event.prevent_default();
+                if !ahead.text().is_empty() {
+                    ctx.props().dispatch.emit(Action::NameRow(ahead.text().to_owned(), from));
+                }
+                return true;
+            }
+            // Any other key ends it, and means what it always does; Escape means no more than that.
+            self.ahead = None;
+            if event.key() == "Escape" {
+                event.prevent_default();
+                return true;
+            }
+        }
         let last = ctx.props().rows.total.saturating_sub(1);
         let page = self.viewport.page();
         let row = self.row(ctx, self.active).cloned();
         let expand = |row: &FileRow, open: bool| ctx.props().dispatch.emit(Action::Expand(row.path.clone(), open));
         let target = match (event.key().as_str(), row) {
+            ("'", _) => {
+                self.ahead = Some(Ahead::default());
+                event.prevent_default();
+                return true;
+            }
             ("ArrowDown", _) => self.active.saturating_add(1).min(last),
             ("ArrowUp", _) => self.active.saturating_sub(1),
             ("PageDown", _) => self.active.saturating_add(page).min(last),

@@ -1,0 +1,147 @@
+//! Orders of the rows, lists of some of them, and ways to a row by its name, compared with what umoci unpacked.
+
+use crate::{
+    images::{self, SEVEN_LAYERS},
+    views::axe,
+};
+use porthole_tests::{
+    Result,
+    images::{DEBIAN, truth},
+    page::Page,
+    program::fixtures,
+    servers::{Access, Nginx, Registry},
+    truth::Row,
+};
+use serde_json::{Value, json};
+use std::{
+    cmp::Reverse,
+    collections::BTreeMap,
+    fs::{self, Metadata},
+    os::unix::fs::MetadataExt as _,
+    path::Path,
+};
+
+fn open(host: &Nginx, registry: &Registry) -> Result<Page> {
+    let page = Page::on_screen(&host.url(), 1480, 900, "")?;
+    page.look(&format!("{}/{SEVEN_LAYERS}", registry.host()))?;
+    page.verified()?;
+    Ok(page)
+}
+
+/// One attribute of each row that is drawn, in their order.
+fn drawn(page: &Page, attribute: &str) -> Result<Vec<String>> {
+    let script = "return [...document.querySelectorAll('#tree [data-path]')].map(row => row.dataset[arguments[0]])";
+    let values = page.browser().run(script, json!([attribute]))?;
+    Ok(values.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect())
+}
+
+#[test]
+fn rows_are_sorted_by_what_a_column_shows() -> Result<()> {
+    let (host, registry) = (Nginx::page()?, Registry::start(images::storage(), &Access::OpenToPages)?);
+    let page = open(&host, &registry)?;
+    let root = truth(&fixtures(), DEBIAN, "latest");
+    let mut times = Vec::new();
+    for entry in fs::read_dir(&root)? {
+        let entry = entry?;
+        times.push((Reverse(entry.metadata()?.mtime()), entry.file_name().to_string_lossy().into_owned()));
+    }
+    times.sort();
+    let expected: Vec<String> = times.into_iter().map(|(_, name)| name).collect();
+    page.browser().click("[aria-label='Sort by modified']")?;
+    page.until("rows by time", |page| Ok((drawn(page, "path")? == expected).then_some(())))?;
+    axe(&page, "rows by time")?;
+
+    page.browser().click("[aria-label='Sort by layer']")?;
+    page.until("rows by layer", |page| {
+        let layers =
+            drawn(page, "layer")?.iter().map(|layer| layer.parse()).collect::<std::result::Result<Vec<u32>, _>>()?;
+        Ok((layers.len() == expected.len() && layers.is_sorted_by_key(|layer| Reverse(*layer))).then_some(()))
+    })?;
+    // The next column after the last is the first.
+    page.browser().press("s")?;
+    page.until("rows by name", |page| {
+        let names = drawn(page, "path")?;
+        Ok((names.len() == expected.len() && names.is_sorted()).then_some(()))
+    })?;
+    Ok(())
+}
+
+/// The regular files below a folder, by inode: a hard link is no file of its own.
+fn files(folder: &Path, found: &mut BTreeMap<u64, Metadata>) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let metadata = fs::symlink_metadata(entry.path())?;
+        if metadata.is_dir() {
+            files(&entry.path(), found)?;
+        } else if metadata.is_file() {
+            found.insert(metadata.ino(), metadata);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_biggest_and_the_newest_files_are_lists() -> Result<()> {
+    let (host, registry) = (Nginx::page()?, Registry::start(images::storage(), &Access::OpenToPages)?);
+    let page = open(&host, &registry)?;
+    let mut found = BTreeMap::new();
+    let root = truth(&fixtures(), DEBIAN, "latest");
+    files(&root, &mut found)?;
+    let top = |figure: fn(&Metadata) -> i64| {
+        let mut figures: Vec<i64> = found.values().map(figure).collect();
+        figures.sort_by_key(|figure| Reverse(*figure));
+        figures.truncate(100);
+        figures
+    };
+    let size = |file: &Metadata| file.size() as i64;
+    for (list, figure) in [("is:biggest", size as fn(&Metadata) -> i64), ("is:newest", Metadata::mtime)] {
+        let expected = top(figure);
+        let choose = "const list = document.querySelector('#special'); list.value = arguments[0]; list.dispatchEvent(new Event('change', { bubbles: true }))";
+        page.browser().run(choose, json!([list]))?;
+        page.until(list, |page| {
+            let matches = page.browser().attribute("#found", "data-matches")?;
+            let chosen = page.browser().run("return document.querySelector('#filter').value", json!([]))? == list;
+            Ok((chosen && matches.as_deref() == Some("100")).then_some(()))
+        })?;
+        let rows = page.rows()?;
+        let of = |row: &Row| Ok(figure(&fs::symlink_metadata(root.join(&row.path))?));
+        let mut figures = rows.iter().filter(|row| row.kind == "file").map(of).collect::<Result<Vec<i64>>>()?;
+        figures.sort_by_key(|figure| Reverse(*figure));
+        assert_eq!(figures, expected, "{list}");
+    }
+    Ok(())
+}
+
+#[test]
+fn letters_lead_to_a_name() -> Result<()> {
+    let (host, registry) = (Nginx::page()?, Registry::start(images::storage(), &Access::OpenToPages)?);
+    let page = open(&host, &registry)?;
+    let at = |path: &str| {
+        let selector = format!("#tree [data-path='{path}'][aria-selected=true]:focus");
+        page.until(path, |page| page.browser().attribute(&selector, "data-path"))
+    };
+    page.browser().press("t")?;
+    for key in ["'", "u", "s", "r"] {
+        page.browser().press(key)?;
+    }
+    at("usr")?;
+    assert_eq!(page.browser().text(".ahead b")?, "usr…");
+    axe(&page, "a name being typed")?;
+    // Keys of the page are letters of the name, until another key ends it.
+    page.browser().press("v")?;
+    page.until("no such name", |page| {
+        Ok(page.browser().attribute(".ahead", "data-fits")?.filter(|fits| fits == "false"))
+    })?;
+    page.browser().press("\u{e00c}")?;
+    page.until("the end of typing", |page| Ok((!page.shown(".ahead")?).then_some(())))?;
+    at("usr")?;
+    // What is far away in an open tree is found as well, and "back" leads to where the way began.
+    page.browser().press("\u{e014}")?;
+    page.until("usr is open", |page| page.browser().attribute("#tree [data-path='usr/share']", "data-path"))?;
+    for key in ["'", "S", "H", "A"] {
+        page.browser().press(key)?;
+    }
+    at("usr/share")?;
+    assert!(page.browser().url()?.contains("path=usr/share"), "{}", page.browser().url()?);
+    Ok(())
+}
