@@ -127,18 +127,29 @@ impl Log {
     }
 }
 
+/// Writes lines as they come, and those that wait in one piece: a busy relay spends little on its log.
 fn write_all(queue: &Receiver<Line>, dropped: &AtomicU64, format: Format, mut out: impl Write) {
-    let mut said = 0;
-    for line in queue {
+    let (mut said, mut text) = (0, String::new());
+    while let Ok(first) = queue.recv() {
         let now = dropped.load(Ordering::Relaxed);
         if now > said {
-            let _ = writeln!(out, "{}", note(format, &format!("dropped {} lines of the log", now - said)));
+            text = note(format, &format!("dropped {} lines of the log", now - said)) + "\n";
             said = now;
         }
-        match line {
-            // A log that cannot be written must not stop the relay.
-            Line::Text(line) => drop(writeln!(out, "{line}")),
-            Line::Flush(done) => drop(done.send(())),
+        let mut flushed = Vec::new();
+        let mut next = Some(first);
+        while let Some(line) = next {
+            match line {
+                Line::Text(line) => text.extend([line.as_str(), "\n"]),
+                Line::Flush(done) => flushed.push(done),
+            }
+            next = if text.len() < AT_ONCE { queue.try_recv().ok() } else { None };
+        }
+        // A log that cannot be written must not stop the relay.
+        let _ = out.write_all(text.as_bytes());
+        text.clear();
+        for done in flushed {
+            let _ = done.send(());
         }
     }
 }
@@ -163,6 +174,8 @@ pub(crate) fn to_stderr(format: Format, targets: bool) -> Log {
 
 /// Lines that wait to be written.
 const QUEUE: usize = 4096;
+/// Bytes from which on they are written.
+const AT_ONCE: usize = 16 << 10;
 
 #[cfg(test)]
 mod tests {
