@@ -30,6 +30,7 @@ use porthole_core::{
     layout::{self, INDEX_FILE, LAYOUT_FILE, NamedImage},
     limits::Limits,
     manifest::{Document, Raw},
+    media_type::MediaType,
 };
 use porthole_source::{BlobFiles, FileImage, Files, OpenError, Place, ReadAt, SourceKind, has_tag, read_up_to};
 use std::{collections::HashMap, fmt, sync::Arc};
@@ -45,7 +46,9 @@ pub struct Images<D, F> {
     files: Place<D, Archive<F>>,
     format: LocalFormat,
     images: Vec<NamedImage>,
-    /// Documents that were made for a docker-archive or a layer.
+    /// The `index.json` of a layout that has one image without a name for each platform: it is the index of that image.
+    whole: Option<Descriptor>,
+    /// Documents that were made for a docker-archive or a layer, and that index.
     made: HashMap<Digest, Arc<[u8]>>,
     /// Paths of blobs that are not where a layout has them.
     paths: HashMap<Digest, String>,
@@ -97,25 +100,37 @@ impl<D: Files, F: ReadAt> Images<D, F> {
             expected.is_none() && matches!(&files, Place::File(archive) if archive.find(MANIFEST_FILE).is_some());
         match (&files, format) {
             (Place::Directory(_), LocalFormat::OciLayout) | (Place::File(_), LocalFormat::OciArchive) => {
-                let images = opening.layout(&files).await?;
-                let mut all = Self { files, format, images, made: HashMap::new(), paths: HashMap::new(), limits };
+                let (images, index) = opening.layout(&files).await?;
+                let (made, paths) = (HashMap::new(), HashMap::new());
+                let mut all = Self { files, format, images, whole: None, made, paths, limits };
                 if both {
                     all.join(&opening).await?;
                 }
+                all.take_as_one(index);
                 Ok(all)
             }
             (Place::File(archive), LocalFormat::DockerArchive) => {
                 let docker::Contents { images, made, paths } = docker::read(archive, &opening).await?;
-                Ok(Self { files, format, images, made, paths, limits })
+                Ok(Self { files, format, images, whole: None, made, paths, limits })
             }
             (Place::Directory(directory), LocalFormat::SkopeoDirectory) => {
                 let docker::Contents { images, made, paths } = dir::read(directory, &opening).await?;
-                Ok(Self { files, format, images, made, paths, limits })
+                Ok(Self { files, format, images, whole: None, made, paths, limits })
             }
             (Place::Directory(_), _) => Err(opening.not_an_image("a directory")),
             (Place::File(_), LocalFormat::OciLayout | LocalFormat::SkopeoDirectory | LocalFormat::Layer) => {
                 Err(opening.not_an_image("something that is not a directory"))
             }
+        }
+    }
+
+    /// Several entries without names, each for a platform, are one image: the bytes of `index.json` are its index.
+    fn take_as_one(&mut self, index: Vec<u8>) {
+        let for_a_platform = |image: &NamedImage| image.names.is_empty() && image.root.platform.is_some();
+        if self.images.len() > 1 && self.images.iter().all(for_a_platform) {
+            let whole = Descriptor::new(MediaType::OCI_INDEX, Digest::sha256(&index), index.len() as u64);
+            self.made.insert(whole.digest, index.into());
+            self.whole = Some(whole);
         }
     }
 
@@ -145,12 +160,15 @@ impl<D: Files, F: ReadAt> Images<D, F> {
     }
 
     /// The root descriptor of a name: as [`names`](Self::names) lists it, a reference in full, or a digest. `None` means the
-    /// only image.
+    /// only image, also where a layout has an entry without a name for each of its platforms.
     ///
     /// # Errors
     ///
     /// [`Error::Choice`] with the names to choose from.
     pub fn find(&self, name: Option<&str>) -> Result<Descriptor, Error> {
+        if let (None, Some(whole)) = (name, &self.whole) {
+            return Ok(whole.clone());
+        }
         Ok(layout::find_image(&self.images, name)?.root.clone())
     }
 
@@ -261,7 +279,11 @@ impl Opening<'_> {
         }
     }
 
-    async fn layout<D: Files, F: ReadAt>(&self, files: &Place<D, Archive<F>>) -> Result<Vec<NamedImage>, Error> {
+    /// The images of a layout, and its `index.json`.
+    async fn layout<D: Files, F: ReadAt>(
+        &self,
+        files: &Place<D, Archive<F>>,
+    ) -> Result<(Vec<NamedImage>, Vec<u8>), Error> {
         let (oci_layout, index_json) = match files {
             Place::Directory(directory) => {
                 let absent = "a directory without oci-layout and index.json";
@@ -274,8 +296,9 @@ impl Opening<'_> {
                 (oci_layout, self.document(archive, INDEX_FILE, absent).await?)
             }
         };
-        layout::read_images(&oci_layout, index_json, self.limits)
-            .map_err(|source| Error::Layout { name: self.name.to_owned(), source })
+        let images = layout::read_images(&oci_layout, index_json.clone(), self.limits)
+            .map_err(|source| Error::Layout { name: self.name.to_owned(), source })?;
+        Ok((images, index_json))
     }
 
     /// A document at the top; longer than a document may be, it is cut so that its parser refuses it.

@@ -223,6 +223,41 @@ fn several_images_need_a_name() {
     assert_eq!(layers(&images, Some("y:1")).1, [second.layers[0].tar.clone()]);
 }
 
+#[test]
+fn entries_without_names_for_platforms_are_one_image() {
+    let of = |architecture: &str| {
+        let layer = Layer::new("COPY a /").file("a", architecture);
+        testkit::Image::new().platform("linux", architecture, None).layer(layer).build()
+    };
+    let (amd64, arm64) = (of("amd64"), of("arm64"));
+    let with_index = |entries: &[String]| {
+        let mut content = amd64.clone().into_content("v1");
+        content.add_image(&arm64);
+        let mut files = content.layout_files();
+        let index = format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, entries.join(","));
+        files.insert("index.json".to_owned(), index.clone().into_bytes());
+        (files, index)
+    };
+    let (files, index) = with_index(&[amd64.descriptor().to_string(), arm64.descriptor().to_string()]);
+    let archive: Vec<_> = files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
+    for images in [open_dir(files.clone()).unwrap(), open(pack(&archive)).unwrap()] {
+        let images = Arc::new(images);
+        let root = images.find(None).unwrap();
+        assert_eq!(root.digest, Digest::sha256(index.as_bytes()));
+        let choice = PlatformChoice::named(Platform::new("linux", "arm64", None));
+        let resolved = now(resolve(&images.image(root), &choice, &mut |_| {})).unwrap();
+        assert_eq!(resolved.image.manifest.raw.digest().to_string(), arm64.manifest.digest);
+        let named = images.find(Some(&amd64.manifest.digest)).unwrap();
+        assert_eq!(named.digest.to_string(), amd64.manifest.digest);
+    }
+    // Entries that do not say what they are for are no such image.
+    let mut bare = arm64.descriptor();
+    bare.as_object_mut().unwrap().remove("platform");
+    let (files, _) = with_index(&[amd64.descriptor().to_string(), bare.to_string()]);
+    let error = open_dir(files).unwrap().find(None).unwrap_err();
+    assert!(matches!(error, Error::Choice(ChoiceError::Several { .. })), "{error}");
+}
+
 /// An archive that is an OCI layout and a docker-archive, with the files that `change` leaves.
 fn both(content: &Content, archived: &[(&str, &Built)], change: impl Fn(&mut BTreeMap<String, Vec<u8>>)) -> Vec<u8> {
     let mut files = content.layout_files();

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use porthole_core::reference::Reference;
+use porthole_core::{digest::Digest, reference::Reference};
 use porthole_inspect::local::LocalFormat;
 
 use crate::{error::Error, reference};
@@ -77,10 +77,13 @@ const PREFIXES: [(&str, LocalFormat); 4] = [
     ("dir:", LocalFormat::SkopeoDirectory),
 ];
 
-/// `PATH[:NAME]`. Names of images hold colons, so the path ends at the first one, unless it exists as it is.
+/// `PATH[:NAME]`, or `PATH@DIGEST`. Names of images hold colons, so the path ends at the first one, unless it exists as it is.
 fn local(prefix: &str, rest: &[u8], format: LocalFormat, exists: &impl Fn(&Path) -> bool) -> Result<Spec, Error> {
     let (path, name) = match rest.iter().position(|&b| b == b':') {
-        Some(colon) if !exists(&path_of(rest)) => (&rest[..colon], Some(&rest[colon + 1..])),
+        Some(colon) if !exists(&path_of(rest)) => {
+            let end = at_digest(rest).unwrap_or(colon).min(colon);
+            (&rest[..end], Some(&rest[end + 1..]))
+        }
         _ => (rest, None),
     };
     if path.is_empty() {
@@ -88,6 +91,13 @@ fn local(prefix: &str, rest: &[u8], format: LocalFormat, exists: &impl Fn(&Path)
     }
     let name = name.filter(|name| !name.is_empty()).map(|name| String::from_utf8_lossy(name).into_owned());
     Ok(Spec::Local { path: path_of(path), format: Some(format), name })
+}
+
+/// Where the `@` before a digest is, with which the text ends.
+fn at_digest(text: &[u8]) -> Option<usize> {
+    let at = text.iter().rposition(|&b| b == b'@')?;
+    std::str::from_utf8(&text[at + 1..]).ok()?.parse::<Digest>().ok()?;
+    Some(at)
 }
 
 fn path_of(bytes: &[u8]) -> PathBuf {
@@ -105,6 +115,8 @@ mod tests {
     fn local(path: &str, format: Option<LocalFormat>, name: Option<&str>) -> Result<Spec, String> {
         Ok(Spec::Local { path: path.into(), format, name: name.map(str::to_owned) })
     }
+
+    const DIGEST: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
 
     #[test]
     fn sources_are_told_apart() {
@@ -129,6 +141,10 @@ mod tests {
             ("Image.tar", "Image.tar", local("Image.tar", None, None)),
             ("oci:dir", "dir", local("dir", Some(LocalFormat::OciLayout), None)),
             ("oci:dir:1.0", "dir", local("dir", Some(LocalFormat::OciLayout), Some("1.0"))),
+            (&format!("oci:dir@{DIGEST}"), "dir", local("dir", Some(LocalFormat::OciLayout), Some(DIGEST))),
+            (&format!("oci:a@b@{DIGEST}"), "a@b", local("a@b", Some(LocalFormat::OciLayout), Some(DIGEST))),
+            (&format!("oci:dir:{DIGEST}"), "dir", local("dir", Some(LocalFormat::OciLayout), Some(DIGEST))),
+            ("oci:dir@sha256:12", "dir", local("dir@sha256", Some(LocalFormat::OciLayout), Some("12"))),
             ("oci:a:b", "a:b", local("a:b", Some(LocalFormat::OciLayout), None)),
             ("oci:dir:", "dir", local("dir", Some(LocalFormat::OciLayout), None)),
             ("oci-archive:x.tar:a", "", local("x.tar", Some(LocalFormat::OciArchive), Some("a"))),

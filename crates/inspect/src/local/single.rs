@@ -53,6 +53,7 @@ impl<D: Files, F: ReadAt> Images<D, F> {
             files: Place::File(Archive::whole(file, LAYER)),
             format: LocalFormat::Layer,
             images: vec![NamedImage { names: Vec::new(), root }],
+            whole: None,
             made: [&manifest, &config].map(|raw| (*raw.digest(), raw.bytes().into())).into(),
             paths: HashMap::from([(digest, LAYER.to_owned())]),
             limits,
