@@ -168,15 +168,10 @@ fn million() -> Result<()> {
         frame(50),
         frame(95)
     );
-    let mut times = Vec::new();
-    for text in ["file-4", "file-42", "*.txt", "d07/**/file-9*", "/e[0-3]+.file/"] {
-        times.push(number(&page.browser().run_async(FILTER, json!([text]))?));
+    for text in ["file-4", "file-42", "*2.txt", "d07/**/file-9*", "/e[0-3]+.file/"] {
+        let time = number(&page.browser().run_async(FILTER, json!([text]))?);
+        println!("a million rows: {time:.0} ms from the filter `{text}` to what it finds");
     }
-    times.sort_by(f64::total_cmp);
-    println!(
-        "a million rows: {:.0} ms from a filter to what it finds (median of 5, {:.0} to {:.0})",
-        times[2], times[0], times[4]
-    );
     println!("a million rows: renderer {} MB at most", renderer_peak(page.browser().process())? / 1_000_000);
     Ok(())
 }

@@ -69,10 +69,14 @@ pub fn Map(props: &MapProps) -> Html {
             }
         }
     };
-    let measure = |measure: MapMeasure, name: &'static str, title: &'static str, words: &'static str| {
+    let measures = [
+        (MapMeasure::Size, "size", "Area = bytes of the files", "Size"),
+        (MapMeasure::Download, "download", "Area = about how many bytes of the layers hold them", "Download"),
+    ];
+    let measures = measures.into_iter().map(|(measure, name, title, words)| {
         let onclick = dispatch.reform(move |_| Action::MapMeasure(measure));
         html! { <button class="small" data-measure={name} aria-pressed={(props.measure == measure).to_string()} {title} {onclick}>{ words }</button> }
-    };
+    });
     let (width, height) = props.room.unwrap_or((1, 1));
     let mut layers: Vec<u32> = tiles.iter().filter(|tile| !tile.divided).map(|tile| tile.layer).collect();
     layers.sort_unstable();
@@ -82,10 +86,7 @@ pub fn Map(props: &MapProps) -> Html {
             <div class="bar">
                 <nav class="crumbs" aria-label="Where the map is">{ for crumbs(&props.at, dispatch) }</nav>
                 if let Some(map) = &props.map { <span class="dim num" id="map-total" data-bytes={map.total.to_string()}>{ size(map.total) }</span> }
-                <div class="group" role="group" aria-label="Areas by">
-                    { measure(MapMeasure::Size, "size", "Area = bytes of the files", "Size") }
-                    { measure(MapMeasure::Download, "download", "Area = about how many bytes of the layers hold them", "Download") }
-                </div>
+                <div class="group" role="group" aria-label="Areas by">{ for measures }</div>
                 <span class="legend">{ "Layer " }{ for layers.iter().map(|layer| html! { <b class={colour(*layer)}>{ layer + 1 }</b> }) }</span>
             </div>
             <div class="room" ref={node}>

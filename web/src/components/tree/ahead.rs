@@ -36,12 +36,12 @@ impl Ahead {
 
     /// Draws what was typed, and that the row at the keyboard does not begin with it.
     pub(super) fn draw(&self, name: Option<&str>) -> Html {
-        let fits = name.is_none_or(|name| name.to_lowercase().starts_with(&self.text.to_lowercase()));
-        html! {
-            <p class="ahead" role="status" data-fits={fits.to_string()}>
-                { "Go to " }<b>{ visible(&self.text) }{ "…" }</b>{ if fits { "" } else { ": no such name" } }
-            </p>
-        }
+        let (text, name) = (self.text.as_bytes(), name.map(str::as_bytes));
+        let begins = |name: &[u8]| name.get(..text.len()).is_some_and(|head| head.eq_ignore_ascii_case(text));
+        // Letters beyond ASCII are compared by the session alone.
+        let fits = !text.is_ascii() || name.is_none_or(begins);
+        let words = format!("Go to {}…{}", visible(&self.text), if fits { "" } else { ": no such name" });
+        html! { <p class="ahead" role="status" data-fits={fits.to_string()}>{ words }</p> }
     }
 }
 
