@@ -297,7 +297,8 @@ impl Tree {
     }
 
     fn key(&mut self, ctx: &Context<Self>, event: &KeyboardEvent) -> bool {
-        if event.ctrl_key() || event.meta_key() || event.alt_key() {
+        let is_part = matches!(event.key().as_str(), "Shift" | "CapsLock" | "AltGraph" | "Dead" | "Process");
+        if is_part || event.ctrl_key() || event.meta_key() || event.alt_key() {
             return false;
         }
         if let Some(ahead) = &mut self.ahead {
