@@ -176,7 +176,10 @@ impl Component for Tree {
         let onkeydown = link.callback(Message::Key);
         let patching = Rc::clone(&self.patching);
         patching.set(true);
-        let onfocusout = link.batch_callback(move |_| (!patching.get()).then_some(Message::Blurred));
+        let onfocusout = link.batch_callback(move |event: FocusEvent| {
+            let goes = !patching.get() && !stays_within(&event);
+            goes.then_some(Message::Blurred)
+        });
         html! {
             <div id="tree" ref={self.node.clone()} role={if rows.total == 0 { "region" } else { "tree" }} aria-label="Files" aria-busy={(!rows.complete).to_string()}
                 tabindex={if rows.total == 0 { "0" } else { "-1" }} data-total={rows.total.to_string()} data-complete={rows.complete.to_string()}
@@ -392,6 +395,12 @@ impl Tree {
             self.observer = Some((observer, callback));
         }
     }
+}
+
+/// Whether the focus goes from one part of the tree to another.
+fn stays_within(event: &FocusEvent) -> bool {
+    let target = event.related_target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+    target.and_then(|target| target.closest("#tree").ok().flatten()).is_some()
 }
 
 /// The row that the focus came to.
