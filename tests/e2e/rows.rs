@@ -10,14 +10,14 @@ use porthole_tests::{
     page::Page,
     program::fixtures,
     servers::{Access, Nginx, Registry},
-    truth::Row,
+    truth::{Row, escape},
 };
 use serde_json::{Value, json};
 use std::{
     cmp::Reverse,
     collections::BTreeMap,
     fs::{self, Metadata},
-    os::unix::fs::MetadataExt as _,
+    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
     path::Path,
 };
 
@@ -66,15 +66,15 @@ fn rows_are_sorted_by_what_a_column_shows() -> Result<()> {
     Ok(())
 }
 
-/// The regular files below a folder, by inode: a hard link is no file of its own.
-fn files(folder: &Path, found: &mut BTreeMap<u64, Metadata>) -> Result<()> {
+/// The regular files below a folder, by their escaped paths.
+fn files(root: &Path, folder: &Path, found: &mut BTreeMap<String, Metadata>) -> Result<()> {
     for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let metadata = fs::symlink_metadata(entry.path())?;
+        let path = entry?.path();
+        let metadata = fs::symlink_metadata(&path)?;
         if metadata.is_dir() {
-            files(&entry.path(), found)?;
+            files(root, &path, found)?;
         } else if metadata.is_file() {
-            found.insert(metadata.ino(), metadata);
+            found.insert(escape(path.strip_prefix(root)?.as_os_str().as_bytes()), metadata);
         }
     }
     Ok(())
@@ -86,9 +86,11 @@ fn the_biggest_and_the_newest_files_are_lists() -> Result<()> {
     let page = open(&host, &registry)?;
     let mut found = BTreeMap::new();
     let root = truth(&fixtures(), DEBIAN, "latest");
-    files(&root, &mut found)?;
+    files(&root, &root, &mut found)?;
     let top = |figure: fn(&Metadata) -> i64| {
-        let mut figures: Vec<i64> = found.values().map(figure).collect();
+        // A hard link is no file of its own.
+        let inodes: BTreeMap<u64, &Metadata> = found.values().map(|file| (file.ino(), file)).collect();
+        let mut figures: Vec<i64> = inodes.into_values().map(figure).collect();
         figures.sort_by_key(|figure| Reverse(*figure));
         figures.truncate(100);
         figures
@@ -104,7 +106,7 @@ fn the_biggest_and_the_newest_files_are_lists() -> Result<()> {
             Ok((chosen && matches.as_deref() == Some("100")).then_some(()))
         })?;
         let rows = page.rows()?;
-        let of = |row: &Row| Ok(figure(&fs::symlink_metadata(root.join(&row.path))?));
+        let of = |row: &Row| Ok(figure(found.get(&row.path).ok_or_else(|| format!("no {}", row.path))?));
         let mut figures = rows.iter().filter(|row| row.kind == "file").map(of).collect::<Result<Vec<i64>>>()?;
         figures.sort_by_key(|figure| Reverse(*figure));
         assert_eq!(figures, expected, "{list}");

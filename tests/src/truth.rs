@@ -189,7 +189,7 @@ fn kind(kind: fs::FileType) -> &'static str {
 
 /// Escapes a path: printable UTF-8 stays, a backslash is doubled, every other byte becomes `\xNN`. Independent of the
 /// code under test.
-fn escape(bytes: &[u8]) -> String {
+pub fn escape(bytes: &[u8]) -> String {
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {
