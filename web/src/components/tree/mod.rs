@@ -181,20 +181,22 @@ impl Component for Tree {
             goes.then_some(Message::Blurred)
         });
         html! {
-            <div id="tree" ref={self.node.clone()} role={if rows.total == 0 { "region" } else { "tree" }} aria-label="Files" aria-busy={(!rows.complete).to_string()}
-                tabindex={if rows.total == 0 { "0" } else { "-1" }} data-total={rows.total.to_string()} data-complete={rows.complete.to_string()}
-                onscroll={link.callback(|_| Message::Moved)} onwheel={link.callback(|_| Message::Touched)}
-                onpointerdown={link.callback(|_| Message::Touched)} {onkeydown}
-                onfocusin={link.callback(|event: FocusEvent| Message::Focused(index_of(&event)))} {onfocusout}>
+            <>
                 if let Some(ahead) = &self.ahead {
                     { ahead.draw(self.row(ctx, self.active).map(|row| row.name.as_str())) }
                 }
-                <div class="sizer" ~style={height} />
-                <div class="rows" role="presentation" ~style={offset}>{ for drawn }</div>
-                if rows.total == 0 {
-                    <p class="note">{ if rows.complete { "Nothing to list here." } else { "Waiting for the first files…" } }</p>
-                }
-            </div>
+                <div id="tree" ref={self.node.clone()} role={if rows.total == 0 { "region" } else { "tree" }} aria-label="Files" aria-busy={(!rows.complete).to_string()}
+                    tabindex={if rows.total == 0 { "0" } else { "-1" }} data-total={rows.total.to_string()} data-complete={rows.complete.to_string()}
+                    onscroll={link.callback(|_| Message::Moved)} onwheel={link.callback(|_| Message::Touched)}
+                    onpointerdown={link.callback(|_| Message::Touched)} {onkeydown}
+                    onfocusin={link.callback(|event: FocusEvent| Message::Focused(index_of(&event)))} {onfocusout}>
+                    <div class="sizer" ~style={height} />
+                    <div class="rows" role="presentation" ~style={offset}>{ for drawn }</div>
+                    if rows.total == 0 {
+                        <p class="note">{ if rows.complete { "Nothing to list here." } else { "Waiting for the first files…" } }</p>
+                    }
+                </div>
+            </>
         }
     }
 
