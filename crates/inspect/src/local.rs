@@ -33,7 +33,11 @@ use porthole_core::{
     media_type::MediaType,
 };
 use porthole_source::{BlobFiles, FileImage, Files, OpenError, Place, ReadAt, SourceKind, has_tag, read_up_to};
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    sync::Arc,
+};
 
 /// What [`Error::NotAnImage`] got: an archive that describes no image, such as that of a layer or of a root file system.
 pub const NO_DESCRIPTION: &str = "an archive without index.json or manifest.json";
@@ -124,10 +128,15 @@ impl<D: Files, F: ReadAt> Images<D, F> {
         }
     }
 
-    /// Several entries without names, each for a platform, are one image: the bytes of `index.json` are its index.
+    /// Several entries without names, each for a platform of its own, are one image: the bytes of `index.json` are its index.
     fn take_as_one(&mut self, index: Vec<u8>) {
-        let for_a_platform = |image: &NamedImage| image.names.is_empty() && image.root.platform.is_some();
-        if self.images.len() > 1 && self.images.iter().all(for_a_platform) {
+        let mut platforms = HashSet::new();
+        let is_one = self.images.iter().all(|image| {
+            let Some(platform) = &image.root.platform else { return false };
+            // Attestations are for none, and there may be several.
+            image.names.is_empty() && (platform.os == "unknown" || platforms.insert(platform))
+        });
+        if is_one && self.images.len() > 1 {
             let whole = Descriptor::new(MediaType::OCI_INDEX, Digest::sha256(&index), index.len() as u64);
             self.made.insert(whole.digest, index.into());
             self.whole = Some(whole);

@@ -250,7 +250,12 @@ fn entries_without_names_for_platforms_are_one_image() {
         let named = images.find(Some(&amd64.manifest.digest)).unwrap();
         assert_eq!(named.digest.to_string(), amd64.manifest.digest);
     }
-    // Entries that do not say what they are for are no such image.
+    // Entries for the same platform are two images, and those that do not say what they are for are no such image.
+    let mut same = arm64.descriptor();
+    same["platform"] = amd64.descriptor()["platform"].clone();
+    let (files, _) = with_index(&[amd64.descriptor().to_string(), same.to_string()]);
+    let error = open_dir(files).unwrap().find(None).unwrap_err();
+    assert!(matches!(error, Error::Choice(ChoiceError::Several { .. })), "{error}");
     let mut bare = arm64.descriptor();
     bare.as_object_mut().unwrap().remove("platform");
     let (files, _) = with_index(&[amd64.descriptor().to_string(), bare.to_string()]);
