@@ -65,13 +65,14 @@ impl FileTree {
     }
 
     /// The first `count` regular files of the final tree in an order, those that were first written first where they are equal.
+    /// A hard link to one is no file of its own.
     /// Names have no order here: by [`Sort::Name`], it is that in which they were written.
     pub fn top_files(&self, sort: Sort, count: usize) -> Vec<NodeId> {
         let arena = &self.arena;
         let mut top = BinaryHeap::new();
         for node in 1..arena.nodes.len() as u32 {
             let Some(version) = arena.newest(node).filter(|version| version.is_alive()) else { continue };
-            if Side::new(arena, version, u32::MAX).kind() != Kind::File {
+            if version.kind != Kind::File {
                 continue;
             }
             let key = match sort {
@@ -190,7 +191,8 @@ mod tests {
         let mut tree = FileTree::new(100);
         let file = |path: &str, size, mtime| Entry { size, mtime, ..Entry::new(path, Kind::File) };
         tree.begin(0);
-        for entry in [file("d/large", 90, 3), file("small", 1, 9), file("gone", 500, 99), file("middle", 5, 3)] {
+        let link = Entry { link: b"d/large".to_vec(), mtime: 50, ..Entry::new("link", Kind::Hardlink) };
+        for entry in [file("d/large", 90, 3), file("small", 1, 9), file("gone", 500, 99), file("middle", 5, 3), link] {
             tree.apply(&entry).unwrap();
         }
         tree.commit();
@@ -204,7 +206,7 @@ mod tests {
             nodes.map(|node| String::from_utf8_lossy(&tree.path(node)).into_owned()).collect()
         };
         assert_eq!(top(Sort::Size, 3), ["d/large", "middle", "late"]);
-        assert_eq!(top(Sort::Time, 3), ["small", "d/large", "middle"]);
+        assert_eq!(top(Sort::Time, 3), ["d/large", "small", "middle"], "a link gives its file its own time");
         assert_eq!(top(Sort::Layer, 2), ["late", "d/large"]);
         assert_eq!(top(Sort::Name, 9), ["d/large", "small", "middle", "late"]);
         assert_eq!(top(Sort::Size, 0), [""; 0]);
