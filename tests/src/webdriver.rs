@@ -40,11 +40,11 @@ impl Browser {
 
     /// The same with further flags of Chromium.
     pub fn chromium(width: u32, height: u32, flags: &[String]) -> Result<Self> {
-        Self::session(width, height, flags, &json!({ "goog:loggingPrefs": { "browser": "ALL" } }))
+        Self::session(width, height, flags, None)
     }
 
-    /// Starts a session. `log` has what Chromium is to keep.
-    fn session(width: u32, height: u32, flags: &[String], log: &Value) -> Result<Self> {
+    /// Starts a session, which keeps the console of the page, or else a trace.
+    fn session(width: u32, height: u32, flags: &[String], tracing: Option<Value>) -> Result<Self> {
         let process = Running::start(Command::new(find("chromedriver")?).arg("--port=0"))?;
         let port = process.line(|line| {
             let (_, rest) = line.split_once("started successfully on port ")?;
@@ -65,13 +65,14 @@ impl Browser {
         ];
         arguments.extend_from_slice(flags);
         let mut options = json!({ "binary": find("chromium")?, "args": arguments });
-        if let Some(tracing) = log["goog:chromeOptions"].get("perfLoggingPrefs") {
-            options["perfLoggingPrefs"] = tracing.clone();
+        let log = if tracing.is_some() { "performance" } else { "browser" };
+        if let Some(tracing) = tracing {
+            options["perfLoggingPrefs"] = tracing;
         }
         let capabilities = json!({ "capabilities": { "alwaysMatch": {
             "browserName": "chrome",
             "goog:chromeOptions": options,
-            "goog:loggingPrefs": log["goog:loggingPrefs"],
+            "goog:loggingPrefs": { log: "ALL" },
             "timeouts": { "script": 180_000, "pageLoad": 180_000 },
         } } });
         let session = driver.send("POST", "/session", Some(&capabilities))?;
@@ -81,15 +82,12 @@ impl Browser {
 
     /// The same, which records the tasks of its threads.
     pub fn traced(width: u32, height: u32) -> Result<Self> {
-        let log = json!({
-            "goog:loggingPrefs": { "performance": "ALL" },
-            "goog:chromeOptions": { "perfLoggingPrefs": {
-                "enableNetwork": false,
-                "enablePage": false,
-                "traceCategories": "blink.user_timing,disabled-by-default-devtools.timeline",
-            } },
+        let tracing = json!({
+            "enableNetwork": false,
+            "enablePage": false,
+            "traceCategories": "blink.user_timing,disabled-by-default-devtools.timeline",
         });
-        Self::session(width, height, &[], &log)
+        Self::session(width, height, &[], Some(tracing))
     }
 
     /// Starts Firefox with a window of the given size. Files are saved to `downloads` without a question.
