@@ -1,6 +1,9 @@
 //! What answers are made of.
 
-use crate::metrics::{Limit, Metrics};
+use crate::{
+    metrics::{Limit, Metrics},
+    reading::CachedFile,
+};
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 use porthole_core::{limits::Limits, media_type::Compression};
@@ -26,6 +29,8 @@ pub(crate) enum Body {
     Uncoded(Box<Uncoded>),
     /// What a thread reads from a file.
     File(Pieces),
+    /// A blob of the cache.
+    Cached(Box<CachedFile>),
 }
 
 /// A part of a file, piece by piece.
@@ -162,6 +167,7 @@ impl hyper::body::Body for Body {
             Self::Upstream(arriving) => (arriving.poll_piece(cx), &mut arriving.metrics),
             Self::Uncoded(uncoded) => (uncoded.poll_piece(cx), &mut uncoded.arriving.metrics),
             Self::File(pieces) => (pieces.poll_piece(cx), &mut pieces.metrics),
+            Self::Cached(file) => (file.poll_piece(cx), &mut file.metrics),
         };
         next.map(|piece| {
             piece.map(|piece| {
@@ -181,6 +187,7 @@ impl hyper::body::Body for Body {
             Self::Upstream(arriving) => arriving.body.remaining().map_or_else(SizeHint::default, SizeHint::with_exact),
             Self::Uncoded(uncoded) => SizeHint::with_exact(uncoded.left),
             Self::File(pieces) => SizeHint::with_exact(pieces.left),
+            Self::Cached(file) => SizeHint::with_exact(file.left()),
         }
     }
 }

@@ -26,6 +26,7 @@ mod page;
 mod pieces;
 mod policy;
 mod proxy;
+mod reading;
 mod refusal;
 mod registries;
 mod route;

@@ -1,10 +1,14 @@
 //! Answers with blobs that are in files: whole, or a range of them.
 
-use crate::{body::Body, page};
+use crate::{
+    body::Body,
+    page,
+    reading::{LARGEST, unreadable},
+};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use porthole_core::digest::Digest;
-use porthole_registry::transport::{Error, ErrorKind};
+use porthole_registry::transport::Error;
 use std::{fs::File, ops::Range, os::unix::fs::FileExt, sync::Arc};
 use tokio::{sync::mpsc, task::spawn_blocking};
 
@@ -96,9 +100,3 @@ pub(crate) fn of_file(file: Arc<File>) -> impl Fn(u64, usize) -> Result<Bytes, S
         file.read_exact_at(&mut piece, start).map(|()| piece.into()).map_err(|error| error.to_string())
     }
 }
-
-fn unreadable(reason: &str) -> Error {
-    Error { kind: ErrorKind::Interrupted, message: format!("cannot read the blob: {reason}") }
-}
-
-const LARGEST: usize = 128 << 10;

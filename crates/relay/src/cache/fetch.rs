@@ -177,19 +177,15 @@ impl Follow {
     }
 }
 
-/// Sends a part of a file as its bytes come to be there, in pieces of what `piece` says.
+/// Sends a part of a growing file as its bytes come to be there, in pieces of what `piece` says.
 pub(super) async fn send(
     file: File,
     part: Range<u64>,
-    progress: Option<watch::Receiver<Progress>>,
+    mut progress: watch::Receiver<Progress>,
     piece: impl Fn() -> usize,
     sender: mpsc::Sender<Result<Bytes, Error>>,
 ) {
     let read = pieces::of_file(Arc::new(file));
-    let Some(mut progress) = progress else {
-        pieces::send(read, part, piece, &sender).await;
-        return;
-    };
     let Range { mut start, end } = part;
     while start < end {
         let Some(there) = wait(&mut progress, start).await else {

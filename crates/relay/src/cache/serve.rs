@@ -14,6 +14,7 @@ use crate::{
     headers,
     metrics::Metrics,
     pieces,
+    reading::CachedFile,
     refusal::Refusal,
     route::{Call, Endpoint},
     upstream::Upstream,
@@ -259,18 +260,22 @@ impl Wish<'_> {
             refused.headers_mut().extend(span.map(|span| (header::CONTENT_RANGE, span)));
             return refused;
         };
+        let (clients, metrics) = (Arc::clone(self.clients), Arc::clone(self.metrics));
         let (sender, receiver) = mpsc::channel(1);
         let left = part.end - part.start;
         match content {
-            Content::File(file, progress) => {
-                let clients = Arc::clone(self.clients);
+            Content::File(file, None) => {
+                *response.body_mut() = Body::Cached(Box::new(CachedFile::new(file, part, clients, metrics)));
+                return response;
+            }
+            Content::File(file, Some(progress)) => {
                 tokio::spawn(fetch::send(file, part, progress, move || clients.piece(), sender));
             }
             Content::Bucket(inflow) => {
                 tokio::spawn(inflow.send(sender));
             }
         }
-        *response.body_mut() = Body::File(Pieces { receiver, left, metrics: Arc::clone(self.metrics) });
+        *response.body_mut() = Body::File(Pieces { receiver, left, metrics });
         response
     }
 }

@@ -3,9 +3,9 @@
 //! What the system has in memory is read where the answer is written, with no thread between; only what has to come from a disk is
 //! read by a thread that may block.
 
-use crate::{clients::Clients, metrics::Metrics, pieces};
+use crate::{clients::Clients, metrics::Metrics};
 use bytes::Bytes;
-use porthole_registry::transport::Error;
+use porthole_registry::transport::{Error, ErrorKind};
 use std::{
     fs::File,
     future::Future,
@@ -47,7 +47,7 @@ impl CachedFile {
             if self.left() == 0 {
                 return Poll::Ready(None);
             }
-            let largest = self.clients.piece().clamp(1, pieces::LARGEST);
+            let largest = self.clients.piece().clamp(1, LARGEST);
             let length = usize::try_from(self.left()).unwrap_or(largest).min(largest);
             let mut piece = self.buffers.take(length, largest);
             match read_from_memory(&self.file, &mut piece.bytes, self.rest.start) {
@@ -69,7 +69,7 @@ impl CachedFile {
         self.waiting = None;
         Poll::Ready(Some(match read.map_err(io::Error::other).flatten() {
             Ok(piece) => Ok(self.advance(piece)),
-            Err(error) => Err(pieces::unreadable(&error.to_string())),
+            Err(error) => Err(unreadable(&error.to_string())),
         }))
     }
 
@@ -90,6 +90,14 @@ fn read_from_memory(file: &File, buffer: &mut [u8], start: u64) -> Option<usize>
 fn read_from_memory(_: &File, _: &mut [u8], _: u64) -> Option<usize> {
     None
 }
+
+/// The failure of a blob whose file cannot be read.
+pub(crate) fn unreadable(reason: &str) -> Error {
+    Error { kind: ErrorKind::Interrupted, message: format!("cannot read the blob: {reason}") }
+}
+
+/// The largest piece of a file.
+pub(crate) const LARGEST: usize = 128 << 10;
 
 /// Buffers that are used again: a new one for each piece would have to be cleared and mapped each time.
 #[derive(Default)]
@@ -154,8 +162,8 @@ mod tests {
 
     #[tokio::test]
     async fn every_part_is_read_whole() {
-        let bytes = blob(pieces::LARGEST * 2 + 1234);
-        for part in [0..bytes.len(), 1..bytes.len() - 1, 5..6, 7..7, pieces::LARGEST..pieces::LARGEST * 2] {
+        let bytes = blob(LARGEST * 2 + 1234);
+        for part in [0..bytes.len(), 1..bytes.len() - 1, 5..6, 7..7, LARGEST..LARGEST * 2] {
             let range = part.start as u64..part.end as u64;
             let mut body = CachedFile::new(file(&bytes), range, clients(), Arc::default());
             let mut read = Vec::new();
@@ -169,7 +177,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_piece_that_is_still_held_is_not_overwritten() {
-        let bytes = blob(pieces::LARGEST * 4);
+        let bytes = blob(LARGEST * 4);
         let mut body = CachedFile::new(file(&bytes), 0..bytes.len() as u64, clients(), Arc::default());
         let mut held = Vec::new();
         while let Some(piece) = next(&mut body).await {
@@ -181,14 +189,14 @@ mod tests {
     #[tokio::test]
     async fn pieces_are_small_when_there_are_many_clients() {
         let clients = clients();
-        let bytes = blob(pieces::LARGEST * 3);
+        let bytes = blob(LARGEST * 3);
         let mut body = CachedFile::new(file(&bytes), 0..bytes.len() as u64, Arc::clone(&clients), Arc::default());
-        assert_eq!(next(&mut body).await.unwrap().unwrap().len(), pieces::LARGEST);
+        assert_eq!(next(&mut body).await.unwrap().unwrap().len(), LARGEST);
         let places: Vec<_> = (0..4).map_while(|_| clients.stream(CLIENT)).collect();
         let small = next(&mut body).await.unwrap().unwrap();
         assert_eq!(small.len(), PIECE);
         drop((small, places));
-        assert_eq!(next(&mut body).await.unwrap().unwrap().len(), pieces::LARGEST);
+        assert_eq!(next(&mut body).await.unwrap().unwrap().len(), LARGEST);
     }
 
     #[tokio::test]
