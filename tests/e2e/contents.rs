@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 /// The image of seven layers with another one, which removes the package `less` from the database.
-fn without_less(scratch: &Scratch) -> Result<String> {
+pub(crate) fn without_less(scratch: &Scratch) -> Result<String> {
     let copy = scratch.path().join("packages");
     run("cp", ["-r", &layout(&fixtures(), DEBIAN).display().to_string(), &copy.display().to_string()])?;
     let status = fs::read_to_string(truth(&fixtures(), DEBIAN, "latest").join(STATUS))?;

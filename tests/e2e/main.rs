@@ -21,6 +21,7 @@ mod links;
 mod map;
 mod offline;
 mod opened;
+mod owners;
 mod passwords;
 mod prepared;
 mod proxies;

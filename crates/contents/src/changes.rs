@@ -38,6 +38,9 @@ pub enum PackageChangeKind {
 }
 
 impl PackageChangeKind {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Added, Self::Removed, Self::Upgraded, Self::Downgraded, Self::Changed];
+
     /// Its name in one word, for programs.
     pub fn name(self) -> &'static str {
         match self {

@@ -23,6 +23,16 @@ impl FileDigests {
         hashing.finish()
     }
 
+    /// MD5, SHA-1 and SHA-256 that were computed elsewhere.
+    pub fn from_parts(md5: [u8; 16], sha1: [u8; 20], sha256: [u8; 32]) -> Self {
+        Self { md5, sha1, sha256 }
+    }
+
+    /// MD5, SHA-1 and SHA-256.
+    pub fn parts(&self) -> ([u8; 16], [u8; 20], [u8; 32]) {
+        (self.md5, self.sha1, self.sha256)
+    }
+
     /// Whether a recorded digest is that of the content.
     pub fn matches(&self, recorded: &ContentDigest) -> bool {
         match recorded {
@@ -50,6 +60,18 @@ impl LayerDigests {
     /// The digests of the file whose data starts there.
     pub fn find(&self, offset: u64) -> Option<&FileDigests> {
         self.0.get(&offset)
+    }
+}
+
+impl FromIterator<(u64, FileDigests)> for LayerDigests {
+    fn from_iter<I: IntoIterator<Item = (u64, FileDigests)>>(all: I) -> Self {
+        Self(all.into_iter().collect())
+    }
+}
+
+impl Extend<(u64, FileDigests)> for LayerDigests {
+    fn extend<I: IntoIterator<Item = (u64, FileDigests)>>(&mut self, all: I) {
+        self.0.extend(all);
     }
 }
 
@@ -104,6 +126,11 @@ impl DigestCollector {
         if let Some((offset, hashing)) = self.taking.take() {
             self.all.0.insert(offset, hashing.finish());
         }
+    }
+
+    /// The digests since this was called last, with where the data of each file starts.
+    pub fn take(&mut self) -> Vec<(u64, FileDigests)> {
+        self.all.0.drain().collect()
     }
 
     /// All digests.

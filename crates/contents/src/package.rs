@@ -80,6 +80,16 @@ impl ContentDigest {
         }
     }
 
+    /// The digest that [`algorithm`](Self::algorithm) and [`hex`](Self::hex) name.
+    pub fn named(algorithm: &str, hex: &str) -> Option<Self> {
+        match algorithm {
+            "md5" => Self::md5(hex.as_bytes()),
+            "sha1" => Self::sha1(hex.as_bytes()),
+            "sha256" => Self::sha256(hex.as_bytes()),
+            _ => None,
+        }
+    }
+
     /// Its bytes in hexadecimal.
     pub fn hex(&self) -> String {
         let bytes: &[u8] = match self {

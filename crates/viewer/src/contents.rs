@@ -2,6 +2,7 @@
 
 mod digests;
 mod packages;
+mod recorded;
 mod search;
 mod secrets;
 
@@ -19,8 +20,9 @@ impl ProbeEngine for ContentsEngine {
         match wish {
             ProbeWish::Search(query) => search::probe(query),
             ProbeWish::Digests | ProbeWish::OtherDigests => Ok(Box::<digests::DigestProbe>::default()),
+            ProbeWish::Recorded => Ok(Box::<recorded::RecordedProbe>::default()),
             ProbeWish::Secrets => Ok(Box::<secrets::SecretProbe>::default()),
-            ProbeWish::Packages => Ok(Box::<packages::PackageProbe>::default()),
+            ProbeWish::Packages | ProbeWish::OtherPackages => Ok(Box::<packages::PackageProbe>::default()),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The flattened tree: which rows a view shows, and in which order.
 
 use crate::{
+    packages::MarkedFiles,
     protocol::{self, Changes, FileView, RowChange, RowKind, RowWindow},
     sieve::PathFilter,
     sifted::Sifted,
@@ -59,6 +60,8 @@ pub struct RowList {
     matches: u64,
     elsewhere: u64,
     problem: Option<String>,
+    /// What packages say about files of the tree.
+    marked: MarkedFiles,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -74,11 +77,16 @@ struct Line {
 }
 
 impl RowList {
+    /// Takes what packages say about files; the list has to be rebuilt.
+    pub(crate) fn mark(&mut self, marked: MarkedFiles) {
+        self.marked = marked;
+    }
+
     /// Rebuilds the list. `top` is the layer that a view without a layer refers to.
     pub fn flatten(&mut self, tree: &FileTree, view: &FileView, top: u32, expansion: &Expansion) {
         let core = tree.view(mode(view, top));
         let sort = sort(view);
-        let sieve = Sieve::new(tree, view);
+        let sieve = Sieve::new(tree, view, &self.marked);
         let but = expansion.nodes(&core);
         self.lines.clear();
         self.groups.clear();
@@ -242,9 +250,11 @@ struct Sieve {
 }
 
 impl Sieve {
-    fn new(tree: &FileTree, view: &FileView) -> Self {
-        let (special, filter) = match special::split(&view.filter) {
-            Ok((list, rest)) => (list.map(|list| list.nodes(tree)), PathFilter::new(rest)),
+    fn new(tree: &FileTree, view: &FileView, marked: &MarkedFiles) -> Self {
+        let split = special::split(&view.filter);
+        let named = split.and_then(|(list, rest)| Ok((list.map(|list| list.nodes(tree, marked)).transpose()?, rest)));
+        let (special, filter) = match named {
+            Ok((special, rest)) => (special, PathFilter::new(rest)),
             Err(why) => (None, PathFilter::Invalid(why)),
         };
         Self { filter, special, changes: view.changes }

@@ -1,14 +1,20 @@
 //! Packages: as a worker sends those of a layer, and as a front end shows those of an image.
 
 mod found;
+mod owned;
 
-pub use found::{FoundCertificate, FoundDatabase, FoundDetails, FoundOwner, FoundRecord, found, found_certificates};
+pub use found::{
+    FoundCertificate, FoundContents, FoundDatabase, FoundDetails, FoundOwner, FoundPaths, FoundRecord, PathRoom, found,
+    found_certificates,
+};
+pub(crate) use owned::MarkedFiles;
 
 use crate::{
+    pool::CONFIG,
     pretty::visible,
     protocol::{
-        FindingFact, FindingLink, ListedBill, PackageFact, PackageQuery, PackageSort, PackageView, PackageWindow,
-        PathProblem, ViewMode,
+        FindingFact, FindingLink, ListedBill, OwnerFacts, PackageFact, PackageQuery, PackageSort, PackageView,
+        PackageWindow, PathProblem, ViewMode,
     },
 };
 use porthole_contents::{
@@ -16,6 +22,7 @@ use porthole_contents::{
     collect::{Collected, Database},
     dangers::{Danger, dangers},
     database::Release,
+    digests::LayerDigests,
     inventory::{Installed, Inventory},
     ownership::Ownership,
     purl::purl,
@@ -30,9 +37,13 @@ use std::{
 /// The packages of an image, as far as its layers are read.
 #[derive(Default)]
 pub(crate) struct PackageList {
-    layers: BTreeMap<u32, Vec<FoundDatabase>>,
+    /// What was collected of each layer.
+    layers: Vec<Collected>,
+    /// For each of their databases, where the worker says that its content starts, and its escaped path.
+    places: Vec<Vec<(u64, String)>>,
+    /// Layers of which paths or digests stayed behind.
+    partial: BTreeSet<u32>,
     unread: BTreeMap<u32, Vec<(String, String)>>,
-    lost: BTreeSet<u32>,
     inventory: Inventory,
     view: Option<PackageView>,
     bills: Rc<Vec<ListedBill>>,
@@ -40,45 +51,64 @@ pub(crate) struct PackageList {
     instructions: Vec<String>,
     certificates: BTreeMap<u32, Vec<FoundCertificate>>,
     dangers: Vec<FindingFact>,
+    owners: Option<OwnerFacts>,
 }
 
 impl PackageList {
     /// Takes what was found in a layer.
     pub(crate) fn add(&mut self, layer: u32, databases: Vec<FoundDatabase>, unread: Vec<(String, String)>) {
-        self.layers.entry(layer).or_default().extend(databases);
         self.unread.entry(layer).or_default().extend(unread);
+        self.make_room(layer);
+        for FoundDatabase { path, content, records } in databases {
+            let Some(original) = path::unescape(&path) else { continue };
+            if !records.iter().all(FoundRecord::is_whole) {
+                self.partial.insert(layer);
+            }
+            let records = records.iter().filter_map(FoundRecord::original).collect();
+            self.layers[layer as usize].databases.push(Database { path: original, offset: content, records });
+            self.places[layer as usize].push((content, path));
+        }
+    }
+
+    fn make_room(&mut self, layer: u32) {
+        let count = self.layers.len().max(layer as usize + 1);
+        self.layers.resize_with(count, Collected::default);
+        self.places.resize_with(count, Vec::new);
     }
 
     /// Nothing of this layer counts.
     pub(crate) fn lose(&mut self, layer: u32) {
-        self.layers.remove(&layer);
+        if layer == CONFIG {
+            return;
+        }
+        self.make_room(layer);
+        self.layers[layer as usize] = Collected { lost: true, ..Collected::default() };
+        self.places[layer as usize].clear();
         self.certificates.remove(&layer);
         self.unread.remove(&layer);
-        self.lost.insert(layer);
+        self.partial.remove(&layer);
     }
 
     /// Takes stock of the lowest `count` layers. `place` says where the tree says that a content starts.
     pub(crate) fn take_stock(&mut self, tree: &FileTree, count: u32, place: impl Fn(u32, u64, &str) -> u64) {
-        let database = |layer: u32, found: &FoundDatabase| {
-            Some(Database {
-                path: path::unescape(&found.path)?,
-                offset: place(layer, found.content, &found.path),
-                records: found.records.iter().filter_map(FoundRecord::original).collect(),
-            })
-        };
-        let collected = |layer: u32| Collected {
-            databases: self
-                .layers
-                .get(&layer)
-                .into_iter()
-                .flatten()
-                .filter_map(|found| database(layer, found))
-                .collect(),
-            unread: Vec::new(),
-            lost: self.lost.contains(&layer),
-        };
-        let layers: Vec<Collected> = (0..count).map(collected).collect();
-        self.inventory = Inventory::of(tree, &layers);
+        if let Some(top) = count.checked_sub(1) {
+            self.make_room(top);
+        }
+        for (layer, (collected, places)) in (0..count).zip(self.layers.iter_mut().zip(&self.places)) {
+            for (database, (content, path)) in collected.databases.iter_mut().zip(places) {
+                database.offset = place(layer, *content, path);
+            }
+        }
+        self.inventory = Inventory::of(tree, &self.layers[..count as usize]);
+    }
+
+    /// What was collected of a layer, for another image that has the same layer.
+    pub(crate) fn share(&self, layer: u32, with: &mut Self, as_layer: u32) {
+        let layer = layer as usize;
+        let (Some(collected), Some(places)) = (self.layers.get(layer), self.places.get(layer)) else { return };
+        with.make_room(as_layer);
+        with.layers[as_layer as usize] = collected.clone();
+        with.places[as_layer as usize] = places.clone();
     }
 
     /// Takes the certificates of a layer.
@@ -86,8 +116,15 @@ impl PackageList {
         self.certificates.entry(layer).or_default().extend(found);
     }
 
-    /// Takes stock of the dangers that contents show. Those about rights need the paths of all packages, which stayed behind.
-    pub(crate) fn weigh(&mut self, tree: &FileTree, image: &Image, place: impl Fn(u32, u64, &str) -> u64) {
+    /// Finds which files no package owns, and the dangers; with the digests of all layers' files, also which files were modified after
+    /// they were installed.
+    pub(crate) fn weigh(
+        &mut self,
+        tree: &FileTree,
+        image: &Image,
+        digests: Option<&[LayerDigests]>,
+        place: impl Fn(u32, u64, &str) -> u64,
+    ) -> MarkedFiles {
         let leaf = |layer: u32, found: &FoundCertificate| {
             let path = path::unescape(&found.path)?;
             let offset = place(layer, found.content, &found.path);
@@ -100,7 +137,17 @@ impl PackageList {
         let distribution = self.inventory.release.as_ref().and_then(|release| release.name.as_deref());
         let ownership = Ownership::of(tree, &self.inventory);
         let found = dangers(Some(&image.config), &ownership, &certificates, distribution);
-        self.dangers = found.iter().filter(|danger| danger.kind.is_of_contents()).map(danger_fact).collect();
+        // A path that stayed behind, or a database that was not read, would make a file look unowned.
+        let missing = if self.layers.iter().any(|layer| layer.lost) {
+            Some(owned::LOST)
+        } else {
+            (!self.partial.is_empty()).then_some(owned::TOO_MANY)
+        };
+        self.dangers =
+            found.iter().filter(|danger| missing.is_none() || danger.kind.is_of_contents()).map(danger_fact).collect();
+        let (facts, marked) = owned::weigh(&ownership, missing, digests);
+        self.owners = facts;
+        marked
     }
 
     /// Sets what is shown.
@@ -168,6 +215,7 @@ impl PackageList {
             distribution: release.map(|release| release.name.as_ref().unwrap_or(&release.id).clone()),
             unread: unread.map(problem).take(UNREAD).collect(),
             dangers: self.dangers.clone(),
+            owners: self.owners.clone(),
         }
     }
 }
@@ -214,5 +262,11 @@ fn fact(installed: &Installed, release: Option<&Release>) -> PackageFact {
         layer: *layer,
         removed_by: *removed_by,
         replaced_by: replaced_by.clone(),
+        source: package.source.as_ref().map(|source| match &source.version {
+            Some(version) => format!("{} {version}", source.name),
+            None => source.name.clone(),
+        }),
+        size: package.size,
+        files: package.files.len() as u64,
     }
 }

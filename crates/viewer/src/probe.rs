@@ -7,6 +7,7 @@ use crate::{
     packages::{FoundCertificate, FoundDatabase},
     protocol::{ConfigSecretFact, ProbeSums, ProbeWish, SecretFact},
 };
+use porthole_contents::digests::FileDigests;
 use porthole_core::tar::Entry;
 use serde::{Deserialize, Serialize};
 
@@ -95,6 +96,27 @@ pub struct FoundFile {
     pub lines: u64,
 }
 
+/// Twin of the digests of a file's content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileHashes {
+    md5: [u8; 16],
+    sha1: [u8; 20],
+    sha256: [u8; 32],
+}
+
+impl FileHashes {
+    /// Makes it for the way to the session.
+    pub fn of(digests: &FileDigests) -> Self {
+        let (md5, sha1, sha256) = digests.parts();
+        Self { md5, sha1, sha256 }
+    }
+
+    /// Makes the digests from it.
+    pub fn original(self) -> FileDigests {
+        FileDigests::from_parts(self.md5, self.sha1, self.sha256)
+    }
+}
+
 /// What a probe found in a layer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProbeFound {
@@ -104,6 +126,8 @@ pub struct ProbeFound {
     pub files: Vec<FoundFile>,
     /// SHA-256 of files, by where their content starts.
     pub digests: Vec<(u64, [u8; 32])>,
+    /// Digests by the algorithms of package managers, by where the content of the file starts.
+    pub hashes: Vec<(u64, FileHashes)>,
     /// Secrets in files.
     pub secrets: Vec<SecretFact>,
     /// Secrets in the configuration.

@@ -47,7 +47,10 @@ pub use overview::{
     ArtifactBlob, ArtifactSummary, BaseFact, DocumentFact, FindingFact, FindingLink, OtherEntry, OtherRole,
     OverviewFacts,
 };
-pub use packages::{PackageFact, PackageQuery, PackageSort, PackageView, PackageWindow};
+pub use packages::{
+    ModifiedFact, OwnerFacts, PackageChangeFact, PackageChanges, PackageFact, PackageQuery, PackageSort, PackageView,
+    PackageWindow,
+};
 pub use probe::{
     ContentFateFact, LostPart, PathProblem, ProbeKind, ProbeProgress, ProbeState, ProbeSums, ProbeWish, SearchHit,
     SearchQuery, ShownFate,
@@ -293,6 +296,10 @@ pub enum Command {
         /// Also those of the image that it is compared with.
         other: bool,
     },
+    /// Compare the contents of files with what packages recorded of them, unless that was done. Answered with [`Event::Packages`].
+    CompareRecorded,
+    /// Compare the packages of the image with those of the other one. Answered with [`Event::PackageChanges`].
+    ComparePackages,
     /// Save what a command line prints. Answered with [`Event::Exported`].
     Export {
         /// Which command's output, with its options.

@@ -16,6 +16,7 @@ mod kept;
 mod lines;
 mod names;
 mod obey;
+mod packages;
 mod page;
 mod prepared;
 mod probe;
@@ -196,6 +197,8 @@ enum Work {
     Archive { look: u32, format: ArchiveFormat },
     Export { look: u32, wish: ExportWish },
     CompareContents { other: bool },
+    CompareRecorded,
+    ComparePackages { look: u32 },
     ListNames { look: u32, list: NameList, reference: Box<Reference> },
     AskAboutTag { look: u32, tag: String, reference: Box<Reference> },
     CopyToTwins { look: u32, layer: u32 },

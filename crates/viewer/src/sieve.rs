@@ -25,7 +25,7 @@ pub enum PathFilter {
     Name(Regex),
     /// An expression for the path.
     Path(Regex),
-    /// The expression is not valid: nothing fits.
+    /// The expression is not valid, or a list is not known: nothing fits.
     Invalid(String),
 }
 
@@ -76,7 +76,7 @@ impl PathFilter {
         matches!(self, Self::All)
     }
 
-    /// What is wrong with the expression.
+    /// Why nothing fits, in words.
     pub fn problem(&self) -> Option<&str> {
         match self {
             Self::Invalid(why) => Some(why),
@@ -93,7 +93,7 @@ fn expression(typed: &str) -> Option<&str> {
 
 fn compile(expression: &str) -> Result<Regex, String> {
     let built = RegexBuilder::new(expression).case_insensitive(true).size_limit(PROGRAM).build();
-    built.map_err(|error| error.to_string())
+    built.map_err(|error| format!("not a valid expression: {error}"))
 }
 
 /// Whether the shown form of a path, or of `/path`, contains lower-case text.

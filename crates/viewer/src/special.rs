@@ -1,5 +1,6 @@
 //! Lists of special files: a filter may begin with `is:` and the name of one.
 
+use crate::packages::MarkedFiles;
 use porthole_core::tree::{FileTree, NodeId, Sort};
 use std::collections::HashSet;
 
@@ -18,6 +19,10 @@ pub enum SpecialFiles {
     Ambiguous,
     /// The same content is at another path. None are known before contents are compared.
     Copies,
+    /// No package owns them.
+    Unowned,
+    /// Their content is not what their package brought.
+    Modified,
     /// The largest files.
     Biggest,
     /// The files that were modified last.
@@ -26,7 +31,7 @@ pub enum SpecialFiles {
 
 impl SpecialFiles {
     /// Every list, as they are offered.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Biggest,
         Self::Newest,
         Self::SetUid,
@@ -35,6 +40,8 @@ impl SpecialFiles {
         Self::WorldWritable,
         Self::Ambiguous,
         Self::Copies,
+        Self::Unowned,
+        Self::Modified,
     ];
 
     /// The word after `is:`.
@@ -46,14 +53,19 @@ impl SpecialFiles {
             Self::WorldWritable => "world-writable",
             Self::Ambiguous => "ambiguous",
             Self::Copies => "copied",
+            Self::Unowned => "unowned",
+            Self::Modified => "modified",
             Self::Biggest => "biggest",
             Self::Newest => "newest",
         }
     }
 
-    /// The paths of the final tree: all copies, [`TOP`] of the biggest and of the newest, at most [`LISTED`](porthole_core::tree::Survey::LISTED) of any other
-    /// list.
-    pub(crate) fn nodes(self, tree: &FileTree) -> HashSet<NodeId> {
+    /// The paths of the final tree: all copies and all that packages say something about, [`TOP`] of the biggest and of the newest, at most
+    /// [`LISTED`](porthole_core::tree::Survey::LISTED) of any other list.
+    ///
+    /// # Errors
+    /// In words: the list is not known.
+    pub(crate) fn nodes(self, tree: &FileTree, marked: &MarkedFiles) -> Result<HashSet<NodeId>, String> {
         let nodes = match self {
             Self::Copies => tree.copies().into_iter().flat_map(|copies| copies.nodes).collect(),
             Self::Biggest => tree.top_files(Sort::Size, TOP),
@@ -63,8 +75,12 @@ impl SpecialFiles {
             Self::Capabilities => tree.survey().capabilities.nodes,
             Self::WorldWritable => tree.survey().world_writable.nodes,
             Self::Ambiguous => tree.survey().ambiguous.nodes,
+            Self::Unowned | Self::Modified => {
+                let known = if self == Self::Unowned { &marked.unowned } else { &marked.modified };
+                return known.as_ref().map(|nodes| (**nodes).clone()).map_err(|why| (*why).to_owned());
+            }
         };
-        nodes.into_iter().collect()
+        Ok(nodes.into_iter().collect())
     }
 }
 
@@ -93,8 +109,8 @@ mod tests {
         assert_eq!(split("usr is:x"), Ok((None, "usr is:x")));
         assert_eq!(split(" is:set-uid"), Ok((Some(SpecialFiles::SetUid), "")));
         assert_eq!(split("is:copied *.so"), Ok((Some(SpecialFiles::Copies), "*.so")));
-        let expected =
-            "expected one of biggest, newest, set-uid, set-gid, capable, world-writable, ambiguous, copied, got `new`";
+        let expected = "expected one of biggest, newest, set-uid, set-gid, capable, world-writable, ambiguous, copied, unowned, \
+            modified, got `new`";
         assert_eq!(split("is:new"), Err(expected.to_owned()));
     }
 }

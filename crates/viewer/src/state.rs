@@ -28,9 +28,9 @@ use crate::pretty::visible;
 use crate::protocol::{
     ArchiveSaving, BaseLayers, Chain, Changes, ComparisonFacts, ComparisonFailure, FailureNotice, FileMap, FileReading,
     FileView as Listing, FindingLink, ImageLayer, ImageSummary, KeptFacts, LayerProgress, MapWish, NameQuery,
-    NameWindow, OverviewFacts, PathVersionFacts, PolicyFacts, ProbeProgress, RegistryRoute as Way, RelaySettings,
-    RouteReason, RowChange, RowKind, RowWindow, SearchHit, SearchQuery, Selection, ShownContent, ShownFacts, Sizes,
-    VersionDiff, ViewMode, WasteFacts,
+    NameWindow, OverviewFacts, PackageChanges, PathVersionFacts, PolicyFacts, ProbeProgress, RegistryRoute as Way,
+    RelaySettings, RouteReason, RowChange, RowKind, RowWindow, SearchHit, SearchQuery, Selection, ShownContent,
+    ShownFacts, Sizes, VersionDiff, ViewMode, WasteFacts,
 };
 use porthole_core::{failure::FailureClass, layer::LayerNumber};
 use std::{collections::BTreeMap, rc::Rc};
@@ -117,6 +117,12 @@ pub struct State {
     pub policy: Rc<PolicyFacts>,
     /// Signatures and statements, as far as they are known.
     pub evidence: Option<Rc<EvidenceFound>>,
+    /// How far contents are compared with what packages recorded.
+    pub recorded: Option<Rc<ProbeProgress>>,
+    /// How far the packages of the other image are read.
+    pub other_packages: Option<Rc<ProbeProgress>>,
+    /// The packages of the image and of the other one, compared; or why they are not.
+    pub package_changes: Option<Rc<Result<PackageChanges, String>>>,
     /// The packages, as far as they are known.
     pub packages: Option<Rc<PackagesFound>>,
     /// Tags of the repository, or repositories of the registry.

@@ -9,7 +9,8 @@ use super::{
 use porthole_core::failure::FailureClass;
 use porthole_viewer::protocol::{
     ChangedFile, ChangedSetting, ChangedStep, ComparedFiles, ComparisonFacts, ComparisonFailure, FindingLink,
-    HistoryEntry, ImageLayer, ImageSummary, LayerRelation, MatchedLayer, ProbeProgress, VersionDiff, ViewMode,
+    HistoryEntry, ImageLayer, ImageSummary, LayerRelation, MatchedLayer, PackageChangeFact, PackageChanges,
+    ProbeProgress, ProbeState, VersionDiff, ViewMode,
 };
 use porthole_viewer::size::{count, size};
 use porthole_viewer::state::{Action, ProbeCost, State, contents_cost};
@@ -35,6 +36,12 @@ pub struct CompareProps {
     pub cost: Option<ProbeCost>,
     /// How far it is.
     pub contents: [Option<Rc<ProbeProgress>>; 2],
+    /// How far packages are read: those of this image, and of the other one.
+    pub packages: [Option<Rc<ProbeProgress>>; 2],
+    /// The packages of both, compared.
+    pub package_changes: Option<Rc<Result<PackageChanges, String>>>,
+    /// What reading the packages costs.
+    pub package_cost: Option<ProbeCost>,
     /// A file, and how it differs.
     pub file_diff: Option<(String, Rc<VersionDiff>)>,
     /// Takes actions.
@@ -53,6 +60,12 @@ impl CompareProps {
             failure: state.comparison_failure.clone(),
             cost: contents_cost(state),
             contents: state.contents.clone(),
+            packages: [
+                state.packages.as_ref().and_then(|packages| packages.progress.clone()),
+                state.other_packages.clone(),
+            ],
+            package_changes: state.package_changes.clone(),
+            package_cost: state.package_changes_cost(),
             file_diff: state.file_diff.clone(),
             dispatch,
         }
@@ -183,6 +196,10 @@ fn comparison(facts: &ComparisonFacts, props: &CompareProps, shown: usize) -> Ht
                     <h2 class="heading">{ "History" }</h2>
                     <ul class="steps">{ for facts.history.iter().map(step) }</ul>
                 }
+                if !matches!(facts.files, ComparedFiles::Reading { .. }) {
+                    <h2 class="heading">{ "Packages" }</h2>
+                    { changes(props) }
+                }
                 if let ComparedFiles::Done { rows, total, .. } = &facts.files && *total > 0 {
                     <h2 class="heading">{ format!("Files · {}", count(*total)) }</h2>
                     <table class="changed"><tbody>{ for rows.iter().take(shown).map(|row| changed(row, props.file_diff.as_ref(), dispatch)) }</tbody></table>
@@ -228,6 +245,47 @@ fn files_head(facts: &ComparisonFacts, layers: bool, props: &CompareProps) -> Ht
                 <p class="dim">{ format!("{} were fetched for the comparison.", size(*fetched)) }</p>
             </>
         },
+    }
+}
+
+/// The packages that differ; before they are read, what that costs.
+fn changes(props: &CompareProps) -> Html {
+    let running = |progress: &&Rc<ProbeProgress>| progress.state == ProbeState::Running;
+    let found = props.package_changes.as_deref();
+    if let (None, Some(running)) = (found, props.packages.iter().flatten().find(running)) {
+        return html! { <progress max={running.total.max(1).to_string()} value={running.read.to_string()} aria-label="Bytes read" /> };
+    }
+    if let Some(Ok(PackageChanges { sums, rows, total })) = found {
+        let sum = |(change, number): &(String, u64)| html! { <div data-package-sum={change.clone()} data-count={number.to_string()}><dd class="num">{ count(*number) }</dd><dt>{ change }</dt></div> };
+        return html! {
+            <>
+                if *total == 0 { <p class="verdict" role="status" id="same-packages">{ "No package differs." }</p> }
+                <dl class="figures">{ for sums.iter().map(sum) }</dl>
+                <table class="package-changes"><tbody>{ for rows.iter().map(package) }</tbody></table>
+                if (rows.len() as u64) < *total { <p class="dim">{ format!("The first {} of {}.", count(rows.len() as u64), count(*total)) }</p> }
+            </>
+        };
+    }
+    let cost = props.package_cost.map(|cost| match cost {
+        ProbeCost { here: true, bytes, .. } => format!(" · reads {}", size(bytes)),
+        ProbeCost { bytes, .. } => format!(" · fetches {} once more", size(bytes)),
+    });
+    html! {
+        <>
+            if let Some(Err(why)) = found { <p class="finding" role="alert">{ bdi(why) }</p> }
+            <p><button id="compare-packages" onclick={props.dispatch.reform(|_| Action::ComparePackages)}>{ "Compare packages" }{ for cost }</button></p>
+        </>
+    }
+}
+
+fn package(row: &PackageChangeFact) -> Html {
+    html! {
+        <tr data-package-change={row.change.clone()} data-package={row.name.clone()}>
+            <td>{ &row.change }</td>
+            <td class="dim">{ &row.kind }</td>
+            <td class="mono">{ bdi(&row.name) }</td>
+            <td class="mono">{ for row.before.as_deref().map(bdi) }{ if row.before.is_some() && row.after.is_some() { " → " } else { "" } }{ for row.after.as_deref().map(bdi) }</td>
+        </tr>
     }
 }
 

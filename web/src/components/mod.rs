@@ -21,6 +21,7 @@ pub mod map;
 pub mod mark;
 pub mod outline;
 pub mod overview;
+mod owners;
 pub mod packages;
 mod paint;
 pub mod policy;

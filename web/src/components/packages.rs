@@ -3,14 +3,15 @@
 use super::{
     bills::{BillsView, bills},
     field::FilterField,
+    owners::owners,
     probe::{cost, instruction, layer_chip, status, switch, unread},
     words::{bdi, tip},
 };
 use porthole_viewer::protocol::{
-    BillFormat, ExportWish, ImageSummary, PackageFact, PackageQuery, PackageSort, PackageWindow, ProbeKind, ProbeState,
-    ViewMode,
+    BillFormat, ExportWish, ImageSummary, PackageFact, PackageQuery, PackageSort, PackageWindow, ProbeKind,
+    ProbeProgress, ProbeState, ViewMode,
 };
-use porthole_viewer::size::count;
+use porthole_viewer::size::{count, size};
 use porthole_viewer::state::{Action, EvidenceFound, PackagesFound, ProbeCost, State, export_wish, link_to, source};
 use std::rc::Rc;
 use web_sys::HtmlSelectElement;
@@ -29,6 +30,8 @@ pub struct PackagesProps {
     pub source: Option<String>,
     /// What is known of them.
     pub found: Option<Rc<PackagesFound>>,
+    /// How far contents are compared with what packages recorded.
+    pub recorded: Option<Rc<ProbeProgress>>,
     /// What is known of what is attached to the image.
     pub evidence: Option<Rc<EvidenceFound>>,
     /// Takes actions.
@@ -44,6 +47,7 @@ impl PackagesProps {
             cost: state.probe_cost(),
             source: source(state).filter(|_| export_wish(state).is_some()),
             found: state.packages.clone(),
+            recorded: state.recorded.clone(),
             evidence: state.evidence.clone(),
             dispatch,
         }
@@ -78,6 +82,7 @@ pub fn Packages(props: &PackagesProps) -> Html {
             if let Some(progress) = &progress {
                 { status(progress, &words(&window, progress.state == ProbeState::Running)) }
                 { unread(&window.unread, "packages are not listed") }
+                if let Some(facts) = &window.owners { { owners(facts, props.cost, props.recorded.as_deref(), dispatch) } }
                 if props.found.is_some() { { bills(&compared) } }
                 <Choice query={props.query.clone()} window={Rc::clone(&window)} dispatch={dispatch.clone()} />
                 if is_list && !window.rows.is_empty() {
@@ -184,6 +189,18 @@ fn table(window: &PackageWindow, props: &PackagesProps) -> Html {
     }
 }
 
+/// The source package, the size and the number of files, where they are recorded.
+fn about(row: &PackageFact) -> Option<Html> {
+    let source = row.source.as_ref().filter(|source| **source != row.name).map(|source| format!("from {source}"));
+    let files = match row.files {
+        0 => None,
+        1 => Some("1 file".to_owned()),
+        files => Some(format!("{} files", count(files))),
+    };
+    let words: Vec<String> = [source, row.size.map(size), files].into_iter().flatten().collect();
+    (!words.is_empty()).then(|| html! { <div class="dim">{ bdi(&words.join(" · ")) }</div> })
+}
+
 fn package(row: &PackageFact, props: &PackagesProps) -> Html {
     let dispatch = &props.dispatch;
     let view = if row.removed_by.is_none() { ViewMode::Merged } else { ViewMode::Only };
@@ -196,7 +213,7 @@ fn package(row: &PackageFact, props: &PackagesProps) -> Html {
     html! {
         <tr data-package={row.name.clone()} data-version={row.version.clone()} data-kind={row.kind.clone()} data-layer={(row.layer + 1).to_string()}
             data-removed-by={row.removed_by.map(|by| (by + 1).to_string())} data-purl={row.purl.clone()}>
-            <td><button class="plain mono" title={format!("Recorded in {}", row.recorded_in)} onclick={open}>{ bdi(&row.name) }</button></td>
+            <td><button class="plain mono" title={format!("Recorded in {}", row.recorded_in)} onclick={open}>{ bdi(&row.name) }</button>{ for about(row) }</td>
             <td class="mono">{ bdi(&row.version) }if let Some(removed) = removed { <div>{ removed }</div> }</td>
             <td class="kind">{ &row.kind }</td>
             <td class="wide mono">{ for row.architecture.as_deref().map(bdi) }</td>

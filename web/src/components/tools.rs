@@ -70,6 +70,8 @@ pub fn Tools(props: &ToolsProps) -> Html {
             SpecialFiles::WorldWritable => "writable by all",
             SpecialFiles::Ambiguous => "ambiguous",
             SpecialFiles::Copies => "copies",
+            SpecialFiles::Unowned => "of no package",
+            SpecialFiles::Modified => "modified since installed",
         };
         html! { <option value={format!("is:{}", list.name())} selected={chosen == Some(list)}>{ words }</option> }
     });
@@ -113,7 +115,7 @@ fn found(props: &ToolsProps) -> Html {
         html! { <button id="in-deleted" class="small" {onclick}>{ count(rows.elsewhere) }{ " in Deleted" }</button> }
     });
     let words = match (&rows.problem, rows.matches) {
-        (Some(why), _) => format!("not a valid expression: {why}"),
+        (Some(why), _) => why.clone(),
         (None, 0) => "nothing here".to_owned(),
         (None, matches) => format!("{} found", count(matches)),
     };

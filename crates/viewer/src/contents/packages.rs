@@ -1,7 +1,7 @@
 //! Collects the databases of package managers in a layer, and its certificates.
 
 use crate::{
-    packages::{found, found_certificates},
+    packages::{PathRoom, found, found_certificates},
     probe::{LayerProbe, ProbeFound},
     protocol::ProbeSums,
 };
@@ -9,11 +9,22 @@ use porthole_contents::{certificates::CertificateCollector, collect::DatabaseCol
 use porthole_core::tar::Entry;
 
 /// Collects the databases and certificates of one layer.
-#[derive(Default)]
 pub(super) struct PackageProbe {
     collector: DatabaseCollector,
     certificates: CertificateCollector,
+    room: PathRoom,
     sums: ProbeSums,
+}
+
+impl Default for PackageProbe {
+    fn default() -> Self {
+        Self {
+            collector: DatabaseCollector::with_recorded(),
+            certificates: CertificateCollector::default(),
+            room: PathRoom::default(),
+            sums: ProbeSums::default(),
+        }
+    }
 }
 
 impl LayerProbe for PackageProbe {
@@ -36,7 +47,7 @@ impl LayerProbe for PackageProbe {
     }
 
     fn take(&mut self) -> ProbeFound {
-        let (databases, unread) = found(self.collector.take());
+        let (databases, unread) = found(self.collector.take(), &mut self.room);
         self.sums.found += databases.len() as u64;
         self.sums.files = self.sums.found;
         let certificates = found_certificates(self.certificates.take());

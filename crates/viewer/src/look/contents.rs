@@ -3,6 +3,7 @@
 use super::{Access, Look, LookBody};
 use crate::{
     listing, overview,
+    packages::MarkedFiles,
     protocol::{Event, FindingLink, LayerState, MapMeasure, MapWish, Sizes, ViewMode},
     treemap::{self, Weights},
     waste,
@@ -31,6 +32,13 @@ impl Look {
         let Some(body) = &mut self.body else { return };
         body.stack.learn_contents(digest);
         (self.survey_due, self.waste_due) = (!self.hidden, !self.hidden);
+    }
+
+    /// Takes what packages say about files.
+    pub(crate) fn mark(&mut self, marked: MarkedFiles) {
+        let Some(body) = &mut self.body else { return };
+        body.listing.mark(marked);
+        self.stale = true;
     }
 
     /// Says where a symbolic link of the view leads to. What the view does not show may be in the merged one.

@@ -3,13 +3,13 @@
 use porthole_contents::{
     certificates::{LeafCertificate, may_be_certificate},
     collect::{Collected, Database},
-    database::{Owner, Record, Release},
-    package::{Ecosystem, Package, SourcePackage},
+    database::{Diversion, Owner, Record, Release},
+    package::{ContentDigest, Ecosystem, Package, RecordedFile, SourcePackage},
 };
 use porthole_core::path;
 use serde::{Deserialize, Serialize};
 
-/// Twin of a database, with the number of paths that it assigns to packages instead of the paths: they can be millions.
+/// Twin of a database.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FoundDatabase {
     /// Escaped path of its file.
@@ -26,8 +26,12 @@ pub struct FoundDatabase {
 pub enum FoundRecord {
     /// A package is installed: type, name, version, and the rest.
     Package(String, String, String, Box<FoundDetails>),
-    /// A package has this many files, which take this many bytes if that is recorded, and those of them that may be certificates.
-    Files(FoundOwner, usize, Option<u64>, Vec<String>),
+    /// A package has files, which take this many bytes if that is recorded.
+    Files(FoundOwner, FoundPaths, Option<u64>),
+    /// What was in files when a package was installed.
+    Recorded(FoundOwner, FoundContents),
+    /// A package moved a file aside: escaped paths, and the package.
+    Diversion(String, String, String),
     /// A package has a licence.
     Licence(FoundOwner, String),
     /// The distribution: its name for programs, its version, its name for people.
@@ -47,10 +51,105 @@ pub struct FoundDetails {
     pub vendor: Option<String>,
     /// Bytes when installed.
     pub size: Option<u64>,
-    /// How many files its database lists.
-    pub files: usize,
-    /// Escaped paths of those that may be certificates.
-    pub certificates: Vec<String>,
+    /// The files that its database lists.
+    pub files: FoundPaths,
+    /// What was in them when it was installed.
+    pub recorded: FoundContents,
+}
+
+/// The paths of a package: escaped, one a line. Those for which a layer has no room stay behind, but their number does not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundPaths {
+    known: String,
+    count: usize,
+}
+
+/// What was in files when their package was installed: algorithm, digest in hexadecimal, `c` for a configuration file or `-`, and
+/// escaped path, one a line. Those for which a layer has no room stay behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundContents {
+    known: String,
+    count: usize,
+}
+
+/// Bytes that paths and recorded digests of one layer may still take. The session keeps them, and a layer can have millions.
+#[derive(Debug)]
+pub struct PathRoom(usize);
+
+impl Default for PathRoom {
+    fn default() -> Self {
+        Self(PATH_BYTES)
+    }
+}
+
+impl PathRoom {
+    /// Whether a line of this length has room; it takes it.
+    fn take(&mut self, length: usize) -> bool {
+        let left = self.0.checked_sub(length + 1);
+        self.0 = left.unwrap_or(self.0);
+        left.is_some()
+    }
+}
+
+/// Bytes of paths and recorded digests that are kept of a layer: those of some 250 000 files.
+const PATH_BYTES: usize = 32 << 20;
+
+impl FoundPaths {
+    fn of(files: &[Vec<u8>], room: &mut PathRoom) -> Self {
+        let mut known = String::new();
+        for path in files {
+            let escaped = path::escape(path);
+            // What is said of certificates needs their owners.
+            if room.take(escaped.len()) || may_be_certificate(path) {
+                known.push_str(&escaped);
+                known.push('\n');
+            }
+        }
+        Self { known, count: files.len() }
+    }
+
+    /// The paths; one that stayed behind is empty.
+    fn original(&self) -> Vec<Vec<u8>> {
+        let mut paths: Vec<_> = self.known.lines().filter_map(path::unescape).collect();
+        paths.resize(self.count, Vec::new());
+        paths
+    }
+
+    fn is_whole(&self) -> bool {
+        self.known.lines().count() == self.count
+    }
+}
+
+impl FoundContents {
+    fn of(files: &[RecordedFile], room: &mut PathRoom) -> Self {
+        let mut known = String::new();
+        for file in files {
+            let (algorithm, hex) = (file.digest.algorithm(), file.digest.hex());
+            let line = format!(
+                "{algorithm} {hex} {} {}\n",
+                if file.configuration { 'c' } else { '-' },
+                path::escape(&file.path)
+            );
+            if room.take(line.len()) {
+                known.push_str(&line);
+            }
+        }
+        Self { known, count: files.len() }
+    }
+
+    fn original(&self) -> Vec<RecordedFile> {
+        let file = |line: &str| {
+            let mut words = line.splitn(4, ' ');
+            let digest = ContentDigest::named(words.next()?, words.next()?)?;
+            let configuration = words.next()? == "c";
+            Some(RecordedFile { path: path::unescape(words.next()?)?, digest, configuration })
+        };
+        self.known.lines().filter_map(file).collect()
+    }
+
+    fn is_whole(&self) -> bool {
+        self.known.lines().count() == self.count
+    }
 }
 
 /// Twin of a certificate of a server or client.
@@ -84,28 +183,32 @@ pub enum FoundOwner {
     Directory(String),
 }
 
-/// Twins of what was collected in a layer: its databases, and those that could not be read.
-pub fn found(layer: Collected) -> (Vec<FoundDatabase>, Vec<(String, String)>) {
-    let database = |Database { path, offset, records }: Database| FoundDatabase {
+/// Twins of what was collected in a layer, as far as there is room for paths: its databases, and those that could not be read.
+pub fn found(layer: Collected, room: &mut PathRoom) -> (Vec<FoundDatabase>, Vec<(String, String)>) {
+    let mut database = |Database { path, offset, records }: Database| FoundDatabase {
         path: path::escape(&path).into_owned(),
         content: offset,
-        records: records.into_iter().filter_map(twin).collect(),
+        records: records.into_iter().filter_map(|record| twin(record, room)).collect(),
     };
     let unread = layer.unread.iter().map(|of| (path::escape(&of.path).into_owned(), of.why.to_string())).collect();
-    (layer.databases.into_iter().map(database).collect(), unread)
+    (layer.databases.into_iter().map(&mut database).collect(), unread)
 }
 
-fn twin(record: Record) -> Option<FoundRecord> {
+fn twin(record: Record, room: &mut PathRoom) -> Option<FoundRecord> {
     Some(match record {
         Record::Package(package) => {
-            let Package { ecosystem, name, version, architecture, source, licence, vendor, size, files, .. } = package;
+            let Package { ecosystem, name, version, architecture, source, licence, vendor, size, files, recorded } =
+                package;
             let source = source.map(|source| (source.name, source.version));
-            let (certificates, files) = (certificates(&files), files.len());
-            let details = FoundDetails { architecture, source, licence, vendor, size, files, certificates };
+            let files = FoundPaths::of(&files, room);
+            let recorded = FoundContents::of(&recorded, room);
+            let details = FoundDetails { architecture, source, licence, vendor, size, files, recorded };
             FoundRecord::Package(ecosystem.name().into(), name, version, Box::new(details))
         }
-        Record::Files { owner, files, size } => {
-            FoundRecord::Files(owner.into(), files.len(), size, certificates(&files))
+        Record::Files { owner, files, size } => FoundRecord::Files(owner.into(), FoundPaths::of(&files, room), size),
+        Record::Recorded { owner, files } => FoundRecord::Recorded(owner.into(), FoundContents::of(&files, room)),
+        Record::Diversion(Diversion { from, to, by }) => {
+            FoundRecord::Diversion(path::escape(&from).into_owned(), path::escape(&to).into_owned(), by)
         }
         Record::Licence { owner, licence } => FoundRecord::Licence(owner.into(), licence),
         Record::Release(Release { id, version, name }) => FoundRecord::Release(id, version, name),
@@ -135,15 +238,18 @@ impl FoundRecord {
     pub(super) fn original(&self) -> Option<Record> {
         Some(match self {
             Self::Package(kind, name, version, details) => {
-                let FoundDetails { architecture, source, licence, vendor, size, files, certificates } =
-                    (**details).clone();
+                let FoundDetails { architecture, source, licence, vendor, size, files, recorded } = (**details).clone();
                 let source = source.map(|(name, version)| SourcePackage { name, version });
                 let package = Package::new(Ecosystem::named(kind)?, name.as_str(), version.as_str());
-                let files = unnamed(files, &certificates);
-                Record::Package(Package { architecture, source, licence, vendor, size, files, ..package })
+                let (files, recorded) = (files.original(), recorded.original());
+                Record::Package(Package { architecture, source, licence, vendor, size, files, recorded, ..package })
             }
-            Self::Files(owner, files, size, certificates) => {
-                Record::Files { owner: owner.original()?, files: unnamed(*files, certificates), size: *size }
+            Self::Files(owner, files, size) => {
+                Record::Files { owner: owner.original()?, files: files.original(), size: *size }
+            }
+            Self::Recorded(owner, files) => Record::Recorded { owner: owner.original()?, files: files.original() },
+            Self::Diversion(from, to, by) => {
+                Record::Diversion(Diversion { from: path::unescape(from)?, to: path::unescape(to)?, by: by.clone() })
             }
             Self::Licence(owner, licence) => Record::Licence { owner: owner.original()?, licence: licence.clone() },
             Self::Release(id, version, name) => {
@@ -151,49 +257,78 @@ impl FoundRecord {
             }
         })
     }
-}
 
-/// The paths that may be certificates, escaped.
-fn certificates(files: &[Vec<u8>]) -> Vec<String> {
-    let may_be = files.iter().filter(|path| may_be_certificate(path));
-    may_be.map(|path| path::escape(path).into_owned()).collect()
-}
-
-/// Paths that stayed behind: only their number is known, and which of them may be certificates.
-fn unnamed(count: usize, certificates: &[String]) -> Vec<Vec<u8>> {
-    let mut paths: Vec<_> = certificates.iter().filter_map(|path| path::unescape(path)).collect();
-    paths.resize(count, Vec::new());
-    paths
+    /// Whether no path and no digest of a content stayed behind.
+    pub(super) fn is_whole(&self) -> bool {
+        match self {
+            Self::Package(.., details) => details.files.is_whole() && details.recorded.is_whole(),
+            Self::Files(_, files, _) => files.is_whole(),
+            Self::Recorded(_, files) => files.is_whole(),
+            Self::Diversion(..) | Self::Licence(..) | Self::Release(..) => true,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn trip(record: &Record, room: &mut PathRoom) -> (Option<Record>, bool) {
+        let twin = twin(record.clone(), room).unwrap();
+        (twin.original(), twin.is_whole())
+    }
+
     #[test]
     fn records_survive_the_trip() {
+        let recorded = ["md5 900150983cd24fb0d6963f7d28e17f72", "sha1 a9993e364706816aba3e25717850c26c9cd0d89d"];
+        let recorded = recorded.map(|text| {
+            let (algorithm, hex) = text.split_once(' ').unwrap();
+            let digest = ContentDigest::named(algorithm, hex).unwrap();
+            RecordedFile { path: b"etc/a b\n".to_vec(), digest, configuration: algorithm == "md5" }
+        });
         let package = Package {
             architecture: Some("amd64".into()),
             source: Some(SourcePackage { name: "s".into(), version: Some("1".into()) }),
             licence: Some("MIT".into()),
             vendor: Some("v".into()),
             size: Some(7),
-            files: unnamed(2, &[]),
+            files: vec![b"usr/bin/\xff".to_vec(), b"a\nb".to_vec()],
+            recorded: recorded.to_vec(),
             ..Package::new(Ecosystem::Deb, "a", "1")
         };
         let release = Release { id: "debian".into(), version: Some("12".into()), name: None };
+        let owner = Owner::Directory(b"a\n.dist-info".to_vec());
         for record in [
             Record::Package(package),
-            Record::Files { owner: Owner::Directory(b"a\n.dist-info".to_vec()), files: Vec::new(), size: Some(1) },
+            Record::Files { owner: owner.clone(), files: vec![b"x".to_vec()], size: Some(1) },
+            Record::Recorded { owner, files: recorded.to_vec() },
+            Record::Diversion(Diversion {
+                from: b"bin/sh".to_vec(),
+                to: b"bin/sh.distrib".to_vec(),
+                by: "dash".into(),
+            }),
             Record::Licence { owner: Owner::Deb("a:amd64".into()), licence: "MIT".into() },
             Record::Release(release),
         ] {
-            assert_eq!(twin(record.clone()).unwrap().original(), Some(record));
+            assert_eq!(trip(&record, &mut PathRoom::default()), (Some(record), true));
         }
-        let owner = Owner::Deb("a".into());
-        let files = vec![b"x".to_vec(), b"etc/\n.pem".to_vec()];
-        let left = twin(Record::Files { owner, files, size: None }).unwrap().original();
+    }
+
+    #[test]
+    fn paths_beyond_the_room_stay_behind() {
+        let owner = || Owner::Deb("a".into());
+        let files = ["usr/x", "usr/y", "etc/\n.pem"].map(|path| path.as_bytes().to_vec()).to_vec();
+        let record = Record::Files { owner: owner(), files, size: None };
+        let (left, whole) = trip(&record, &mut PathRoom(6));
         let Some(Record::Files { files, .. }) = left else { panic!("{left:?}") };
-        assert_eq!(files, [b"etc/\n.pem".as_slice(), b""], "other paths stay behind, and their number goes along");
+        let expected = [b"usr/x".as_slice(), b"etc/\n.pem", b""];
+        assert_eq!((&files[..], whole), (&expected.map(<[u8]>::to_vec)[..], false));
+        let digest = ContentDigest::named("md5", "900150983cd24fb0d6963f7d28e17f72").unwrap();
+        let file = RecordedFile { path: b"usr/x".to_vec(), digest, configuration: false };
+        let record = Record::Recorded { owner: owner(), files: vec![file] };
+        assert_eq!(
+            trip(&record, &mut PathRoom(6)),
+            (Some(Record::Recorded { owner: owner(), files: Vec::new() }), false)
+        );
     }
 }

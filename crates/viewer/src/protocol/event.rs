@@ -3,8 +3,8 @@
 use super::{
     ArchiveSaving, BaseLayers, Chain, ComparisonFacts, ComparisonFailure, ConfigSecretFact, ContentFateFact,
     EvidenceProgress, FailureNotice, FileMap, FileReading, FileRow, FindingLink, ImageSummary, LayerProgress,
-    NameWindow, OverviewFacts, PackageWindow, PathProblem, PathVersionFacts, PolicyFacts, ProbeKind, ProbeProgress,
-    RowWindow, SearchHit, SecretFact, ShownContent, ShownFacts, Sizes, VersionDiff, WasteFacts, WireLog,
+    NameWindow, OverviewFacts, PackageChanges, PackageWindow, PathProblem, PathVersionFacts, PolicyFacts, ProbeKind,
+    ProbeProgress, RowWindow, SearchHit, SecretFact, ShownContent, ShownFacts, Sizes, VersionDiff, WasteFacts, WireLog,
 };
 use serde::{Deserialize, Serialize};
 
@@ -307,6 +307,13 @@ pub enum Event {
         /// Those that are shown.
         packages: Box<PackageWindow>,
     },
+    /// The packages of the image and of the other one, compared. An error says why they are not.
+    PackageChanges {
+        /// Number of the look.
+        look: u32,
+        /// The packages that differ, at most 2000.
+        changes: Box<Result<PackageChanges, String>>,
+    },
     /// What later layers made of the files in which a probe found something. Sent once every layer is settled.
     Fates {
         /// Number of the look.
@@ -372,6 +379,7 @@ impl Event {
             | Self::Probe { look, .. }
             | Self::Hits { look, .. }
             | Self::Packages { look, .. }
+            | Self::PackageChanges { look, .. }
             | Self::Secrets { look, .. }
             | Self::ConfigSecrets { look, .. }
             | Self::Fates { look, .. }

@@ -61,6 +61,9 @@ pub struct PackageWindow {
     pub unread: Vec<PathProblem>,
     /// Dangers that contents show, once all layers are read.
     pub dangers: Vec<FindingFact>,
+    /// What is known of the files that packages own, once all layers are read. `None`: no database lists the files of the system, or
+    /// too many of them.
+    pub owners: Option<OwnerFacts>,
     /// Bills of materials that are known.
     pub bills: Vec<BillFact>,
     /// The one that the query names, compared; `None` if it names none, or none that is known.
@@ -90,4 +93,62 @@ pub struct PackageFact {
     pub removed_by: Option<u32>,
     /// Version that replaced it.
     pub replaced_by: Option<String>,
+    /// The package of source code, with its version if that is another one.
+    pub source: Option<String>,
+    /// Bytes when installed, as recorded.
+    pub size: Option<u64>,
+    /// How many files it owns, as far as its database lists them.
+    pub files: u64,
+}
+
+/// What packages say about the files of the final tree.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnerFacts {
+    /// Files and links that no package owns.
+    pub unowned: u64,
+    /// Files whose content is not what their package brought; `None`: contents are not compared.
+    pub modified: Option<u64>,
+    /// The first of them.
+    pub rows: Vec<ModifiedFact>,
+}
+
+/// A file whose content is not what its package brought.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModifiedFact {
+    /// Path, escaped as `porthole ls --json` prints it.
+    pub path: String,
+    /// Name of the package that owns it.
+    pub package: String,
+    /// Layer that last wrote it, 0 = bottom.
+    pub layer: u32,
+    /// It is a configuration file, which its user may change.
+    pub configuration: bool,
+    /// It is still a file.
+    pub is_file: bool,
+}
+
+/// The packages of two images compared, as `porthole diff --packages` does.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackageChanges {
+    /// Each kind of change that there is, with the number of packages.
+    pub sums: Vec<(String, u64)>,
+    /// The first ones, by type and name.
+    pub rows: Vec<PackageChangeFact>,
+    /// How many differ.
+    pub total: u64,
+}
+
+/// A package that only one of two images has, or that they have in different versions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackageChangeFact {
+    /// `added`, `removed`, `upgraded`, `downgraded` or `changed`.
+    pub change: String,
+    /// The type, as in a package URL.
+    pub kind: String,
+    /// Name that its database records.
+    pub name: String,
+    /// Version in the first image.
+    pub before: Option<String>,
+    /// Version in the second image.
+    pub after: Option<String>,
 }

@@ -17,6 +17,10 @@ pub enum ProbeWish {
     Digests,
     /// Those of the image that it is compared with.
     OtherDigests,
+    /// Digests of all files by the algorithms of package managers, which recorded some when they installed them.
+    Recorded,
+    /// Databases of packages of the image that it is compared with.
+    OtherPackages,
 }
 
 impl ProbeWish {
@@ -28,6 +32,8 @@ impl ProbeWish {
             Self::Secrets => ProbeKind::Secrets,
             Self::Digests => ProbeKind::Digests,
             Self::OtherDigests => ProbeKind::OtherDigests,
+            Self::Recorded => ProbeKind::Recorded,
+            Self::OtherPackages => ProbeKind::OtherPackages,
         }
     }
 }
@@ -46,6 +52,17 @@ pub enum ProbeKind {
     Digests,
     /// Those of the image that it is compared with.
     OtherDigests,
+    /// Digests of files by the algorithms of package managers.
+    Recorded,
+    /// Packages of the image that it is compared with.
+    OtherPackages,
+}
+
+impl ProbeKind {
+    /// Whether it reads the image that the one of the look is compared with.
+    pub fn is_of_other(self) -> bool {
+        matches!(self, Self::OtherDigests | Self::OtherPackages)
+    }
 }
 
 /// Which lines are searched for, as `porthole search` takes it.

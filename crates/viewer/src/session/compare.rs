@@ -15,8 +15,7 @@ use crate::{
     overview,
     pool::Pool,
     protocol::{
-        ComparedFiles, ComparisonFacts, ComparisonFailure, Event, FailureNotice, FileView, LayerState, ProbeKind,
-        VersionDiff,
+        ComparedFiles, ComparisonFacts, ComparisonFailure, Event, FailureNotice, FileView, LayerState, VersionDiff,
     },
     summary,
 };
@@ -83,7 +82,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         let begun = {
             let mut desk = self.desk.borrow_mut();
             desk.compared = None;
-            desk.probes.remove(&ProbeKind::OtherDigests);
+            desk.probes.retain(|kind, _| !kind.is_of_other());
             match desk.other.take() {
                 Some(other) => desk.roster.cancel_look(other.number),
                 None => Vec::new(),

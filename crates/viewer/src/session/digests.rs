@@ -12,7 +12,7 @@ use porthole_registry::transport::{Environment, Transport};
 impl Desk {
     /// The image that a kind of probe is about, and the number of its look.
     pub(super) fn probed(&self, kind: ProbeKind) -> Option<(u32, &LookBody)> {
-        let look = if kind == ProbeKind::OtherDigests { &self.other } else { &self.look };
+        let look = if kind.is_of_other() { &self.other } else { &self.look };
         look.as_ref().and_then(|look| Some((look.number, look.body.as_ref()?)))
     }
 
@@ -30,15 +30,22 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     /// In words: a layer could not be read, or a person stopped it.
     pub(super) async fn know_contents(&self, other: bool) -> Result<(), String> {
         let wishes = [ProbeWish::Digests, ProbeWish::OtherDigests];
-        for wish in wishes.into_iter().take(if other { 2 } else { 1 }) {
+        self.know(if other { &wishes } else { &wishes[..1] }).await
+    }
+
+    /// Runs each of these probes to its end, one after the other, unless that was done.
+    ///
+    /// # Errors
+    /// In words: a layer could not be read, or a person stopped it.
+    pub(super) async fn know(&self, wishes: &[ProbeWish]) -> Result<(), String> {
+        for wish in wishes {
             let kind = wish.kind();
             let begun =
                 self.desk.borrow().probes.get(&kind).is_some_and(|probe| !matches!(probe.outcome(), Some(Err(_))));
             if !begun {
-                self.begin_probe(0, wish);
+                self.begin_probe(0, wish.clone());
             }
-            let ended = |probe: &ProbeRun| probe.is_learnt() || matches!(probe.outcome(), Some(Err(_)));
-            self.wait_for(|desk| desk.probes.get(&kind).is_none_or(ended)).await;
+            self.wait_for(|desk| desk.probes.get(&kind).is_none_or(ProbeRun::is_over)).await;
             let outcome = self.desk.borrow().probes.get(&kind).and_then(ProbeRun::outcome);
             outcome.unwrap_or_else(|| Err("it was left".into()))?;
         }

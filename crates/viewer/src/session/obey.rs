@@ -92,6 +92,13 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Command::CompareContents { other } => {
                 self.errands.begin(Errand::Contents, Work::CompareContents { other });
             }
+            Command::CompareRecorded => self.errands.begin(Errand::Contents, Work::CompareRecorded),
+            Command::ComparePackages => {
+                let look = self.desk.borrow().look.as_ref().map(|look| look.number);
+                if let Some(look) = look {
+                    self.errands.begin(Errand::Contents, Work::ComparePackages { look });
+                }
+            }
             Command::Export { wish } => self.export(wish),
             Command::StopProbe { kind } => self.stop_probe(kind),
             Command::Kept => self.errands.begin(Errand::Kept, Work::TellKept),

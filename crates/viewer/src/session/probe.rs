@@ -5,7 +5,7 @@
 
 mod run;
 
-pub(super) use run::ProbeRun;
+pub(super) use run::{ProbeRun, place};
 
 use super::{Front, Session};
 use crate::{
@@ -25,7 +25,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         let (look, layers) = {
             let mut desk = self.desk.borrow_mut();
             let Some((look, body)) = desk.probed(kind) else { return };
-            let known = |layer: &Layer| kind == ProbeKind::OtherDigests && desk.twin_of_other(layer).is_some();
+            let known = |layer: &Layer| kind.is_of_other() && desk.twin_of_other(layer).is_some();
             let shown = desk.look.as_ref().map_or(look, |shown| shown.number);
             let mut probe = ProbeRun { shown, ..ProbeRun::new(look, run, wish, body, known) };
             probe.packages.set_bills(&desk.bills);
@@ -223,12 +223,18 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             let desk = &mut *desk;
             let settled = desk.look.as_ref().filter(|look| look.is_settled());
             let Some(body) = settled.and_then(|look| look.body.as_ref()) else { return };
+            let mut weigh = false;
             for probe in desk.probes.values_mut().filter(|probe| probe.stale) {
                 let now = self.now();
                 if probe.progress.state != ProbeState::Running || probe.judged.is_due(now) {
                     probe.judge(body, &mut out);
+                    weigh |= matches!(probe.progress.kind, ProbeKind::Packages | ProbeKind::Recorded)
+                        && probe.progress.state == ProbeState::Done;
                     probe.judged.rest(now, (self.now().saturating_sub(now) * 10).max(PULSE));
                 }
+            }
+            if weigh {
+                desk.weigh_packages(&mut out);
             }
         }
         self.tell(out);

@@ -1,7 +1,7 @@
 //! The work of a session, piece by piece.
 
 use super::{Front, Session, Work};
-use crate::pool::Pool;
+use crate::{pool::Pool, protocol::ProbeWish};
 use porthole_registry::transport::{Environment, Transport};
 
 impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
@@ -23,6 +23,8 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Work::Export { look, wish } => self.save_export(look, wish).await,
             // Why it failed is in what the probe reports.
             Work::CompareContents { other } => drop(self.know_contents(other).await),
+            Work::CompareRecorded => drop(self.know(&[ProbeWish::Packages, ProbeWish::Recorded]).await),
+            Work::ComparePackages { look } => self.compare_packages(look).await,
             Work::ListNames { look, list, reference } => self.list_names(look, list, *reference).await,
             Work::AskAboutTag { look, tag, reference } => self.find_tag_facts(look, tag, *reference).await,
             Work::CopyToTwins { look, layer } => self.copy_to_twins(look, layer).await,

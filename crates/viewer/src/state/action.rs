@@ -139,6 +139,12 @@ pub enum Action {
     Names(NameAction),
     /// Read contents for their digests, and compare by them.
     CompareContents,
+    /// Show the files that a filter names, in the tree of all layers.
+    ListFiles(String),
+    /// Compare the contents of files with what packages recorded of them.
+    CompareRecorded,
+    /// Compare the packages with those of the other image.
+    ComparePackages,
     /// Save what the command line prints.
     Export(ExportWish),
     /// Open a dialog, or close it.

@@ -37,12 +37,17 @@ impl State {
         }
     }
 
+    fn forget_other_contents(&mut self) {
+        self.contents[1] = None;
+        (self.other_packages, self.package_changes) = (None, None);
+    }
+
     /// Asks for the comparison that the address names, where it is shown; ends the one that it names no more.
     pub(super) fn ask_for_comparison(&mut self, effects: &mut Vec<Effect>) {
         let Some(with) = self.route.with.clone() else {
             if self.asked_comparison.take().is_some() {
                 (self.comparison, self.comparison_failure, self.file_diff) = (None, None, None);
-                self.contents[1] = None;
+                self.forget_other_contents();
                 effects.push(Effect::Send(Command::EndCompare));
             }
             return;
@@ -56,7 +61,7 @@ impl State {
             let same = |asked: &AskedComparison| (&asked.with, &asked.platform) == (&wanted.with, &wanted.platform);
             if !self.asked_comparison.as_ref().is_some_and(same) {
                 (self.comparison, self.file_diff) = (None, None);
-                self.contents[1] = None;
+                self.forget_other_contents();
             }
             self.comparison_failure = None;
             let AskedComparison { with: reference, platform, ignore, .. } = wanted.clone();

@@ -100,6 +100,7 @@ impl State {
             }
             Event::FileDiff { path, diff, .. } => self.file_diff = Some((path, Rc::from(diff))),
             Event::CompareFailed { failure, .. } => self.comparison_failure = Some(Rc::from(failure)),
+            Event::PackageChanges { changes, .. } => self.package_changes = Some(Rc::from(changes)),
             Event::Names { window, .. } => self.names = Some(Rc::from(window)),
             Event::Map { map, .. } => self.map = Some(Rc::from(map)),
             Event::Exported { name, file, .. } => match file {

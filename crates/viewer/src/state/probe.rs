@@ -3,8 +3,9 @@
 use super::{Effect, State};
 use crate::address::{Address, Tab};
 use crate::protocol::{
-    Command, ConfigSecretFact, ContentFateFact, Event, FindingLink, PackageView, PackageWindow, PathProblem, ProbeKind,
-    ProbeProgress, ProbeWish, SearchHit, SearchQuery, SecretFact, ShownFate, ViewMode,
+    Command, ConfigSecretFact, ContentFateFact, Event, FindingLink, LayerRelation, PackageView, PackageWindow,
+    PathProblem, ProbeKind, ProbeProgress, ProbeState, ProbeWish, SearchHit, SearchQuery, SecretFact, ShownFate,
+    ViewMode,
 };
 use porthole_core::digest::Digest;
 use std::collections::HashSet;
@@ -122,6 +123,21 @@ impl State {
         Some(ProbeCost { layers: layers().count() as u32, bytes, here: !self.has_registry() })
     }
 
+    /// What a comparison of packages reads: layers of this image whose packages are not known, and those that only the other one has.
+    pub fn package_changes_cost(&self) -> Option<ProbeCost> {
+        let known = |progress: Option<&Rc<ProbeProgress>>| progress.is_some_and(|of| of.state == ProbeState::Done);
+        let mut cost = self.probe_cost()?;
+        if known(self.packages.as_ref().and_then(|packages| packages.progress.as_ref())) {
+            (cost.layers, cost.bytes) = (0, 0);
+        }
+        let others = self.comparison.iter().flat_map(|facts| &facts.layers);
+        for layer in others.filter(|pair| pair.relation == LayerRelation::Added).filter_map(|pair| pair.after.as_ref())
+        {
+            (cost.layers, cost.bytes) = (cost.layers + 1, cost.bytes + layer.size);
+        }
+        Some(cost)
+    }
+
     /// Begins a search, which the address names from now on.
     pub(super) fn search(&mut self, query: SearchQuery, effects: &mut Vec<Effect>) {
         if query.pattern.is_empty() || self.image.is_none() {
@@ -171,6 +187,16 @@ impl State {
             let wish = self.rule().map(|rule| rule.wish.clone()).unwrap_or_default();
             self.look_for_evidence(wish, effects);
         }
+    }
+
+    /// Compares the packages with those of the other image. Those of this one are shown as well.
+    pub(super) fn compare_packages(&mut self, effects: &mut Vec<Effect>) {
+        let read = self.packages.as_ref().and_then(|packages| packages.progress.as_ref());
+        if read.is_none_or(|progress| !matches!(progress.state, ProbeState::Running | ProbeState::Done)) {
+            self.read_packages(effects);
+        }
+        self.package_changes = None;
+        effects.push(Effect::Send(Command::ComparePackages));
     }
 
     /// Compares with a file of this machine.
@@ -230,6 +256,8 @@ impl State {
                 }),
                 ProbeKind::Digests => self.contents[0] = Some(Rc::from(progress)),
                 ProbeKind::OtherDigests => self.contents[1] = Some(Rc::from(progress)),
+                ProbeKind::Recorded => self.recorded = Some(Rc::from(progress)),
+                ProbeKind::OtherPackages => self.other_packages = Some(Rc::from(progress)),
             },
             Event::Hits { run, layer, hits, .. } => {
                 with_run(&mut self.search, run, |found: &mut ProbedRows<SearchHit>| {
@@ -239,7 +267,11 @@ impl State {
             Event::Fates { kind, run, fates, .. } => match kind {
                 ProbeKind::Search => with_run(&mut self.search, run, |found| found.judge(fates)),
                 ProbeKind::Secrets => self.change_secrets(run, |secrets| secrets.files.judge(fates)),
-                ProbeKind::Packages | ProbeKind::Digests | ProbeKind::OtherDigests => {}
+                ProbeKind::Packages
+                | ProbeKind::Digests
+                | ProbeKind::OtherDigests
+                | ProbeKind::Recorded
+                | ProbeKind::OtherPackages => {}
             },
             Event::Secrets { run, layer, secrets: rows, unread, .. } => self.change_secrets(run, |secrets| {
                 secrets.files.layers.entry(layer).or_default().push(Rc::new(rows));

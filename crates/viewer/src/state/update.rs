@@ -211,6 +211,14 @@ impl State {
                 let other = self.route.tab == Tab::Compare;
                 effects.push(Effect::Send(Command::CompareContents { other }));
             }
+            Action::ListFiles(filter) => {
+                let route = Address { view: ViewMode::Merged, tab: Tab::Files, map: None, ..self.route.clone() };
+                self.push(route, &mut effects);
+                self.listing.filter = filter;
+                effects.push(self.set_view());
+            }
+            Action::CompareRecorded => effects.push(Effect::Send(Command::CompareRecorded)),
+            Action::ComparePackages => self.compare_packages(&mut effects),
             Action::Export(wish) => {
                 self.notice = None;
                 effects.push(Effect::Send(Command::Export { wish }));

@@ -13,6 +13,7 @@ mod layers;
 mod look;
 mod names;
 mod overview;
+mod owners;
 mod packages;
 mod prepared;
 mod reading;

@@ -6,7 +6,7 @@ use crate::{
     listing,
     look::{Access, LookBody},
     pace::Pace,
-    packages::PackageList,
+    packages::{MarkedFiles, PackageList},
     pool::CONFIG,
     probe::ProbeFound,
     protocol::{
@@ -15,7 +15,7 @@ use crate::{
     },
     secrets::SecretList,
 };
-use porthole_contents::report::SecretReport;
+use porthole_contents::{digests::LayerDigests, report::SecretReport};
 use porthole_core::{
     digest::Digest,
     image::Layer,
@@ -40,6 +40,8 @@ pub(in crate::session) struct ProbeRun {
     pub(super) secrets: SecretList,
     pub(super) hits: HitList,
     pub(super) digests: BTreeMap<u32, HashMap<u64, [u8; 32]>>,
+    /// By the algorithms of package managers, bottom first.
+    pub(super) hashes: Vec<LayerDigests>,
     /// They were given to the tree.
     pub(super) learnt: bool,
     /// Bytes that the look counts as fetched.
@@ -111,6 +113,7 @@ impl ProbeRun {
             secrets: SecretList::default(),
             hits: HitList::default(),
             digests: BTreeMap::new(),
+            hashes: Vec::new(),
             learnt: false,
             counted: 0,
             stale: false,
@@ -133,16 +136,23 @@ impl ProbeRun {
         let held: u64 = self.layers.values().map(|layer| layer.held).sum();
         let room = (HELD_HITS as u64).saturating_sub(held);
         let Some(of) = self.layers.get_mut(&layer) else { return };
-        if self.progress.kind == ProbeKind::Packages && layer == CONFIG {
+        let of_packages = matches!(self.progress.kind, ProbeKind::Packages | ProbeKind::OtherPackages);
+        if of_packages && layer == CONFIG {
             return self.packages.set_instructions(found.instructions);
         }
         of.sums = found.sums;
-        if self.progress.kind == ProbeKind::Packages {
+        if of_packages {
             self.packages.add_certificates(layer, found.certificates);
             return self.packages.add(layer, found.databases, found.unread);
         }
         if !found.digests.is_empty() {
             return self.digests.entry(layer).or_default().extend(found.digests);
+        }
+        if self.progress.kind == ProbeKind::Recorded && layer != CONFIG {
+            let count = self.hashes.len().max(layer as usize + 1);
+            self.hashes.resize_with(count, LayerDigests::default);
+            let hashes = found.hashes.into_iter().map(|(content, hashes)| (content, hashes.original()));
+            return self.hashes[layer as usize].extend(hashes);
         }
         let room = usize::try_from(room).unwrap_or(usize::MAX);
         let (look, run) = (self.look, self.progress.run);
@@ -181,7 +191,7 @@ impl ProbeRun {
         } else if let Some(of) = self.layers.get_mut(&layer) {
             (of.read, of.ended) = (findings.compressed, true);
         }
-        self.stale |= self.progress.kind == ProbeKind::Packages;
+        self.stale |= matches!(self.progress.kind, ProbeKind::Packages | ProbeKind::Recorded);
         self.end_if_done();
     }
 
@@ -227,13 +237,15 @@ impl ProbeRun {
                 let count = (0..layers).take_while(ended).count() as u32;
                 let place = |layer, content, path: &str| place(body, layer, content, path);
                 self.packages.take_stock(body.stack.tree(), count, place);
-                if self.progress.state == ProbeState::Done {
-                    self.packages.weigh(body.stack.tree(), &body.resolved.image, place);
-                }
                 out.push(self.shown_packages());
             }
-            ProbeKind::Digests | ProbeKind::OtherDigests => {}
+            ProbeKind::Digests | ProbeKind::OtherDigests | ProbeKind::Recorded | ProbeKind::OtherPackages => {}
         }
+    }
+
+    /// Whether it runs, and how it ended.
+    pub(in crate::session) fn state(&self) -> &ProbeState {
+        &self.progress.state
     }
 
     /// How the probe ended. `None`: it has not.
@@ -256,9 +268,13 @@ impl ProbeRun {
         digests && self.outcome() == Some(Ok(())) && !std::mem::replace(&mut self.learnt, true)
     }
 
-    /// Whether its digests were given to a tree.
-    pub(in crate::session) fn is_learnt(&self) -> bool {
-        self.learnt
+    /// Whether it ended, and the trees have its digests if it computes those by which they compare contents.
+    pub(in crate::session) fn is_over(&self) -> bool {
+        let learns = matches!(self.progress.kind, ProbeKind::Digests | ProbeKind::OtherDigests);
+        match self.outcome() {
+            Some(Ok(())) => self.learnt || !learns,
+            ended => ended.is_some(),
+        }
     }
 
     /// The digest of a content, as far as the layers are read.
@@ -279,13 +295,25 @@ impl ProbeRun {
         &self.packages
     }
 
+    /// The packages that were read, to be put together with those of layers that another probe read.
+    pub(in crate::session) fn packages_mut(&mut self) -> &mut PackageList {
+        &mut self.packages
+    }
+
+    /// Finds what the packages of this run say about files. `recorded` is the run that computed the digests of files, if one did.
+    pub(in crate::session) fn weigh(&mut self, recorded: Option<&Self>, body: &LookBody) -> MarkedFiles {
+        let digests = recorded.filter(|run| run.outcome() == Some(Ok(()))).map(|run| run.hashes.as_slice());
+        let place = |layer, content, path: &str| place(body, layer, content, path);
+        self.packages.weigh(body.stack.tree(), &body.resolved.image, digests, place)
+    }
+
     /// The secrets that are at least as certain, as the command line prints them.
     pub(in crate::session) fn secret_reports(&self, body: &LookBody, least: ShownConfidence) -> Vec<SecretReport> {
         let place = |secret: &SecretFact, layer| place(body, layer, secret.content, &secret.path);
         self.secrets.reports(body.stack.tree(), &body.resolved.image, least, place)
     }
 
-    pub(super) fn shown_packages(&self) -> Event {
+    pub(in crate::session) fn shown_packages(&self) -> Event {
         let packages = Box::new(self.packages.window());
         Event::Packages { look: self.look, run: self.progress.run, packages }
     }
@@ -331,7 +359,7 @@ impl ProbeRun {
 }
 
 /// Where the tree says that a content starts. A table of contents numbers its entries instead.
-fn place(body: &LookBody, layer: u32, content: u64, path: &str) -> u64 {
+pub(in crate::session) fn place(body: &LookBody, layer: u32, content: u64, path: &str) -> u64 {
     let Some(Access::Toc(_)) = body.access(layer) else { return content };
     let view = body.stack.tree().view(Mode::Only(layer));
     let found = path::unescape(path).and_then(|path| view.content(view.find(&path)?));

@@ -1,0 +1,99 @@
+//! Files of no package, modified ones, and packages of two images in the page, as `porthole packages` and `porthole diff` print them.
+
+use crate::{compare, contents, views::axe};
+use porthole_tests::{
+    Result,
+    images::{DEBIAN, layout},
+    page::Page,
+    program::{fixtures, ours},
+    servers::{Access, Nginx, Registry, Scratch, Storage},
+};
+use serde_json::{Value, json};
+use std::{collections::BTreeSet, path::Path, process::Command};
+
+/// What the command line prints with `--json`, a value for each line.
+fn printed(arguments: &[&str]) -> Result<Vec<Value>> {
+    let output = Command::new(ours("porthole")?).args(arguments).arg("--json").output()?;
+    Ok(String::from_utf8(output.stdout)?.lines().map(serde_json::from_str).collect::<std::result::Result<_, _>>()?)
+}
+
+fn texts(values: &[Value], key: &str) -> BTreeSet<String> {
+    values.iter().filter_map(|value| value[key].as_str()).map(str::to_owned).collect()
+}
+
+/// Waits until the filter has found this many files.
+fn found(page: &Page, list: &str, count: usize) -> Result<()> {
+    let shown = |page: &Page| page.browser().attribute("#found", "data-matches");
+    page.until(list, |page| Ok((shown(page)?.as_deref() == Some(&count.to_string())).then_some(())))
+}
+
+#[test]
+fn files_and_their_packages_are_as_the_command_line_lists_them() -> Result<()> {
+    let scratch = Scratch::new("owners")?;
+    let image = compare::changed(&scratch)?;
+    let storage = Storage::new()?;
+    storage.push(&[(Path::new(&image), "latest", "porthole/owners:1")])?;
+    let (host, registry) = (Nginx::page()?, Registry::start(&storage, &Access::OpenToPages)?);
+    let source = format!("oci:{image}:latest");
+    let unowned = printed(&["packages", "--unowned", &source])?;
+    let modified = printed(&["packages", "--modified", &source])?;
+    assert!(texts(&unowned, "path").contains("opt/new.txt"), "the layer adds a file");
+    assert_eq!(texts(&modified, "path"), BTreeSet::from(["etc/login.defs".to_owned()]), "the layer changes a file");
+
+    let page = Page::open(&host.url())?;
+    page.look(&format!("{}/porthole/owners:1", registry.host()))?;
+    page.verified()?;
+    page.browser().click("#special option[value='is:unowned']")?;
+    page.until("the list is not known yet", |page| {
+        Ok(page.browser().text("#found").unwrap_or_default().contains("list the packages first").then_some(()))
+    })?;
+    page.browser().click("#tab-packages")?;
+    page.browser().click("#start-probe")?;
+    let count = page.until("files of no package", |page| page.browser().attribute("#list-unowned", "data-count"))?;
+    assert_eq!(count, unowned.len().to_string(), "what porthole packages --unowned prints");
+    axe(&page, "packages and files of none")?;
+    page.browser().click("#list-unowned")?;
+    found(&page, "the files of no package", unowned.len())?;
+
+    page.browser().click("#tab-packages")?;
+    page.browser().click("#compare-recorded")?;
+    let count = page.until("modified files", |page| page.browser().attribute("#list-modified", "data-count"))?;
+    assert_eq!(count, "1", "what porthole packages --modified prints");
+    page.browser().click(".owners summary")?;
+    let path = page.until("the file", |page| page.browser().attribute("[data-modified-path]", "data-modified-path"))?;
+    assert_eq!(path, "etc/login.defs");
+    axe(&page, "modified files")?;
+    page.browser().click("#list-modified")?;
+    found(&page, "the modified files", 1)
+}
+
+#[test]
+fn packages_of_two_images_are_compared_as_diff_does() -> Result<()> {
+    let scratch = Scratch::new("package-changes")?;
+    let other = contents::without_less(&scratch)?;
+    let storage = Storage::new()?;
+    let before = layout(&fixtures(), DEBIAN);
+    storage.push(&[(&before, "latest", "porthole/before:1"), (Path::new(&other), "latest", "porthole/after:1")])?;
+    let (host, registry) = (Nginx::page()?, Registry::start(&storage, &Access::OpenToPages)?);
+    let [before, after] = [before.display().to_string(), other].map(|layout| format!("oci:{layout}:latest"));
+    let expected: Vec<Value> = printed(&["diff", "--packages", &before, &after])?;
+    let expected: Vec<&Value> = expected.iter().filter(|row| row["kind"] == "package").collect();
+    assert_eq!(expected.len(), 1, "{expected:?}");
+
+    let page = Page::open(&host.url())?;
+    page.look(&format!("{}/porthole/before:1", registry.host()))?;
+    page.verified()?;
+    page.browser().click("#tab-compare")?;
+    page.browser().write("#with", &format!("{}/porthole/after:1", registry.host()))?;
+    page.browser().click(".compare .with .primary")?;
+    page.until("the button", |page| page.browser().attribute("#compare-packages", "id"))?;
+    axe(&page, "before packages are compared")?;
+    page.browser().click("#compare-packages")?;
+    page.until("the change", |page| page.browser().attribute("[data-package-change]", "data-package-change"))?;
+    let rows = page.browser().run(
+        "return [...document.querySelectorAll('[data-package-change]')].map(row => [row.dataset.packageChange, row.dataset.package])",
+        json!([]),
+    )?;
+    assert_eq!(rows, json!([["removed", "less"]]), "{expected:?}");
+    axe(&page, "packages compared")
+}
