@@ -1,4 +1,4 @@
-//! Release builds of the page and of the two programs.
+//! Builds of the page and of the programs.
 
 use crate::{
     Result,
@@ -6,11 +6,62 @@ use crate::{
     tools::{self, Web},
     workspace::Workspace,
 };
-use std::{collections::BTreeMap, fs, io, path::Path, time::SystemTime};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    process::Command,
+    time::SystemTime,
+};
 
-/// Builds the page into `dist/`.
-pub(crate) fn page(workspace: &Workspace, web: &Web) -> Result {
-    if up_to_date(workspace) {
+/// How page and programs are built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Build {
+    /// Each program optimised as a whole, the page in `dist/`: what is deployed, tested and measured.
+    Release,
+    /// Each crate optimised by itself, in a folder of its own: for a look at the page, in a fraction of the time.
+    Quick,
+}
+
+impl Build {
+    /// The target folder.
+    fn target(self, workspace: &Workspace) -> PathBuf {
+        match self {
+            Self::Release => workspace.target.clone(),
+            Self::Quick => workspace.target.join("quick"),
+        }
+    }
+
+    /// The folder of the page.
+    fn dist(self, workspace: &Workspace) -> PathBuf {
+        match self {
+            Self::Release => workspace.root.join("dist"),
+            Self::Quick => workspace.target.join("quick/dist"),
+        }
+    }
+
+    /// Path of a program.
+    pub(crate) fn program(self, workspace: &Workspace, name: &str) -> PathBuf {
+        self.target(workspace).join("release").join(name)
+    }
+
+    /// Adapts a build by cargo.
+    fn adapt(self, command: &mut Command, workspace: &Workspace) {
+        command.env("CARGO_TARGET_DIR", self.target(workspace)).env("PORTHOLE_DIST", self.dist(workspace));
+        if self == Self::Quick {
+            for profile in ["WEB", "RELEASE"] {
+                command.env(format!("CARGO_PROFILE_{profile}_LTO"), "off");
+                command.env(format!("CARGO_PROFILE_{profile}_CODEGEN_UNITS"), "16");
+            }
+            command.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
+        }
+    }
+}
+
+/// Builds the page.
+pub(crate) fn page(workspace: &Workspace, web: &Web, build: Build) -> Result {
+    let dist = build.dist(workspace);
+    if up_to_date(workspace, &dist) {
         eprintln!("the page is up to date");
         return Ok(());
     }
@@ -18,24 +69,25 @@ pub(crate) fn page(workspace: &Workspace, web: &Web) -> Result {
         // Trunk runs offline, because otherwise it downloads its own tools. So fetch the crates first.
         run(cargo(&workspace.root).args(["fetch", "--quiet"]))?;
         let mut trunk = command("trunk", &workspace.root);
-        trunk.args(["build", "--offline", "--skip-version-check"]);
+        trunk.args(["build", "--offline", "--skip-version-check", "--dist"]).arg(&dist);
         // Only `--release` makes Trunk run wasm-opt; selecting the profile does not.
-        trunk.args(if web.wasm_opt { &["--release"][..] } else { &["--cargo-profile", "web"][..] });
-        run(trunk.env("PATH", &web.path).env("CARGO_TARGET_DIR", &workspace.target).env_remove("NO_COLOR"))?;
-        offline(&workspace.root)
+        let optimised = web.wasm_opt && build == Build::Release;
+        trunk.args(if optimised { &["--release"][..] } else { &["--cargo-profile", "web"][..] });
+        build.adapt(&mut trunk, workspace);
+        run(trunk.env("PATH", &web.path).env_remove("NO_COLOR"))?;
+        offline(&workspace.root, &dist)
     })
 }
 
-/// Writes `dist/offline.js`, the service worker: the files of the page with their digests before `web/offline.js`. Its version is the
+/// Writes `offline.js` into the page's folder, the service worker: the files of the page with their digests before `web/offline.js`. Its version is the
 /// digest of that list, so that it is another one as soon as any file is.
-fn offline(root: &Path) -> Result {
-    let dist = root.join("dist");
-    let mut names: Vec<String> = fs::read_dir(&dist)?
+fn offline(root: &Path, dist: &Path) -> Result {
+    let mut names: Vec<String> = fs::read_dir(dist)?
         .map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()))
         .collect::<io::Result<_>>()?;
     names.retain(|name| name != WORKER);
     names.sort();
-    let sums = output(command("sha256sum", &dist).arg("--").args(&names))?;
+    let sums = output(command("sha256sum", dist).arg("--").args(&names))?;
     let files: BTreeMap<&str, &str> =
         sums.lines().filter_map(|line| line.split_once("  ").map(|(digest, name)| (name, digest))).collect();
     if files.len() != names.len() {
@@ -43,7 +95,7 @@ fn offline(root: &Path) -> Result {
     }
     let (script, list) = (dist.join(WORKER), serde_json::to_string(&files)?);
     fs::write(&script, &list)?;
-    let version = output(command("sha256sum", &dist).arg(WORKER))?;
+    let version = output(command("sha256sum", dist).arg(WORKER))?;
     let version = version.get(..16).ok_or("sha256sum printed no digest")?;
     let worker = fs::read_to_string(root.join("web").join(WORKER))?;
     Ok(fs::write(script, format!("const VERSION = \"{version}\";\nconst FILES = {list};\n{worker}"))?)
@@ -66,11 +118,22 @@ pub(crate) fn programs(workspace: &Workspace) -> Result {
     })
 }
 
-/// Builds the page and the programs.
+/// Builds the page and the programs, as they are deployed.
 pub(crate) fn all(workspace: &Workspace) -> Result {
     let web = tools::web()?;
-    page(workspace, &web)?;
+    page(workspace, &web, Build::Release)?;
     programs(workspace)
+}
+
+/// Builds the page and the relay, which embeds it.
+pub(crate) fn relay(workspace: &Workspace, build: Build) -> Result {
+    let web = tools::web()?;
+    page(workspace, &web, build)?;
+    step("building the relay", || {
+        let mut cargo = cargo(&workspace.root);
+        build.adapt(&mut cargo, workspace);
+        run(cargo.args(["build", "--release", "--package", "porthole-relay"]))
+    })
 }
 
 /// Inputs of the page's build.
@@ -94,8 +157,8 @@ const SOURCES: &[&str] = &[
 
 /// Whether the page is newer than all of its sources. Otherwise Trunk would optimise and rewrite it, and the relay that
 /// embeds it would be rebuilt.
-fn up_to_date(workspace: &Workspace) -> bool {
-    let Ok(built) = modified(&workspace.root.join("dist/index.html")) else { return false };
+fn up_to_date(workspace: &Workspace, dist: &Path) -> bool {
+    let Ok(built) = modified(&dist.join("index.html")) else { return false };
     SOURCES.iter().all(|source| newest(&workspace.root.join(source)).is_ok_and(|newest| newest < built))
 }
 

@@ -1,7 +1,9 @@
 //! `cargo xtask test`: runs all tests and counts them.
 
 use crate::{
-    Result, bundle, fixtures,
+    Result,
+    bundle::{self, Build},
+    fixtures,
     process::{cargo, step},
     tools::{self, Web},
     workspace::Workspace,
@@ -85,7 +87,7 @@ fn prepare(workspace: &Workspace, web: &Web) -> Result {
     fixtures::build(workspace)?;
     std::thread::scope(|scope| {
         let images = scope.spawn(|| fixtures::images(workspace).map_err(|error| error.to_string()));
-        bundle::page(workspace, web)?;
+        bundle::page(workspace, web, Build::Release)?;
         bundle::programs(workspace)?;
         images.join().map_err(|_| "making the images panicked")??;
         Ok(())

@@ -20,11 +20,6 @@ impl Workspace {
         Ok(Self { root, target })
     }
 
-    /// Path of a release build of a program.
-    pub(crate) fn release(&self, program: &str) -> PathBuf {
-        self.target.join("release").join(program)
-    }
-
     /// Path of a debug build of a program.
     pub(crate) fn debug(&self, program: &str) -> PathBuf {
         self.target.join("debug").join(program)
