@@ -77,6 +77,7 @@ impl Component for App {
                 relay_settings: relay,
                 recent: Rc::new(storage::recent()),
                 keeps_recent: storage::keeps_recent(),
+                trust_root: storage::trust_root().into(),
                 ..State::default()
             }),
             session,
@@ -164,6 +165,7 @@ impl App {
                 });
             }
             Effect::KeepRecent(recent, keep) => storage::keep_recent(&recent_text(&recent), keep),
+            Effect::KeepTrustRoot(text) => storage::keep_trust_root(&text),
             Effect::KeepPolicy(text) => storage::keep_policy(&text),
             Effect::Keep(relay) => storage::keep_relay_settings(&relay),
             Effect::SaveArchive { name, format } => {

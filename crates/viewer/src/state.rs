@@ -155,6 +155,8 @@ pub struct State {
     pub recent: Rc<Vec<RecentReference>>,
     /// Further ones are kept.
     pub keeps_recent: bool,
+    /// The trust root of signatures where none is named; empty: Sigstore's public one.
+    pub trust_root: Rc<str>,
     /// The file that was opened last.
     pub file: Option<OpenedFile>,
     /// What lies over the page.

@@ -1,10 +1,10 @@
 //! The settings: relay, what is kept, theme.
 
 use super::{dialogs::Modal, field::write};
-use crate::hooks::storage;
+use crate::hooks::{storage, text_file::text_input};
 use porthole_viewer::protocol::{RelayMode, RelaySettings};
 use porthole_viewer::size::size;
-use porthole_viewer::state::{Action, RecentAction, State};
+use porthole_viewer::state::{Action, PolicyAction, RecentAction, State};
 use std::rc::Rc;
 use web_sys::{HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
@@ -91,6 +91,11 @@ pub fn Settings(props: &SettingsProps) -> Html {
                     })} />
                     <label for="recent-keep">{ "Keep the references that I open, in this browser" }</label>
                     <button type="button" id="recent-wipe" class="small" disabled={state.recent.is_empty()} onclick={dispatch.reform(|_| Action::Recent(RecentAction::Wipe))}>{ "Forget them" }</button>
+                </p>
+                <p class="recent-choice">
+                    <span id="trust-root" data-bytes={state.trust_root.len().to_string()}>{ "Trust root of signatures: " }{ if state.trust_root.is_empty() { "Sigstore's public one".to_owned() } else { format!("your own, {}", size(state.trust_root.len() as u64)) } }</span>
+                    { text_input("trust-root-file", "From a file", dispatch.reform(|(_, text)| Action::Policy(PolicyAction::Root(text)))) }
+                    <button type="button" id="trust-root-wipe" class="small" disabled={state.trust_root.is_empty()} onclick={dispatch.reform(|_| Action::Policy(PolicyAction::Root(String::new())))}>{ "Sigstore's" }</button>
                 </p>
                 <label>{ "Theme" }<select id="theme" onchange={on_theme}>{ for themes }</select></label>
                 <div class="actions">

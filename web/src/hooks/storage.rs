@@ -10,6 +10,7 @@ const PANE: &str = "porthole.pane";
 const RECENT: &str = "porthole.recent";
 const RECENT_OFF: &str = "porthole.recent.off";
 const POLICY: &str = "porthole.policy";
+const TRUST_ROOT: &str = "porthole.trust-root";
 const THEME: &str = "porthole.theme";
 
 fn read(key: &str) -> Option<String> {
@@ -85,6 +86,16 @@ pub fn policy() -> String {
 /// Keeps them.
 pub fn keep_policy(text: &str) {
     write(POLICY, text);
+}
+
+/// The trust root of signatures, empty for Sigstore's public one.
+pub fn trust_root() -> String {
+    read(TRUST_ROOT).unwrap_or_default()
+}
+
+/// Keeps the trust root.
+pub fn keep_trust_root(text: &str) {
+    write(TRUST_ROOT, text);
 }
 
 /// `light`, `dark`, or empty for the system's.

@@ -20,6 +20,8 @@ pub enum Effect {
     KeepRecent(Rc<Vec<RecentReference>>, bool),
     /// Keep these rules about signatures on this machine; empty: none.
     KeepPolicy(String),
+    /// Keep the trust root of signatures; empty: Sigstore's public one.
+    KeepTrustRoot(Rc<str>),
     /// The person chose this about relays: keep it.
     Keep(RelaySettings),
     /// Save what is at this address under this name.

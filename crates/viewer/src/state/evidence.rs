@@ -31,6 +31,8 @@ pub enum PolicyAction {
     Waive(String),
     /// Take the text of a policy, in place of all rules.
     Set(String),
+    /// Take this trust root where none is named, in place of Sigstore's public one; empty: that one.
+    Root(String),
 }
 
 impl State {
@@ -48,6 +50,8 @@ impl State {
         self.runs += 1;
         let (run, state) = (self.runs, EvidenceState::Running);
         self.evidence = Some(Rc::new(EvidenceFound { run, wish: wish.clone(), by_rule, state }));
+        let root = if wish.root.trim().is_empty() { self.trust_root.to_string() } else { wish.root.clone() };
+        let wish = SignerWish { root, ..wish };
         effects.push(Effect::Send(Command::Evidence { run, wish, signatures_only: by_rule }));
     }
 
@@ -73,6 +77,11 @@ impl State {
             PolicyAction::Demand(rule) => Command::Demand { rule },
             PolicyAction::Waive(images) => Command::Waive { images },
             PolicyAction::Set(text) => Command::SetPolicy { text },
+            PolicyAction::Root(text) => {
+                self.trust_root = text.trim().into();
+                effects.push(Effect::KeepTrustRoot(Rc::clone(&self.trust_root)));
+                return self.obey_policy(effects);
+            }
         }));
     }
 

@@ -432,6 +432,7 @@ impl State {
             recent: Rc::clone(&self.recent),
             policy: Rc::clone(&self.policy),
             keeps_recent: self.keeps_recent,
+            trust_root: Rc::clone(&self.trust_root),
             revived: self.revived,
             ..Self::default()
         };

@@ -116,6 +116,24 @@ fn a_blob_that_is_too_large_or_another_one_is_not_checked_as_one() {
     assert!(matches!(job(&stage).blobs[0].bytes, Err(EvidenceLack::Wrong(_))));
 }
 
+#[test]
+fn the_trust_root_of_the_settings_is_used_where_none_is_named() {
+    let root = |stage: &Stage| stage.evidence_jobs().pop().map(|job| job.wish.root).unwrap_or_default();
+    let mut stage = Stage::looking(signed(None));
+    stage.act(Action::Policy(PolicyAction::Root(" {root} ".into())));
+    assert!(matches!(stage.effects.last(), Some(Effect::KeepTrustRoot(root)) if &**root == "{root}"));
+    stage.act(Action::Evidence(SignerWish::default()));
+    assert_eq!(root(&stage), "{root}");
+    stage.act(Action::Evidence(SignerWish { root: "named".into(), ..SignerWish::default() }));
+    assert_eq!(root(&stage), "named");
+    // A rule that names none is checked again, with the new one.
+    stage.act(Action::Policy(rule("r.example/a")));
+    stage.act(Action::Policy(PolicyAction::Root("{another}".into())));
+    assert_eq!(root(&stage), "{another}");
+    stage.look("r.example/a/b:1");
+    assert_eq!(root(&stage), "{another}", "another look keeps it");
+}
+
 fn rule(images: &str) -> PolicyAction {
     let wish = SignerWish { keys: vec!["a key".into()], ..SignerWish::default() };
     PolicyAction::Demand(SignerRule { images: images.into(), wish })
