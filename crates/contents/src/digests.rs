@@ -39,6 +39,7 @@ impl FileDigests {
             ContentDigest::Md5(digest) => *digest == self.md5,
             ContentDigest::Sha1(digest) => *digest == self.sha1,
             ContentDigest::Sha256(digest) => *digest == self.sha256,
+            ContentDigest::Sha256Of160(digest) => self.sha256.starts_with(digest),
         }
     }
 
@@ -48,6 +49,9 @@ impl FileDigests {
             ContentDigest::Md5(_) => ContentDigest::Md5(self.md5),
             ContentDigest::Sha1(_) => ContentDigest::Sha1(self.sha1),
             ContentDigest::Sha256(_) => ContentDigest::Sha256(self.sha256),
+            ContentDigest::Sha256Of160(_) => {
+                ContentDigest::Sha256Of160(std::array::from_fn(|place| self.sha256[place]))
+            }
         }
     }
 }
@@ -146,7 +150,10 @@ mod tests {
     #[test]
     fn digests_are_those_of_each_algorithm() {
         let digests = FileDigests::of(b"abc");
+        let cut = ContentDigest::sha1(b"ba7816bf8f01cfea414140de5dae2223b00361a3");
+        let Some(ContentDigest::Sha1(cut)) = cut else { panic!("20 bytes") };
         let recorded = [
+            Some(ContentDigest::Sha256Of160(cut)),
             ContentDigest::md5(b"900150983cd24fb0d6963f7d28e17f72"),
             ContentDigest::sha1(b"a9993e364706816aba3e25717850c26c9cd0d89d"),
             ContentDigest::sha256(b"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),

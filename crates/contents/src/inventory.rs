@@ -9,7 +9,7 @@ use porthole_core::{
     tar::Kind,
     tree::{Change, FileTree, Mode, NodeId, Row},
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// All packages that any layer of an image brings.
 #[derive(Clone, Debug, Default)]
@@ -195,7 +195,7 @@ impl<'c> Owned<'c> {
         }
         let recorded = owners.iter().find_map(|owner| self.recorded.get(owner));
         if let Some((_, files)) = recorded.and_then(|all| all.iter().rev().find(|(layer, _)| *layer < before)) {
-            installed.package.recorded.extend_from_slice(files);
+            add_recorded(&mut installed.package, files);
         }
         if installed.package.licence.is_none() && installed.package.ecosystem == Ecosystem::Deb {
             let name = &installed.package.name;
@@ -205,6 +205,20 @@ impl<'c> Owned<'c> {
             installed.package.licence = licence.map(|(_, licence)| (*licence).to_owned());
         }
     }
+}
+
+/// Adds what a file beside the database records. dpkg takes a file that another package replaced out of the list of the package, and
+/// leaves its digest; a configuration file, which the database has, may be here once more.
+fn add_recorded(package: &mut Package, files: &[RecordedFile]) {
+    let of_dpkg = package.ecosystem == Ecosystem::Deb && !package.files.is_empty();
+    let owned: HashSet<&[u8]> = package.files.iter().filter(|_| of_dpkg).map(Vec::as_slice).collect();
+    let known: HashSet<&[u8]> = package.recorded.iter().map(|file| file.path.as_slice()).collect();
+    let counts = |file: &&RecordedFile| {
+        let path = file.path.as_slice();
+        (!of_dpkg || owned.contains(path)) && !known.contains(path)
+    };
+    let added: Vec<_> = files.iter().filter(counts).cloned().collect();
+    package.recorded.extend(added);
 }
 
 /// How files of their own may name the package.

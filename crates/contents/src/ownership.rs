@@ -89,6 +89,16 @@ impl<'t> Ownership<'t> {
             for recorded in &installed.package.recorded {
                 let Some(place) = resolver.find(self, self.diverted(installed, &recorded.path)) else { continue };
                 let row = &self.rows[place];
+                // apk records the text of a link as the content of a file.
+                let link = self.link_text(row).filter(|_| installed.package.ecosystem == Ecosystem::Apk);
+                let of_link = link.map(FileDigests::of);
+                if of_link.is_some_and(|digests| digests.matches(&recorded.digest)) {
+                    continue;
+                }
+                // A hard link to what is no file, or to a link that a later layer replaced: what it was is not known.
+                if row.kind == Kind::Hardlink && self.view.content(row.node).is_none() {
+                    continue;
+                }
                 // A link that an administrator made leads to the file.
                 let content = match row.kind {
                     Kind::Symlink => resolver.follow(self, place).map_or(row, |place| &self.rows[place]),
@@ -97,7 +107,7 @@ impl<'t> Ownership<'t> {
                 let digests = match content.kind {
                     Kind::File if content.size == 0 => Some(FileDigests::of(b"")),
                     Kind::File | Kind::Hardlink => self.digests(content, layers),
-                    _ => None,
+                    _ => of_link,
                 };
                 if !digests.is_some_and(|digests| digests.matches(&recorded.digest)) {
                     let found = digests.map(|digests| digests.like(&recorded.digest));
@@ -117,6 +127,18 @@ impl<'t> Ownership<'t> {
     pub(crate) fn at(&self, path: &[u8]) -> Option<(&Row, bool)> {
         let place = *self.places.get(path)?;
         Some((&self.rows[place], self.owned.contains(&place)))
+    }
+
+    /// The text of a symbolic link, also of one that is at another path of the archive.
+    fn link_text<'r>(&'r self, row: &'r Row) -> Option<&'r [u8]> {
+        match row.kind {
+            Kind::Symlink => Some(&row.link),
+            Kind::Hardlink => {
+                let linked = &self.rows[*self.places.get(&row.link)?];
+                (linked.kind == Kind::Symlink && linked.layer == row.layer).then_some(&linked.link)
+            }
+            _ => None,
+        }
     }
 
     fn digests(&self, row: &Row, layers: &[LayerDigests]) -> Option<FileDigests> {

@@ -66,8 +66,10 @@ pub enum ContentDigest {
     Md5([u8; 16]),
     /// SHA-1: apk.
     Sha1([u8; 20]),
-    /// SHA-256: rpm, and apk 3.
+    /// SHA-256: rpm.
     Sha256([u8; 32]),
+    /// The first 160 bits of SHA-256: apk 3.
+    Sha256Of160([u8; 20]),
 }
 
 impl ContentDigest {
@@ -77,6 +79,7 @@ impl ContentDigest {
             Self::Md5(_) => "md5",
             Self::Sha1(_) => "sha1",
             Self::Sha256(_) => "sha256",
+            Self::Sha256Of160(_) => "sha256-160",
         }
     }
 
@@ -94,7 +97,7 @@ impl ContentDigest {
     pub fn hex(&self) -> String {
         let bytes: &[u8] = match self {
             Self::Md5(bytes) => bytes,
-            Self::Sha1(bytes) => bytes,
+            Self::Sha1(bytes) | Self::Sha256Of160(bytes) => bytes,
             Self::Sha256(bytes) => bytes,
         };
         digest::hex(bytes)

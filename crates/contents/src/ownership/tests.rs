@@ -147,3 +147,43 @@ fn links_in_a_circle_have_an_end() {
     let (unowned, _) = judged(&[circle]);
     assert_eq!(but_the_database(unowned), ["a", "b", "bin"]);
 }
+
+#[test]
+fn apk_records_the_text_of_a_link() {
+    // SHA-1 of `ld-musl-x86_64.so.1`, which Alpine's musl has; that of `one`; and the start of its SHA-256.
+    let database = "P:musl\nV:1\nF:lib\nR:libc.musl-x86_64.so.1\nZ:Q17yJ3JFNypA4mxhJJr0ou6CzsJVI=\nR:hard\n\
+        Z:Q17yJ3JFNypA4mxhJJr0ou6CzsJVI=\nR:ld-musl-x86_64.so.1\nZ:Q1/gW83NxJKAEngaXxoqd8u1OY4QY=\n\n\
+        P:three\nV:1\nf:S\nF:opt\nR:link\nZ:Q1dpLDrTVAu4A8Ags67mbNiIcSMjQ=\nR:file\nZ:Q1dpLDrTVAu4A8Ags67mbNiIcSMjQ=\n";
+    let alpine = || {
+        Layer::new("ADD")
+            .file("lib/apk/db/installed", database)
+            .file("lib/ld-musl-x86_64.so.1", "one")
+            .symlink("lib/libc.musl-x86_64.so.1", "ld-musl-x86_64.so.1")
+            .hardlink("lib/hard", "lib/libc.musl-x86_64.so.1")
+            .symlink("opt/link", "one")
+            .file("opt/file", "one")
+    };
+    assert_eq!(judged(&[alpine()]).1, Vec::<String>::new());
+    let later = Layer::new("RUN")
+        .symlink("lib/libc.musl-x86_64.so.1", "other")
+        .symlink("opt/link", "file")
+        .file("opt/file", "two");
+    let (_, modified) = judged(&[alpine(), later]);
+    assert_eq!(modified, ["musl lib/libc.musl-x86_64.so.1", "three opt/link", "three opt/file"]);
+}
+
+#[test]
+fn a_file_that_another_package_replaced_is_not_modified() {
+    // dpkg takes the path out of the list of `b`; its digest stays in `b.md5sums`.
+    let later = Layer::new("RUN").file("usr/bin/tool", "two").file("var/lib/dpkg/info/b.list", "/.\n/usr\n/usr/bin\n");
+    let (_, modified) = judged(&[debian().file("usr/bin/tool", "one"), later]);
+    assert_eq!(modified, Vec::<String>::new());
+}
+
+#[test]
+fn a_configuration_file_is_modified_once() {
+    let sums = format!("{ONE}  etc/conf\n{ONE}  bin/one\n");
+    let later = Layer::new("RUN").file("var/lib/dpkg/info/a.md5sums", sums).file("etc/conf", "two");
+    let (_, modified) = judged(&[debian().file("usr/bin/tool", "one"), later]);
+    assert_eq!(modified, ["a etc/conf"]);
+}

@@ -22,6 +22,7 @@ mod tag {
     pub(super) const FILE_DIGESTS: u32 = 1035;
     pub(super) const FILE_FLAGS: u32 = 1037;
     pub(super) const SOURCE_RPM: u32 = 1044;
+    pub(super) const FILE_VERIFY_FLAGS: u32 = 1045;
     pub(super) const DIR_INDEXES: u32 = 1116;
     pub(super) const BASE_NAMES: u32 = 1117;
     pub(super) const DIR_NAMES: u32 = 1118;
@@ -33,6 +34,10 @@ mod tag {
 const ENTRY: usize = 16;
 /// Flag of a file: its owner may change it.
 const CONFIG: u64 = 1;
+/// Flag of a file: the package owns its path, and brings no content.
+const GHOST: u64 = 1 << 6;
+/// What is to be verified of a file: its digest. The package leaves it out of files that programs change.
+const VERIFY_DIGEST: u64 = 1;
 /// State of a file that is as the package brought it.
 const NORMAL: u64 = 0;
 
@@ -105,9 +110,12 @@ impl<'h> Header<'h> {
         let algorithm = self.numbers(tag::FILE_DIGEST_ALGORITHM).next().unwrap_or(md5);
         let mut states = self.numbers(tag::FILE_STATES);
         let mut flags = self.numbers(tag::FILE_FLAGS);
+        let mut verified = self.numbers(tag::FILE_VERIFY_FLAGS);
         for (path, digest) in package.files.iter().zip(self.texts(tag::FILE_DIGESTS)) {
             let (state, flags) = (states.next().unwrap_or(NORMAL), flags.next().unwrap_or(0));
-            let digest = digest_of(algorithm, digest).filter(|_| state == NORMAL);
+            let verified = verified.next().unwrap_or(VERIFY_DIGEST) & VERIFY_DIGEST != 0;
+            let counts = state == NORMAL && flags & GHOST == 0 && verified;
+            let digest = digest_of(algorithm, digest).filter(|_| counts);
             let file =
                 digest.map(|digest| RecordedFile { path: path.clone(), digest, configuration: flags & CONFIG != 0 });
             package.recorded.extend(file);
@@ -183,6 +191,33 @@ fn digest_of(algorithm: u64, hex: &[u8]) -> Option<ContentDigest> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn digests_that_rpm_does_not_verify_do_not_count() {
+        let digest = "d41d8cd98f00b204e9800998ecf8427e\0";
+        let names = b"as-is\0ghost\0changing\0replaced\0";
+        let (mut index, mut data) = (Vec::new(), Vec::new());
+        let mut add = |tag: u32, kind: u64, count: u32, bytes: &[u8]| {
+            index.extend([tag, kind as u32, data.len() as u32, count].map(u32::to_be_bytes).concat());
+            data.extend_from_slice(bytes);
+        };
+        let numbers = |numbers: [u32; 4]| numbers.map(u32::to_be_bytes).concat();
+        add(tag::NAME, STRING, 1, b"a\0");
+        add(tag::VERSION, STRING, 1, b"1\0");
+        add(tag::DIR_NAMES, STRING_ARRAY, 1, b"/etc/\0");
+        add(tag::BASE_NAMES, STRING_ARRAY, 4, names);
+        add(tag::DIR_INDEXES, 4, 4, &numbers([0; 4]));
+        add(tag::FILE_DIGESTS, STRING_ARRAY, 4, digest.repeat(4).as_bytes());
+        add(tag::FILE_FLAGS, 4, 4, &numbers([0, 1 << 6, 1, 0]));
+        add(tag::FILE_VERIFY_FLAGS, 4, 4, &numbers([u32::MAX, u32::MAX, u32::MAX - 1, u32::MAX]));
+        add(tag::FILE_STATES, 2, 4, &[0, 0, 0, 1]);
+        let head = [index.len() as u32 / ENTRY as u32, data.len() as u32].map(u32::to_be_bytes).concat();
+        let bytes = [head, index, data].concat();
+        let package = Header::parse(&bytes).unwrap().package(&mut OwnedPaths::default()).unwrap();
+        assert_eq!(package.files.len(), 4);
+        let recorded: Vec<_> = package.recorded.iter().map(|file| file.path.as_slice()).collect();
+        assert_eq!(recorded, [b"etc/as-is"]);
+    }
 
     #[test]
     fn the_name_of_a_source_package_ends_before_its_version() {
