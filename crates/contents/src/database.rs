@@ -130,11 +130,13 @@ pub fn read(kind: DatabaseKind, path: &[u8], bytes: &[u8]) -> Result<Vec<Record>
         DatabaseKind::Apk => apk::installed(bytes)?,
         DatabaseKind::Npm => npm::package(bytes)?,
         DatabaseKind::PythonMetadata => python::metadata(bytes)?,
+        DatabaseKind::NpmLock => npm::lock(path, bytes)?,
         DatabaseKind::PythonRecord => python::record(path, bytes),
+        DatabaseKind::PythonFiles => python::installed_files(path, bytes),
         DatabaseKind::Jar => java::archive(path, bytes)?,
         DatabaseKind::Gemspec => gem::specification(bytes)?,
-        DatabaseKind::Composer => composer::installed(bytes)?,
-        DatabaseKind::DotnetDeps => dotnet::dependencies(bytes)?,
+        DatabaseKind::Composer => composer::installed(path, bytes)?,
+        DatabaseKind::DotnetDeps => dotnet::dependencies(path, bytes)?,
         DatabaseKind::Release => release::read(bytes),
         DatabaseKind::Rpm => rpm::installed(bytes)?,
         DatabaseKind::RpmLog => return Err(Unreadable::Unsupported(LONE_LOG)),
@@ -175,7 +177,7 @@ fn within_limits(records: Vec<Record>) -> Result<Vec<Record>, Unreadable> {
         match record {
             Record::Package(package) => {
                 packages += 1;
-                paths += package.files.len().max(package.recorded.len());
+                paths += package.files.len().max(package.recorded.len()) + package.places.len();
             }
             Record::Files { files, .. } => paths += files.len(),
             Record::Recorded { files, .. } => paths += files.len(),
@@ -254,6 +256,12 @@ mod tests {
         ),
         (DatabaseKind::Apk, b"lib/apk/db/installed", b"P:a\nV:1\nF:usr/bin\nR:a\nI:12\n\nP:b\nV:2\n"),
         (DatabaseKind::Npm, b"node_modules/a/package.json", br#"{"name":"a","version":"1","license":{"type":"MIT"}}"#),
+        (
+            DatabaseKind::NpmLock,
+            b"a/node_modules/.package-lock.json",
+            br#"{"packages":{"node_modules/@s/a":{"version":"1","license":"MIT"},"node_modules/b":{"link":true}}}"#,
+        ),
+        (DatabaseKind::PythonFiles, b"x/a.egg-info/installed-files.txt", b"../a/b.py\nPKG-INFO\n"),
         (DatabaseKind::PythonMetadata, b"a.dist-info/METADATA", b"Name: a\nVersion: 1\nLicense: MIT\n\nLong"),
         (DatabaseKind::PythonRecord, b"a/a.dist-info/RECORD", b"a.py,sha256=x,12\n\"b,c\".py,,\n"),
         (DatabaseKind::Gemspec, b"specifications/a-1.gemspec", b"s.name = \"a\".freeze\ns.version = \"1\"\n"),

@@ -1,5 +1,8 @@
 //! The packages of an image: which layer brought each, and which layer removed or replaced it.
 
+mod places;
+
+pub(crate) use self::places::AllPlaces;
 use crate::{
     collect::Collected,
     database::{Diversion, Owner, Record, Release},
@@ -61,6 +64,7 @@ impl Inventory {
         for (node, history) in &histories {
             trace(&tree.path(*node), history, &mut packages);
         }
+        drop_listed_twice(tree, &mut packages);
         let owned = Owned::of(layers);
         for installed in &mut packages {
             owned.complete(tree, installed);
@@ -137,6 +141,26 @@ fn trace(path: &[u8], history: &[(u32, Option<&[Record]>)], packages: &mut Vec<I
         present = next;
     }
 }
+
+/// npm's list of what it installed says nothing new of a package that has a `package.json`, and nothing of a directory that is gone.
+fn drop_listed_twice(tree: &FileTree, packages: &mut Vec<Installed>) {
+    let own: HashSet<Vec<u8>> = packages
+        .iter()
+        .filter(|installed| installed.package.ecosystem == Ecosystem::Npm)
+        .filter_map(|installed| installed.recorded_in.strip_suffix(b"/package.json".as_slice()).map(<[u8]>::to_vec))
+        .collect();
+    let mut views = HashMap::new();
+    packages.retain(|installed| {
+        let listed = installed.package.ecosystem == Ecosystem::Npm && installed.recorded_in.ends_with(NPM_LIST);
+        let Some(directory) = installed.package.places.first().filter(|_| listed) else { return true };
+        let mode = installed.removed_by.map(|_| installed.layer);
+        let view = views.entry(mode).or_insert_with(|| tree.view(mode.map_or(Mode::Merged, Mode::UpTo)));
+        !own.contains(directory) && view.find(directory).is_some()
+    });
+}
+
+/// npm's list of what it installed.
+const NPM_LIST: &[u8] = b"/.package-lock.json";
 
 /// A package that a layer removed and of which the same layer brought another version was replaced.
 fn name_replacements(packages: &mut [Installed]) {

@@ -3,7 +3,7 @@
 use crate::{
     database::Diversion,
     digests::{FileDigests, LayerDigests},
-    inventory::{Installed, Inventory},
+    inventory::{AllPlaces, Installed, Inventory},
     package::{ContentDigest, Ecosystem, RecordedFile},
 };
 use porthole_core::{
@@ -23,6 +23,8 @@ pub struct Ownership<'t> {
     /// Places in `rows`, by path.
     places: HashMap<Vec<u8>, usize>,
     owned: HashSet<usize>,
+    /// Where packages of languages are.
+    languages: AllPlaces,
     /// What dpkg moved aside, by the path.
     diversions: HashMap<&'t [u8], &'t Diversion>,
     inventory: &'t Inventory,
@@ -48,7 +50,8 @@ impl<'t> Ownership<'t> {
         let rows = view.rows();
         let places = rows.iter().enumerate().map(|(place, row)| (row.path.clone(), place)).collect();
         let diversions = inventory.diversions.iter().map(|one| (one.from.as_slice(), one)).collect();
-        let mut ownership = Self { view, rows, places, owned: HashSet::new(), diversions, inventory };
+        let languages = AllPlaces::of(inventory.present());
+        let mut ownership = Self { view, rows, places, owned: HashSet::new(), languages, diversions, inventory };
         let mut resolver = Resolver::default();
         let mut owned = HashSet::new();
         for installed in inventory.present() {
@@ -70,14 +73,21 @@ impl<'t> Ownership<'t> {
         self.inventory.present().any(|Installed { package, .. }| system(package.ecosystem) && !package.files.is_empty())
     }
 
-    /// All rows, by path, each with whether a package owns it.
+    /// All rows, by path, each with whether a package owns it whose database lists its files.
     pub fn rows(&self) -> impl Iterator<Item = (&Row, bool)> {
         self.rows.iter().enumerate().map(|(place, row)| (row, self.owned.contains(&place)))
     }
 
-    /// Everything but directories that no package owns, by path.
+    /// Everything but directories that no package owns, by path. What is in the directory, the program or the archive of a package of a
+    /// language belongs to that package.
     pub fn unowned(&self) -> impl Iterator<Item = &Row> {
-        self.rows().filter(|(row, owned)| row.kind != Kind::Directory && !owned).map(|(row, _)| row)
+        let unlisted = self.rows().filter(|(row, owned)| row.kind != Kind::Directory && !owned).map(|(row, _)| row);
+        unlisted.filter(|row| !self.is_of_language(row))
+    }
+
+    fn is_of_language(&self, row: &Row) -> bool {
+        self.languages.have(&row.path)
+            || row.kind == Kind::Symlink && self.languages.have_link(&row.path, &target(&row.path, &row.link))
     }
 
     /// Files that have another content than their package brought, by package and path. `layers` has the digests of each

@@ -25,6 +25,8 @@ pub struct Package {
     pub size: Option<u64>,
     /// Clean paths of the files and directories that it owns, as far as its database lists them.
     pub files: Vec<Vec<u8>>,
+    /// Clean paths of files, and of directories with all that is in them, where its database says that it is.
+    pub places: Vec<Vec<u8>>,
     /// The files whose content had a digest when the package was installed, as far as its database records them.
     pub recorded: Vec<RecordedFile>,
 }
@@ -42,6 +44,7 @@ impl Package {
             vendor: None,
             size: None,
             files: Vec::new(),
+            places: Vec::new(),
             recorded: Vec::new(),
         }
     }

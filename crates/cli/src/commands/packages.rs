@@ -29,7 +29,7 @@ use crate::{
 /// List the packages of an image, with the layer that brought each
 ///
 /// Packages are read from the databases in the image: dpkg (also of distroless images), apk, rpm (SQLite, ndb and Berkeley DB), npm
-/// (node_modules), Python (dist-info and egg-info), Go programs (since Go 1.18), Java archives, Ruby gems, Composer, .NET (deps.json) and
+/// (node_modules: what is installed; a package-lock.json only declares), Python (dist-info and egg-info), Go programs (since Go 1.18), Java archives, Ruby gems, Composer, .NET (deps.json) and
 /// Rust programs built with `cargo auditable`. All layers are downloaded and verified. A database that cannot be read is noted on stderr.
 ///
 /// LAYER is the layer that brought this version; of a file, the one that last wrote it. With --deleted, the list is of packages that a later layer removed or replaced: their
@@ -61,13 +61,15 @@ pub(crate) struct Arguments {
     /// List only packages that one layer brought or removed: its number (1 is the bottom), digest or diff_id
     #[arg(long, value_name = "N|DIGEST")]
     layer: Option<String>,
-    /// List only packages that own this file or directory, as far as their databases list files
+    /// List only packages that own this file or directory: by the list of their database, or as part of the directory, program or archive
+    /// of a package of a language
     #[arg(long, value_name = "PATH")]
     owns: Option<OsString>,
     /// List only packages that a later layer removed or replaced
     #[arg(long)]
     deleted: bool,
-    /// List instead the files that no package owns, of those in the final tree
+    /// List instead the files that no package owns, of those in the final tree. Directories of packages in node_modules, of gems and in
+    /// Composer's vendor directory, Java archives, and programs of Go and Rust that name their modules belong to those packages
     #[arg(long, conflicts_with_all = ["types", "name", "owns", "deleted", "modified"])]
     unowned: bool,
     /// List instead the files whose content no longer has the digest that dpkg, rpm or apk recorded when it installed them
@@ -151,7 +153,7 @@ fn list(arguments: &Arguments, session: &Session<'_>, gathered: &Gathered, inven
         (if arguments.deleted { gone } else { !gone || layer.is_some() })
             && (arguments.types.is_empty() || arguments.types.contains(&package.ecosystem))
             && arguments.name.as_ref().is_none_or(|text| package.name.contains(text))
-            && owned.as_ref().is_none_or(|path| package.files.contains(path))
+            && owned.as_ref().is_none_or(|path| installed.owns(path))
             && layer.is_none_or(of_layer)
     };
     let packages: Vec<_> = inventory.packages.iter().filter(wanted).collect();

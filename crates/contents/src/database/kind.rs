@@ -28,10 +28,14 @@ pub enum DatabaseKind {
     RpmLog,
     /// `package.json` of a package in `node_modules`.
     Npm,
+    /// `node_modules/.package-lock.json`: what npm installed.
+    NpmLock,
     /// `METADATA` or `PKG-INFO` of a Python package.
     PythonMetadata,
     /// `RECORD`: files of a Python package.
     PythonRecord,
+    /// `installed-files.txt`: files of a Python package that is installed in the old way.
+    PythonFiles,
     /// A Java archive.
     Jar,
     /// A specification of a Ruby gem.
@@ -48,7 +52,7 @@ pub enum DatabaseKind {
 
 impl DatabaseKind {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::DpkgStatus,
         Self::DpkgStatusFile,
         Self::DpkgList,
@@ -60,8 +64,10 @@ impl DatabaseKind {
         Self::Rpm,
         Self::RpmLog,
         Self::Npm,
+        Self::NpmLock,
         Self::PythonMetadata,
         Self::PythonRecord,
+        Self::PythonFiles,
         Self::Jar,
         Self::Gemspec,
         Self::Composer,
@@ -101,9 +107,11 @@ impl DatabaseKind {
     fn of_language(directory: &[u8], name: &[u8]) -> Option<Self> {
         Some(match name {
             b"package.json" if is_node_module(directory) => Self::Npm,
+            b".package-lock.json" if last(directory) == b"node_modules" => Self::NpmLock,
             b"METADATA" if directory.ends_with(b".dist-info") => Self::PythonMetadata,
             b"RECORD" if directory.ends_with(b".dist-info") => Self::PythonRecord,
             b"PKG-INFO" if directory.ends_with(b".egg-info") => Self::PythonMetadata,
+            b"installed-files.txt" if directory.ends_with(b".egg-info") => Self::PythonFiles,
             name if name.ends_with(b".egg-info") => Self::PythonMetadata,
             b"installed.json" if last(directory) == b"composer" => Self::Composer,
             name if name.ends_with(b".deps.json") => Self::DotnetDeps,
@@ -180,6 +188,11 @@ mod tests {
             ("app/node_modules/@s/a/package.json", Some(DatabaseKind::Npm)),
             ("app/node_modules/a/test/package.json", None),
             ("app/package.json", None),
+            ("app/node_modules/.package-lock.json", Some(DatabaseKind::NpmLock)),
+            ("app/package-lock.json", None),
+            ("app/node_modules/a/package-lock.json", None),
+            ("x/a.egg-info/installed-files.txt", Some(DatabaseKind::PythonFiles)),
+            ("x/installed-files.txt", None),
             ("usr/lib/python3/dist-packages/a-1.dist-info/METADATA", Some(DatabaseKind::PythonMetadata)),
             ("x/a.egg-info/PKG-INFO", Some(DatabaseKind::PythonMetadata)),
             ("x/a-1.egg-info", Some(DatabaseKind::PythonMetadata)),

@@ -12,6 +12,12 @@ pub(super) struct OwnedPaths {
 }
 
 impl OwnedPaths {
+    /// The clean path of a name in a directory, where `..` in the name leads up.
+    pub(super) fn relative(&mut self, directory: &[u8], name: &[u8]) -> Result<Vec<u8>, Unreadable> {
+        self.join(directory, name)?;
+        Ok(relative(directory, name))
+    }
+
     /// The clean path of a name in a directory.
     pub(super) fn join(&mut self, directory: &[u8], name: &[u8]) -> Result<Vec<u8>, Unreadable> {
         self.count += 1;
@@ -27,6 +33,30 @@ impl OwnedPaths {
             });
         }
         Ok(path::clean(&[directory, b"/", name].concat()))
+    }
+}
+
+/// A path relative to a directory, in which `..` leads up: `../../../bin/tool`.
+pub(super) fn relative(base: &[u8], name: &[u8]) -> Vec<u8> {
+    if name.starts_with(b"/") {
+        return path::clean(name);
+    }
+    let mut parts: Vec<&[u8]> = base.split(|&b| b == b'/').filter(|part| !part.is_empty()).collect();
+    for part in name.split(|&b| b == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join(&b'/')
+}
+
+/// The directory of a clean path, and its last component.
+pub(super) fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|&b| b == b'/') {
+        Some(slash) => (&path[..slash], &path[slash + 1..]),
+        None => (&path[..0], path),
     }
 }
 

@@ -1,8 +1,12 @@
 //! Python's core metadata (`METADATA`, `PKG-INFO`) and the record of installed files (PEP 376, PEP 627).
 
-use super::{Owner, Record, Unreadable, all_of, paragraph::paragraphs, text};
+use super::{
+    Owner, Record, Unreadable, all_of,
+    owned::{relative, split},
+    paragraph::paragraphs,
+    text,
+};
 use crate::package::{Ecosystem, Package};
-use porthole_core::path;
 
 /// Longest `License` field that is a name. Many packages put the text of the licence there.
 const LICENCE_NAME: usize = 100;
@@ -37,25 +41,17 @@ pub(super) fn record(path: &[u8], bytes: &[u8]) -> Vec<Record> {
         let Some(name) = name else { continue };
         let name = name.strip_prefix('"').and_then(|name| name.strip_suffix('"')).unwrap_or(name).replace("\"\"", "\"");
         size = size.saturating_add(bytes.and_then(|bytes| bytes.trim().parse().ok()).unwrap_or(0));
-        files.push(join(base, name.as_bytes()));
+        files.push(relative(base, name.as_bytes()));
     }
     vec![Record::Files { owner: Owner::Directory(directory.to_vec()), files, size: Some(size) }]
 }
 
-/// A path relative to a directory, in which `..` leads up: `../../../bin/tool`.
-fn join(base: &[u8], name: &[u8]) -> Vec<u8> {
-    if name.starts_with(b"/") {
-        return path::clean(name);
-    }
-    let mut parts: Vec<&[u8]> = base.split(|&b| b == b'/').filter(|part| !part.is_empty()).collect();
-    for part in name.split(|&b| b == b'/') {
-        match part {
-            b"" | b"." => {}
-            b".." => drop(parts.pop()),
-            part => parts.push(part),
-        }
-    }
-    parts.join(&b'/')
+/// The files of the package whose `egg-info` directory holds this list: a path on each line, relative to that directory.
+pub(super) fn installed_files(path: &[u8], bytes: &[u8]) -> Vec<Record> {
+    let (directory, _) = split(path);
+    let lines = bytes.split(|&b| b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let files = lines.filter(|line| !line.is_empty()).map(|line| relative(directory, line)).collect();
+    vec![Record::Files { owner: Owner::Directory(directory.to_vec()), files, size: None }]
 }
 
 #[cfg(test)]
@@ -93,5 +89,16 @@ mod tests {
         let names: Vec<_> = files.iter().map(|file| String::from_utf8_lossy(file)).collect();
         assert_eq!(names[..2], ["usr/lib/python3/site-packages/a/__init__.py", "usr/bin/a"]);
         assert_eq!(names[2], "usr/lib/python3/site-packages/b,\"c\"");
+    }
+
+    #[test]
+    fn a_list_of_installed_files_is_relative_to_its_directory() {
+        let path = b"usr/lib/python3/site-packages/a-1.egg-info/installed-files.txt";
+        let records = installed_files(path, b"../a/__init__.py\n../../../../bin/a\r\nPKG-INFO\n\n");
+        let [Record::Files { owner, files, size: None }] = records.as_slice() else { panic!("{records:?}") };
+        assert_eq!(*owner, Owner::Directory(b"usr/lib/python3/site-packages/a-1.egg-info".to_vec()));
+        let names: Vec<_> = files.iter().map(|file| String::from_utf8_lossy(file)).collect();
+        let info = "usr/lib/python3/site-packages/a-1.egg-info/PKG-INFO";
+        assert_eq!(names, ["usr/lib/python3/site-packages/a/__init__.py", "usr/bin/a", info]);
     }
 }

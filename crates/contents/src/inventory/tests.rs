@@ -179,3 +179,27 @@ fn a_log_beside_the_database_of_rpm_counts_in_its_layer_alone() {
     assert_eq!(unread.path, of_log.as_bytes());
     assert!(unread.why.to_string().contains("not in the same layer"), "{}", unread.why);
 }
+
+#[test]
+fn what_npm_lists_counts_where_no_package_says_it_itself() {
+    let lock = r#"{"packages": {"node_modules/a": {"version": "1"}, "node_modules/bare": {"version": "2"},
+        "node_modules/gone": {"version": "3"}, "node_modules/optional": {"version": "4"}}}"#;
+    let inventory = inventory(&[
+        Layer::new("RUN npm ci")
+            .file("app/node_modules/.package-lock.json", lock)
+            .file("app/node_modules/a/package.json", r#"{"name":"a","version":"1"}"#)
+            .file("app/node_modules/bare/index.js", "x")
+            .file("app/node_modules/gone/package.json", r#"{"name":"gone","version":"3"}"#)
+            .file("app/package-lock.json", lock),
+        Layer::new("RUN rm").whiteout("app/node_modules/gone"),
+    ]);
+    let expected = [("a", "1", 0, None, None), ("bare", "2", 0, None, None), ("gone", "3", 0, Some(1), None)];
+    assert_eq!(rows(&inventory), expected);
+    let places: Vec<_> = inventory.packages.iter().map(|installed| installed.places()).collect();
+    let directory = |name: &str| vec![format!("app/node_modules/{name}").into_bytes()];
+    assert_eq!(places, ["a", "bare", "gone"].map(directory));
+    let [a, ..] = inventory.packages.as_slice() else { panic!("packages") };
+    let owned =
+        ["app/node_modules/a", "app/node_modules/a/x", "app/node_modules/ab", "app/node_modules/a/node_modules/b/x"];
+    assert_eq!(owned.map(|path| a.owns(path.as_bytes())), [true, true, false, false]);
+}

@@ -187,3 +187,35 @@ fn a_configuration_file_is_modified_once() {
     let (_, modified) = judged(&[debian().file("usr/bin/tool", "one"), later]);
     assert_eq!(modified, ["a etc/conf"]);
 }
+
+#[test]
+fn packages_of_languages_own_their_directories_programs_and_archives() {
+    let gemspec = "s.name = \"rack\"\ns.version = \"3.0\"\n";
+    let composer = r#"[{"name":"a/b","version":"1"}]"#;
+    let deps = r#"{"libraries": {"S/1": {"type": "package"}},
+        "targets": {"x": {"S/1": {"runtime": {"lib/net8.0/S.dll": {}}}}}}"#;
+    let layer = debian()
+        .file("app/node_modules/a/package.json", r#"{"name":"a","version":"1"}"#)
+        .file("app/node_modules/a/lib/x.js", "x")
+        .file("app/node_modules/ab/x.js", "x")
+        .symlink("app/node_modules/.bin/a", "../a/lib/x.js")
+        .symlink("app/node_modules/.bin/other", "../ab/x.js")
+        .file("gems/specifications/rack-3.0.gemspec", gemspec)
+        .file("gems/gems/rack-3.0/lib/rack.rb", "x")
+        .file("gems/extensions/x86_64-linux/3.1.0/rack-3.0/rack.so", "x")
+        .file("gems/gems/rack-3.0.1/lib/rack.rb", "x")
+        .file("app/vendor/composer/installed.json", composer)
+        .file("app/vendor/a/b/src/b.php", "x")
+        .file("srv/app.deps.json", deps)
+        .file("srv/S.dll", "x")
+        .file("srv/app.dll", "x");
+    let (unowned, _) = judged(&[layer]);
+    let expected = [
+        "app/node_modules/.bin/other",
+        "app/node_modules/ab/x.js",
+        "app/vendor/composer/installed.json",
+        "gems/gems/rack-3.0.1/lib/rack.rb",
+        "srv/app.dll",
+    ];
+    assert_eq!(but_the_database(unowned), expected);
+}
