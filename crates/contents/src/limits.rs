@@ -20,6 +20,8 @@ pub const OWNED_PATHS: usize = 2_000_000;
 pub const OWNED_PATH_BYTES: usize = 256 << 20;
 /// Bytes of a text that is searched for secrets.
 pub const SCANNED_BYTES: u64 = 16 << 20;
+/// Bytes of a file that is searched for a private key in a binary format.
+pub const KEY_FILE_BYTES: u64 = 1 << 20;
 /// Bytes of a file with certificates.
 pub const CERTIFICATE_BYTES: u64 = 1 << 20;
 /// Dangers of one image.

@@ -4,6 +4,7 @@
 //! [`ContentFates`](porthole_core::tree::ContentFates) says whether a later layer deleted such a file: its bytes are still downloadable. [`of_config`] reads environment, labels
 //! and history. Values are [`SecretValue`]s, which no `Debug` and no `Display` shows.
 
+mod binary;
 mod collect;
 mod config;
 mod credentials;
@@ -15,10 +16,11 @@ mod services;
 mod shape;
 mod tokens;
 mod value;
+mod wide;
 
 pub use self::{
     collect::{FileSecret, FileSecrets, SecretCollector, TooLargeToScan},
-    config::{ConfigPlace, ConfigSecret, of_config, redact},
+    config::{ConfigPlace, ConfigSecret, of_config, of_image, redact},
     found::Confidence,
     mask::SecretMask,
     rule::{RULES, SecretRule},
@@ -77,6 +79,21 @@ pub fn scan(text: &[u8], origin: TextOrigin<'_>) -> Vec<SecretMatch> {
         SecretMatch { rule, confidence, line, value: SecretValue::new(&text[range.clone()]), range }
     };
     kept.into_iter().map(secret).collect()
+}
+
+/// Finds the secrets of a file with this clean path: of a text, also in UTF-16 with a byte order mark, whose ranges are then those of the
+/// text in UTF-8; and of a file that is a private key in a binary format. `None` for any other file.
+pub fn scan_file(path: &[u8], bytes: &[u8]) -> Option<Vec<SecretMatch>> {
+    let origin = TextOrigin::File(path);
+    if let Some(found) = binary::find(path, bytes) {
+        let confidence = if is_example(origin) { found.confidence.lower() } else { found.confidence };
+        return Some(vec![SecretMatch { confidence, ..found }]);
+    }
+    if wide::is_marked(bytes) {
+        return wide::decoded(bytes).map(|text| scan(&text, origin));
+    }
+    let is_text = memchr::memchr(0, &bytes[..bytes.len().min(collect::HEAD)]).is_none();
+    is_text.then(|| scan(bytes, origin))
 }
 
 /// Whether the text is a file that lies where programs keep examples and tests.

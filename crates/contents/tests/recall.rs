@@ -265,6 +265,25 @@ fn files(made: &mut Made) -> Vec<Seed> {
         format!("apiVersion: v1\ncurrent-context: a\nusers:\n- name: a\n  user:\n    token: {token}\n"),
         token.clone(),
     );
+    for (kind, text) in [
+        (
+            "kubeconfig password",
+            "apiVersion: v1\nkind: Config\nusers:\n- name: a\n  user:\n    username: a\n    password: @\n",
+        ),
+        ("kubeconfig password", "{\"kind\":\"Config\",\"users\":[{\"user\":{\"password\":\"@\"}}]}"),
+    ] {
+        add(kind, "root/.kube/config", text.replace('@', &password), password.clone());
+    }
+    let provider = "kind: Config\nusers:\n- user:\n    auth-provider:\n      config:\n        refresh-token: @\n";
+    add("kubeconfig token", "root/.kube/config", provider.replace('@', &token), token.clone());
+    for name in ["identitytoken", "registrytoken"] {
+        add(
+            "registry token",
+            "root/.docker/config.json",
+            format!("{{\"auths\": {{\"r.example\": {{\"{name}\": \"{token}\"}}}}}}"),
+            token.clone(),
+        );
+    }
     add(
         "npmrc",
         "root/.npmrc",

@@ -13,6 +13,7 @@ use porthole_contents::{
 use porthole_core::{
     image::{Image, instruction},
     layer::LayerNumber,
+    manifest::Document,
     path,
     tree::FileTree,
 };
@@ -36,6 +37,8 @@ use crate::{
 pub(super) struct Gathered {
     /// `None` for a layer that belongs to no image.
     pub(super) image: Option<Image>,
+    /// The index that led to it.
+    pub(super) index: Option<Document>,
     pub(super) jobs: Vec<Job>,
     /// The instruction that made each layer, with its secrets masked.
     instructions: Vec<Option<String>>,
@@ -59,9 +62,12 @@ impl Gathered {
     ///
     /// [`Error::Layers`] if any layer is not what it should be: nothing that it holds is then shown.
     pub(super) fn read(session: &Session<'_>, source: &Source, sought: Sought) -> Result<Self, Error> {
-        let image = match source.is_bare() {
-            true => None,
-            false => Some(source.image(session, &mut |_| {})?.image),
+        let (image, index) = match source.is_bare() {
+            true => (None, None),
+            false => {
+                let resolved = source.image(session, &mut |_| {})?;
+                (Some(resolved.image), resolved.index)
+            }
         };
         let jobs = image.as_ref().map_or_else(Job::bare, |image| Job::of(&image.layers));
         let mut tree = FileTree::new(session.limits.tree_nodes);
@@ -92,7 +98,7 @@ impl Gathered {
         let instructions = of_layers
             .map(|layer| layer.created_by.as_deref().map(|text| redact(&instruction(text).to_string())))
             .collect();
-        let gathered = Self { image, jobs, instructions, tree, layers, secrets, certificates, hashes, blobs };
+        let gathered = Self { image, index, jobs, instructions, tree, layers, secrets, certificates, hashes, blobs };
         gathered.note_unread(session);
         Ok(gathered)
     }

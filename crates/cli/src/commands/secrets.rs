@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::{Args, ValueEnum};
 use porthole_contents::{
     report::SecretReport,
-    secrets::{Confidence, RULES, of_config},
+    secrets::{Confidence, RULES, of_image},
 };
 use porthole_core::tree::ContentFates;
 
@@ -21,8 +21,9 @@ use crate::{
 /// Find secrets in an image: in every layer, in deleted files, in the configuration
 ///
 /// Private keys, tokens of clouds, registries and services, passwords in the files of programs and in URLs, and variables that are named
-/// as secrets: in the files of every layer, also deleted and overwritten ones, and in environment, labels, history, build arguments and
-/// commands. All layers are downloaded and verified. Files that are not text are not searched.
+/// as secrets: in the files of every layer, also deleted and overwritten ones, and in environment, labels, annotations, author, history,
+/// build arguments and commands. All layers are downloaded and verified. Of files that are not text, private keys are found by their
+/// headers (DER, PKCS #12, key stores of Java); texts in UTF-16 are searched if they start with a byte order mark.
 ///
 /// Secrets are masked. A file that a later layer deleted is still downloadable by every client that can pull the image: replace such a
 /// secret by a new one, and build the image again without it.
@@ -48,7 +49,7 @@ pub(crate) struct Arguments {
     /// Exit with 1 if a secret is shown
     #[arg(long)]
     ci: bool,
-    /// Print the secrets themselves
+    /// Print the secrets themselves; keys in binary formats in base64
     #[arg(long)]
     reveal: bool,
 }
@@ -103,7 +104,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
 pub(super) fn find(gathered: &Gathered, least: Confidence, reveal: bool) -> Vec<SecretReport> {
     let mut rows = Vec::new();
     if let Some(image) = &gathered.image {
-        let all = of_config(&image.config);
+        let all = of_image(gathered.index.as_ref(), image);
         rows.extend(
             all.iter()
                 .filter(|secret| secret.found.confidence >= least)

@@ -19,9 +19,9 @@ pub struct SecretReport {
     pub confidence: &'static str,
     /// What the rule finds, in words.
     pub about: Cow<'static, str>,
-    /// `file`, `environment`, `label`, `history` or `command`.
+    /// `file`, `environment`, `label`, `annotation`, `history`, `command`, `author` or `healthcheck`.
     pub place: Cow<'static, str>,
-    /// Of the variable or label.
+    /// Of the variable, label or annotation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Of the history, counted from 1 at the bottom.
@@ -116,6 +116,11 @@ impl SecretReport {
             ConfigPlace::Label(name) => Self { name: Some(redact(name)), ..Self::new(found, "label", reveal) },
             ConfigPlace::History(entry) => Self { entry: Some(entry + 1), ..Self::new(found, "history", reveal) },
             ConfigPlace::Command => Self::new(found, "command", reveal),
+            ConfigPlace::Author => Self::new(found, "author", reveal),
+            ConfigPlace::HealthCheck => Self::new(found, "healthcheck", reveal),
+            ConfigPlace::Annotation(name) => {
+                Self { name: Some(redact(name)), ..Self::new(found, "annotation", reveal) }
+            }
         }
     }
 

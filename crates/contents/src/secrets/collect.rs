@@ -1,6 +1,6 @@
 //! Secrets in the files of a layer, found while it is read.
 
-use super::{SecretMatch, TextOrigin, scan};
+use super::{SecretMatch, binary, scan_file, wide};
 use crate::limits::SCANNED_BYTES;
 use porthole_core::{
     path,
@@ -41,7 +41,7 @@ pub struct FileSecret {
 }
 
 /// Bytes that distinguish a text from a binary file: one with a zero among them is not searched.
-const HEAD: usize = 8 << 10;
+pub(super) const HEAD: usize = 8 << 10;
 
 /// Searches the files of one layer, also those that the same layer deletes. What it finds is provisional until the layer is
 /// verified.
@@ -56,18 +56,32 @@ struct Taking {
     path: Vec<u8>,
     offset: u64,
     size: u64,
+    /// It may be a private key in a binary format.
+    may_be_key: bool,
     bytes: Vec<u8>,
+}
+
+impl Taking {
+    /// Whether a zero among the first bytes does not yet say that it is of no interest.
+    fn may_have_zeros(&self, data: &[u8]) -> bool {
+        let start: Vec<u8> = self.bytes.iter().chain(data).take(2).copied().collect();
+        self.may_be_key || wide::is_marked(&start)
+    }
+
+    /// Whether all that is known of a large file is text.
+    fn is_text(&self) -> bool {
+        !wide::is_marked(&self.bytes) || wide::decoded(&self.bytes).is_some()
+    }
 }
 
 impl SecretCollector {
     /// Starts with an entry. Returns whether its data is wanted.
     pub fn begin(&mut self, entry: &Entry) -> bool {
         let wanted = entry.kind == Kind::File && entry.size > 0;
-        self.taking = wanted.then(|| Taking {
-            path: path::clean(&entry.path),
-            offset: entry.offset,
-            size: entry.size,
-            bytes: Vec::new(),
+        self.taking = wanted.then(|| {
+            let path = path::clean(&entry.path);
+            let may_be_key = binary::may_be(&path, entry.size);
+            Taking { path, offset: entry.offset, size: entry.size, may_be_key, bytes: Vec::new() }
         });
         wanted
     }
@@ -76,16 +90,14 @@ impl SecretCollector {
     pub fn push(&mut self, data: &[u8]) {
         let Some(taking) = &mut self.taking else { return };
         let head = HEAD.saturating_sub(taking.bytes.len()).min(data.len());
-        if memchr::memchr(0, &data[..head]).is_some() {
+        if memchr::memchr(0, &data[..head]).is_some() && !taking.may_have_zeros(data) {
             self.taking = None;
         } else if taking.size > SCANNED_BYTES {
             // Enough to know that it is a text.
-            if taking.bytes.len() + data.len() >= HEAD {
-                self.all
-                    .unread
-                    .extend(self.taking.take().map(|Taking { path, size, .. }| TooLargeToScan { path, size }));
-            } else {
-                taking.bytes.extend_from_slice(data);
+            taking.bytes.extend_from_slice(&data[..head]);
+            if taking.bytes.len() >= HEAD {
+                let text = self.taking.take().filter(Taking::is_text);
+                self.all.unread.extend(text.map(|Taking { path, size, .. }| TooLargeToScan { path, size }));
             }
         } else {
             taking.bytes.extend_from_slice(data);
@@ -95,9 +107,9 @@ impl SecretCollector {
     /// Searches what was taken: the data of the entry is complete.
     pub fn end(&mut self) {
         let Some(Taking { path, offset, bytes, .. }) = self.taking.take() else { return };
+        let Some(found) = scan_file(&path, &bytes) else { return };
         self.all.files += 1;
         self.all.bytes += bytes.len() as u64;
-        let found = scan(&bytes, TextOrigin::File(&path));
         self.all.secrets.extend(found.into_iter().map(|found| FileSecret { path: path.clone(), offset, found }));
     }
 

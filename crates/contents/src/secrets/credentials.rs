@@ -3,7 +3,7 @@
 use super::{
     TextOrigin,
     found::{Confidence, Found},
-    shape::{entropy, is_placeholder, is_word, run},
+    shape::{entropy, is_placeholder, is_random, is_word, run, starts_word},
 };
 use base64::{
     Engine as _,
@@ -19,9 +19,21 @@ pub(super) fn docker_auth(text: &[u8], hit: Range<usize>, origin: TextOrigin<'_>
         STANDARD.decode(&text[value.clone()]).or_else(|_| STANDARD_NO_PAD.decode(&text[value.clone()])).ok()?;
     let colon = decoded.iter().position(|&byte| byte == b':')?;
     let (user, password) = (&decoded[..colon], &decoded[colon + 1..]);
-    let of_docker = mentions(text, b"\"auths\"", HEAD) || name(origin) == b".dockercfg";
-    let fits = of_docker && !user.is_empty() && password.len() >= 4 && decoded.iter().all(u8::is_ascii_graphic);
+    let fits =
+        of_docker(text, origin) && !user.is_empty() && password.len() >= 4 && decoded.iter().all(u8::is_ascii_graphic);
     (fits && !is_placeholder(password)).then(|| Found::new(value, Confidence::High))
+}
+
+/// `"identitytoken": …` or `"registrytoken": …` in the same files.
+pub(super) fn registry_token(text: &[u8], hit: Range<usize>, origin: TextOrigin<'_>) -> Option<Found> {
+    let value = quoted(text, hit.end)?;
+    let bytes = &text[value.clone()];
+    let fits = of_docker(text, origin) && bytes.len() >= 16 && bytes.iter().all(u8::is_ascii_graphic);
+    (fits && is_random(bytes)).then(|| Found::new(value, Confidence::High))
+}
+
+fn of_docker(text: &[u8], origin: TextOrigin<'_>) -> bool {
+    mentions(text, b"\"auths\"", HEAD) || name(origin) == b".dockercfg"
 }
 
 /// The JSON string after a colon.
@@ -74,18 +86,39 @@ pub(super) fn pypirc(text: &[u8], hit: Range<usize>, origin: TextOrigin<'_>) -> 
     (value.start > hit.end && bytes.len() >= 4 && !is_placeholder(bytes)).then(|| Found::new(value, Confidence::High))
 }
 
-/// `token: …` of a user.
-pub(super) fn kubeconfig_token(text: &[u8], hit: Range<usize>, _: TextOrigin<'_>) -> Option<Found> {
-    let starts_line =
-        text[..hit.start].iter().rev().take_while(|&&byte| byte != b'\n').all(|&byte| matches!(byte, b' ' | b'-'));
-    if !starts_line || !mentions(text, b"current-context", KUBECONFIG) || !mentions(text, b"users:", KUBECONFIG) {
+/// `token: …` of a user, and the tokens of a provider: `access-token: …`.
+pub(super) fn kubeconfig_token(text: &[u8], hit: Range<usize>, origin: TextOrigin<'_>) -> Option<Found> {
+    let value = of_kubeconfig(text, &hit, origin)?;
+    (value.len() >= 16 && !is_placeholder(&text[value.clone()])).then(|| Found::new(value, Confidence::High))
+}
+
+/// `password: …` of a user.
+pub(super) fn kubeconfig_password(text: &[u8], hit: Range<usize>, origin: TextOrigin<'_>) -> Option<Found> {
+    let value = of_kubeconfig(text, &hit, origin)?;
+    (value.len() >= 4 && !is_placeholder(&text[value.clone()])).then(|| Found::new(value, Confidence::High))
+}
+
+/// The value of a name in a kubeconfig, as YAML or JSON.
+fn of_kubeconfig(text: &[u8], hit: &Range<usize>, origin: TextOrigin<'_>) -> Option<Range<usize>> {
+    const BEFORE: [&[u8]; 3] = [b"access-", b"id-", b"refresh-"];
+    let before = &text[..hit.start];
+    let start = BEFORE.iter().find(|name| before.ends_with(name)).map_or(hit.start, |name| hit.start - name.len());
+    let starts_name = starts_word(text, start) && start.checked_sub(1).is_none_or(|before| text[before] != b'-');
+    if !starts_name || !is_kubeconfig(text, origin) {
         return None;
     }
-    let value = run(text, run(text, hit.end, |byte| matches!(byte, b' ' | b'"')).end, |byte| {
-        byte.is_ascii_graphic() && byte != b'"'
-    });
-    let bytes = &text[value.clone()];
-    (bytes.len() >= 16 && !is_placeholder(bytes)).then(|| Found::new(value, Confidence::High))
+    let blank = run(text, hit.end, |byte| matches!(byte, b' ' | b'\t'));
+    let value = match text.get(blank.end) {
+        Some(b'"') => run(text, blank.end + 1, |byte| byte.is_ascii_graphic() && byte != b'"'),
+        Some(b'\'') => run(text, blank.end + 1, |byte| byte.is_ascii_graphic() && byte != b'\''),
+        _ => run(text, blank.end, |byte| byte.is_ascii_graphic()),
+    };
+    Some(value)
+}
+
+fn is_kubeconfig(text: &[u8], _: TextOrigin<'_>) -> bool {
+    const MARKS: [&[u8]; 3] = [b"current-context", b"kind: Config", b"\"kind\":\"Config\""];
+    mentions(text, b"users", KUBECONFIG) && MARKS.iter().any(|mark| mentions(text, mark, KUBECONFIG))
 }
 
 /// `scheme://user:password@host`. In git's file of credentials that is what it says; elsewhere it may be an example.

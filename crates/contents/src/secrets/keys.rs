@@ -73,6 +73,8 @@ pub(super) fn service_account(text: &[u8], hit: Range<usize>, origin: TextOrigin
 pub(super) fn kubeconfig_key(text: &[u8], hit: Range<usize>, _: TextOrigin<'_>) -> Option<Found> {
     let value = run(text, run(text, hit.end, |byte| matches!(byte, b'"' | b':' | b' ')).end, is_base64);
     // `-----BEGIN`
-    let fits = text[value.clone()].starts_with(b"LS0tLS1CRUdJTi") && value.len() >= BODY;
+    let decoded =
+        || STANDARD.decode(&text[value.clone()]).is_ok_and(|pem| memmem::find(&pem, b"PRIVATE KEY-----").is_some());
+    let fits = value.len() >= BODY && (text[value.clone()].starts_with(b"LS0tLS1CRUdJTi") || decoded());
     fits.then(|| Found::new(value, Confidence::High))
 }

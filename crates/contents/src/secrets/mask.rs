@@ -40,7 +40,11 @@ impl SecretMask {
         let lists = [&mut execution.env, &mut execution.entrypoint, &mut execution.cmd];
         lists.into_iter().flatten().for_each(|text| self.mask(text));
         self.pairs(&mut execution.labels);
-        self.pairs(&mut image.manifest.value.annotations);
+        let manifest = &mut image.manifest.value;
+        self.pairs(&mut manifest.annotations);
+        let descriptors = [&mut manifest.config].into_iter().chain(&mut manifest.layers).chain(&mut manifest.subject);
+        let of_layers = image.layers.iter_mut().map(|layer| &mut layer.descriptor);
+        descriptors.chain(of_layers).for_each(|descriptor| self.pairs(&mut descriptor.annotations));
         for entry in &mut image.config.history {
             [&mut entry.created_by, &mut entry.comment, &mut entry.author]
                 .into_iter()

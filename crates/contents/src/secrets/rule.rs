@@ -22,9 +22,19 @@ impl fmt::Debug for SecretRule {
 }
 
 macro_rules! rules {
-    ($($name:literal, $about:literal, [$($key:literal),+], $find:path;)+) => {
-        &[$(SecretRule { name: $name, about: $about, keys: &[$($key),+], find: $find }),+]
+    ($($name:literal, $about:literal, [$($key:literal),*], $find:path;)+) => {
+        &[$(SecretRule { name: $name, about: $about, keys: &[$($key),*], find: $find }),+]
     };
+}
+
+/// The rule of that name.
+pub(super) fn rule_named(name: &str) -> Option<&'static SecretRule> {
+    RULES.iter().find(|rule| rule.name == name)
+}
+
+/// What a rule finds in a text that is about whole files.
+fn nothing(_: &[u8], _: Range<usize>, _: TextOrigin<'_>) -> Option<Found> {
+    None
 }
 
 /// All rules.
@@ -34,6 +44,9 @@ pub const RULES: &[SecretRule] = rules![
     "putty-private-key", "private key of PuTTY", ["PuTTY-User-Key-File-"], services::putty;
     "age-secret-key", "secret key of age", ["AGE-SECRET-KEY-1"], tokens::age;
     "wireguard-key", "private key of WireGuard", ["PrivateKey"], services::wireguard;
+    "der-private-key", "private key (DER)", [], nothing;
+    "pkcs12-private-key", "private key in a store of PKCS #12", [], nothing;
+    "java-key-store", "private key in a key store of Java", [], nothing;
     "gcp-service-account", "key of a Google Cloud service account", ["\"service_account\""], keys::service_account;
     "kubeconfig-key", "client key of a kubeconfig", ["client-key-data"], keys::kubeconfig_key;
     "aws-access-key-id", "access key ID of AWS", ["AKIA", "ASIA"], tokens::aws_id;
@@ -76,6 +89,7 @@ pub const RULES: &[SecretRule] = rules![
     "huggingface-token", "token of Hugging Face", ["hf_"], tokens::huggingface;
     "jwt", "JSON Web Token", ["eyJ"], tokens::jwt;
     "docker-auth", "credentials of a registry", ["\"auth\""], credentials::docker_auth;
+    "registry-token", "token of a registry", ["\"identitytoken\"", "\"registrytoken\""], credentials::registry_token;
     "npmrc-auth", "credentials in .npmrc", ["_authToken", "_auth", "_password"], credentials::npmrc;
     "netrc-password", "password in .netrc", ["password"], credentials::netrc;
     "pypirc-password", "password in .pypirc", ["password"], credentials::pypirc;
@@ -83,7 +97,8 @@ pub const RULES: &[SecretRule] = rules![
     "setting-secret", "password in a file of settings", ["password", "passwd", "pwd", "secret", "token", "api_key", "apikey", "access_key", "private_key"], services::setting;
     "authorization-header", "credentials in a header of HTTP", ["authorization: basic ", "authorization: bearer "], services::header;
     "command-password", "password of a command", ["-u ", "--user ", "--password ", "--password="], services::command;
-    "kubeconfig-token", "token of a kubeconfig", ["token:"], credentials::kubeconfig_token;
+    "kubeconfig-token", "token of a kubeconfig", ["token:", "token\":"], credentials::kubeconfig_token;
+    "kubeconfig-password", "password of a kubeconfig", ["password:", "password\":"], credentials::kubeconfig_password;
     "url-password", "password in a URL", ["://"], credentials::url;
     "password-hash", "hashed password in /etc/shadow", [":$"], credentials::shadow;
     "assigned-secret", "variable named as a secret", ["password", "passwd", "secret", "token", "api_key", "apikey", "access_key", "private_key"], credentials::assigned;

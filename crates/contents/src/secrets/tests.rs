@@ -71,6 +71,16 @@ fn seeded() -> Vec<(&'static str, &'static str, String)> {
         ("huggingface-token", "app/a", format!("hf_{}", made(NO_DIGITS, 34))),
         ("jwt", "app/a", jwt(r#"{"alg":"HS256","typ":"JWT"}"#)),
         ("docker-auth", "root/.docker/config.json", format!(r#"{{"auths": {{"r.example": {{"auth": "{auth}"}}}}}}"#)),
+        (
+            "registry-token",
+            "root/.docker/config.json",
+            format!(r#"{{"auths": {{"r.example": {{"identitytoken": "{}"}}}}}}"#, made(LETTERS, 40)),
+        ),
+        (
+            "kubeconfig-password",
+            "root/.kube/config",
+            format!("kind: Config\nusers:\n- user:\n    password: {}\n", made(LETTERS, 12)),
+        ),
         ("npmrc-auth", "root/.npmrc", format!("//npm.example/:_authToken={}", made(HEX, 36))),
         ("netrc-password", "root/.netrc", format!("machine github.com login bob password {}", made(LETTERS, 12))),
         ("pypirc-password", "root/.pypirc", format!("[pypi]\nusername = bob\npassword = {}\n", made(LETTERS, 12))),
@@ -153,7 +163,8 @@ fn every_rule_finds_its_secrets() {
         assert_eq!(names, [rule], "{text}");
         rules.retain(|name| *name != rule);
     }
-    assert_eq!(rules, [""; 0], "rules without a text");
+    // `binary` has their tests.
+    assert_eq!(rules, ["der-private-key", "pkcs12-private-key", "java-key-store"], "rules without a text");
 }
 
 #[test]
@@ -177,6 +188,11 @@ fn what_only_resembles_a_secret_is_not_found() {
         ("a", "eyJ.eyJ.x".to_owned()),
         ("a.json", r#"{"auth": "Ym9iOnNlY3JldA=="}"#.to_owned()),
         ("a.json", r#"{"auths": {}, "auth": "not base64!"}"#.to_owned()),
+        ("a.json", format!(r#"{{"identitytoken": "{}"}}"#, letters(40))),
+        ("root/.docker/config.json", r#"{"auths": {"r": {"identitytoken": "your-identity-token-here-1"}}}"#.to_owned()),
+        ("a.yaml", format!("users:\n- password: {}\n", letters(12))),
+        ("root/.kube/config", "kind: Config\nusers:\n- user:\n    password: <password>\n".to_owned()),
+        ("root/.kube/config", format!("kind: Config\nusers: []\nmy-token: {}\n", letters(40))),
         ("root/.npmrc", "//npm.example/:_authToken=${NPM_TOKEN}".to_owned()),
         ("README", "set _authToken=abcdefghijkl in your .npmrc".to_owned()),
         ("root/.netrc", "machine x login y password ${PASSWORD}".to_owned()),
@@ -251,12 +267,39 @@ fn configurations_are_searched_and_redacted() {
         history: vec![History::default(), History { created_by: Some(instruction.clone()), ..History::default() }],
         ..ImageConfig::default()
     };
+    let config = ImageConfig { author: Some(format!("PASSWORD={secret}")), ..config };
     let places: Vec<_> = of_config(&config).into_iter().map(|secret| secret.place).collect();
-    let expected =
-        [ConfigPlace::Environment("DB_PASSWORD".into()), ConfigPlace::Label("api_key".into()), ConfigPlace::History(1)];
+    let expected = [
+        ConfigPlace::Environment("DB_PASSWORD".into()),
+        ConfigPlace::Label("api_key".into()),
+        ConfigPlace::History(1),
+        ConfigPlace::Author,
+    ];
     assert_eq!(places, expected);
     assert_eq!(redact(&instruction), "|1 API_TOKEN=******** /bin/sh -c make");
     assert_eq!(redact("RUN make"), "RUN make");
+}
+
+#[test]
+fn files_in_utf_16_and_tokens_in_json_are_searched() {
+    let token = format!("ghp_{}", made(LETTERS, 36));
+    let text = format!("first\r\nGH={token}\r\n");
+    let wide: Vec<u8> = std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let found = scan_file(b"app/settings.txt", &wide).unwrap();
+    let [found] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((found.rule.name, found.line, found.value.reveal()), ("github-token", 2, token.as_bytes()));
+    assert!(scan_file(b"app/picture", &[&wide[..], &[0; 8]].concat()).is_none());
+    assert!(scan_file(b"app/program", b"\x7fELF\0").is_none());
+    let json = |name: &str| format!(r#"{{"kind":"Config","users":[{{"user":{{"{name}":"{}"}}}}]}}"#, made(LETTERS, 30));
+    for (name, rule) in [
+        ("token", Some("kubeconfig-token")),
+        ("access-token", Some("kubeconfig-token")),
+        ("password", Some("kubeconfig-password")),
+        ("broken-token", None),
+    ] {
+        let found = scan(json(name).as_bytes(), TextOrigin::File(b"root/.kube/config"));
+        assert_eq!(found.first().map(|found| found.rule.name), rule, "{name}");
+    }
 }
 
 #[test]

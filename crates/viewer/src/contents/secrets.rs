@@ -79,6 +79,9 @@ fn in_place(ConfigSecret { place, found }: &ConfigSecret) -> ConfigSecretFact {
         ConfigPlace::Label(name) => format!("label {}", redact(name)),
         ConfigPlace::History(entry) => format!("history, entry {}", entry + 1),
         ConfigPlace::Command => "command".into(),
+        ConfigPlace::Author => "author".into(),
+        ConfigPlace::HealthCheck => "healthcheck".into(),
+        ConfigPlace::Annotation(name) => format!("annotation {}", redact(name)),
     };
     ConfigSecretFact { place, kind: kind(found) }
 }
@@ -89,6 +92,9 @@ fn place(place: &ConfigPlace) -> SecretPlace {
         ConfigPlace::Label(name) => ("label", Some(redact(name)), None),
         ConfigPlace::History(entry) => ("history", None, Some(entry + 1)),
         ConfigPlace::Command => ("command", None, None),
+        ConfigPlace::Author => ("author", None, None),
+        ConfigPlace::HealthCheck => ("healthcheck", None, None),
+        ConfigPlace::Annotation(name) => ("annotation", Some(redact(name)), None),
     };
     SecretPlace { kind: kind.into(), name, entry }
 }
