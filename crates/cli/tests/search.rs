@@ -4,9 +4,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
+mod made;
 mod place;
 mod snapshot;
 
+use made::{made, token};
 use place::Place;
 use porthole_testkit::image::{Built, Compression, Image, Layer};
 use std::{collections::BTreeSet, process::Command};
@@ -87,7 +89,7 @@ fn files_that_a_container_sees_give_the_lines_of_grep() {
             .filter(|(path, _)| path != "etc/link")
             .collect();
         assert!(!expected.is_empty(), "{pattern}");
-        let (code, rows) = place.json(&format!("search --json {options} oci:image {pattern}"));
+        let (code, rows) = place.json(&format!("search --reveal --json {options} oci:image {pattern}"));
         assert_eq!(code, 0, "{pattern}");
         let live: BTreeSet<_> = rows
             .iter()
@@ -105,6 +107,37 @@ fn files_that_a_container_sees_give_the_lines_of_grep() {
             .collect();
         assert_eq!(found, expected, "{pattern}");
     }
+}
+
+#[test]
+fn secrets_of_lines_are_masked_unless_they_are_asked_for() {
+    let key: Vec<String> = (1..7).map(|line| made(64, 0x9e37_79b9_7f4a_7c15 + line)).collect();
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", key.join("\n"));
+    let wide: Vec<u8> = format!("\u{feff}token={}\n", token()).encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let layer = Layer::new("COPY . /")
+        .file("app/run", format!("#!/bin/sh\ncurl -H token:{} https://x.example/\n", token()))
+        .file("root/.ssh/id_rsa", pem)
+        .file("app/settings.txt", wide);
+    let place = Place::new();
+    place.layout("image", &Image::new().layer(layer).build());
+    let shown = |arguments: &str| {
+        let output = place.run(arguments);
+        let parts = [output.stdout, output.stderr].concat();
+        String::from_utf8(parts).unwrap()
+    };
+    for arguments in
+        ["oci:image .", "--json oci:image .", "--utf16 -F oci:image token", "--json --utf16 -F oci:image ghp_"]
+    {
+        let text = shown(&format!("search {arguments}"));
+        assert!(text.contains("********") && !text.contains(&token()[4..]), "{arguments}: {text}");
+        assert!(key.iter().all(|line| !text.contains(line.as_str())), "{arguments}: {text}");
+        assert_eq!(text.contains("--reveal prints them"), !arguments.contains("--json"), "{arguments}: {text}");
+        let text = shown(&format!("search --reveal {arguments}"));
+        assert!(text.contains(&token()) && !text.contains("********"), "{arguments}: {text}");
+    }
+    let (_, rows) = place.json(&format!("search --json -F oci:image {}", &token()[..10]));
+    assert_eq!(rows[0]["match"], "********");
+    assert_eq!(rows[0]["text"], "curl -H token:******** https://x.example/");
 }
 
 /// A path as `--json` prints it.

@@ -10,6 +10,7 @@ mod config;
 mod credentials;
 mod found;
 mod keys;
+mod line;
 mod mask;
 mod rule;
 mod services;
@@ -22,6 +23,7 @@ pub use self::{
     collect::{FileSecret, FileSecrets, SecretCollector, TooLargeToScan},
     config::{ConfigPlace, ConfigSecret, of_config, of_image, redact},
     found::Confidence,
+    line::{MaskedLine, mask_line},
     mask::SecretMask,
     rule::{RULES, SecretRule},
     value::SecretValue,
@@ -35,6 +37,8 @@ use std::{ops::Range, sync::OnceLock};
 pub enum TextOrigin<'p> {
     /// A file with this clean path.
     File(&'p [u8]),
+    /// A line of a file with this clean path. What the rest of the file would have to say counts as said.
+    Line(&'p [u8]),
     /// Environment, labels and instructions: short texts that a person wrote.
     Config,
 }
@@ -114,7 +118,9 @@ pub(crate) fn is_example(origin: TextOrigin<'_>) -> bool {
         b"man",
     ];
     match origin {
-        TextOrigin::File(path) => path.split(|&b| b == b'/').any(|part| NAMES.contains(&part)) || is_test(path),
+        TextOrigin::File(path) | TextOrigin::Line(path) => {
+            path.split(|&b| b == b'/').any(|part| NAMES.contains(&part)) || is_test(path)
+        }
         TextOrigin::Config => false,
     }
 }

@@ -5,6 +5,7 @@ mod sink;
 use std::io::Write;
 
 use clap::Args;
+use porthole_contents::secrets::mask_line;
 use porthole_core::{
     layer::LayerNumber,
     path,
@@ -12,7 +13,10 @@ use porthole_core::{
 };
 use porthole_inspect::{
     report::SearchRow,
-    search::{ContentHit, ContentSearch, HELD_HITS, LayerHits, PathGlob, PatternKind, PatternOptions, SearchPattern},
+    search::{
+        ContentHit, ContentSearch, HELD_HITS, LayerHits, MatchedLine, PathGlob, PatternKind, PatternOptions,
+        SearchPattern,
+    },
     stack::LayerStack,
 };
 
@@ -39,6 +43,8 @@ use crate::{
 /// All layers are downloaded and verified; lines appear while they arrive, as LAYER:PATH:LINE:TEXT. Every version of a path is searched.
 /// A file that no container sees is noted at the end, with the layer that deleted or replaced it. The data of hard links is in the
 /// archive once: it is searched once, under the path that has it.
+///
+/// What looks like a secret in a line is masked, by the rules of `secrets` and by what a line alone tells; so are lines of private keys.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -82,6 +88,9 @@ pub(crate) struct Arguments {
     /// Print at most this number of lines; all are counted
     #[arg(long, value_name = "N", default_value_t = HELD_HITS)]
     max: usize,
+    /// Print the lines as they are, with their secrets
+    #[arg(long)]
+    reveal: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
@@ -102,11 +111,14 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let by_file = arguments.files_with_matches || arguments.count;
     let most = if by_file { 0 } else { arguments.max };
     let mut out = session.ui.out();
-    let mut printed = 0;
+    let (mut printed, mut masked) = (0, 0_u64);
     let search = || ContentSearch::new(&pattern, glob.clone(), most);
     let found = read(session, &source, jobs, search, |job, hits| {
         let hits = &hits[..hits.len().min(most - printed)];
         for hit in hits {
+            let hidden = (!arguments.reveal).then(|| without_secrets(hit)).flatten();
+            masked += u64::from(hidden.is_some());
+            let hit = hidden.as_ref().unwrap_or(hit);
             match session.ui.json {
                 true => print_json(&mut out, &SearchRow::of_hit(job.number(), hit))?,
                 false => print_hit(&mut out, session, job.number(), hit)?,
@@ -131,7 +143,19 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     }
     session.ui.flush(&mut out)?;
     found.note(session, &rows, (!by_file).then_some(printed), by_file);
+    if masked > 0 && !session.ui.json {
+        let lines = counted(masked, "line");
+        session.ui.note(format_args!("secrets are masked in {lines}: --reveal prints them"));
+    }
     if found.lines() == 0 { Err(Error::NoMatch) } else { Ok(()) }
+}
+
+/// The line without its secrets, if it has any.
+fn without_secrets(hit: &ContentHit) -> Option<ContentHit> {
+    let line = &hit.line;
+    let masked = mask_line(&hit.path, &line.text, line.range.clone(), line.cut)?;
+    let line = MatchedLine { text: masked.text, range: masked.range, ..line.clone() };
+    Some(ContentHit { path: hit.path.clone(), content: hit.content, line })
 }
 
 /// What is read, before it is.

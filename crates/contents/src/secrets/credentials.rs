@@ -33,7 +33,7 @@ pub(super) fn registry_token(text: &[u8], hit: Range<usize>, origin: TextOrigin<
 }
 
 fn of_docker(text: &[u8], origin: TextOrigin<'_>) -> bool {
-    mentions(text, b"\"auths\"", HEAD) || name(origin) == b".dockercfg"
+    mentions(text, origin, b"\"auths\"", HEAD) || name(origin) == b".dockercfg"
 }
 
 /// The JSON string after a colon.
@@ -65,7 +65,7 @@ pub(super) fn npmrc(text: &[u8], hit: Range<usize>, origin: TextOrigin<'_>) -> O
 
 /// `machine … login … password …`, or `default login … password …`.
 pub(super) fn netrc(text: &[u8], hit: Range<usize>, origin: TextOrigin<'_>) -> Option<Found> {
-    let is_netrc = mentions(text, b"machine", HEAD) || mentions(text, b"default", HEAD);
+    let is_netrc = mentions(text, origin, b"machine", HEAD) || mentions(text, origin, b"default", HEAD);
     if !matches!(name(origin), b".netrc" | b"_netrc" | b"netrc") || !is_netrc {
         return None;
     }
@@ -116,9 +116,14 @@ fn of_kubeconfig(text: &[u8], hit: &Range<usize>, origin: TextOrigin<'_>) -> Opt
     Some(value)
 }
 
-fn is_kubeconfig(text: &[u8], _: TextOrigin<'_>) -> bool {
+fn is_kubeconfig(text: &[u8], origin: TextOrigin<'_>) -> bool {
     const MARKS: [&[u8]; 3] = [b"current-context", b"kind: Config", b"\"kind\":\"Config\""];
-    mentions(text, b"users", KUBECONFIG) && MARKS.iter().any(|mark| mentions(text, mark, KUBECONFIG))
+    if let TextOrigin::Line(path) = origin {
+        return [b".kube/".as_slice(), b"kubeconfig", b"kubernetes/"]
+            .iter()
+            .any(|part| memmem::find(path, part).is_some());
+    }
+    mentions(text, origin, b"users", KUBECONFIG) && MARKS.iter().any(|mark| mentions(text, origin, mark, KUBECONFIG))
 }
 
 /// `scheme://user:password@host`. In git's file of credentials that is what it says; elsewhere it may be an example.
@@ -161,7 +166,8 @@ pub(super) fn url(text: &[u8], hit: Range<usize>, origin: TextOrigin<'_>) -> Opt
 
 /// `user:$6$salt$hash:…` in `/etc/shadow`.
 pub(super) fn shadow(text: &[u8], hit: Range<usize>, origin: TextOrigin<'_>) -> Option<Found> {
-    if !matches!(origin, TextOrigin::File(b"etc/shadow" | b"etc/shadow-")) {
+    const FILES: [&[u8]; 2] = [b"etc/shadow", b"etc/shadow-"];
+    if !matches!(origin, TextOrigin::File(path) | TextOrigin::Line(path) if FILES.contains(&path)) {
         return None;
     }
     let first = text[..hit.start].iter().rev().take_while(|&&byte| byte != b'\n').all(|&byte| byte != b':');
@@ -202,15 +208,15 @@ pub(super) fn ends_name(suffix: &[u8]) -> bool {
 pub(super) const HEAD: usize = 4 << 10;
 const KUBECONFIG: usize = 256 << 10;
 
-/// Whether a word is among the first bytes of a text.
-pub(super) fn mentions(text: &[u8], word: &[u8], within: usize) -> bool {
-    memmem::find(&text[..text.len().min(within)], word).is_some()
+/// Whether a word is among the first bytes of a text, or may be where only a line is known.
+pub(super) fn mentions(text: &[u8], origin: TextOrigin<'_>, word: &[u8], within: usize) -> bool {
+    matches!(origin, TextOrigin::Line(_)) || memmem::find(&text[..text.len().min(within)], word).is_some()
 }
 
 /// The name of the file.
 pub(super) fn name(origin: TextOrigin<'_>) -> &[u8] {
     match origin {
-        TextOrigin::File(path) => path.rsplit(|&byte| byte == b'/').next().unwrap_or_default(),
+        TextOrigin::File(path) | TextOrigin::Line(path) => path.rsplit(|&byte| byte == b'/').next().unwrap_or_default(),
         TextOrigin::Config => b"",
     }
 }

@@ -142,13 +142,13 @@ pub(super) fn putty(text: &[u8], hit: Range<usize>, _: TextOrigin<'_>) -> Option
 }
 
 /// `PrivateKey = …` of an interface of WireGuard: 32 bytes in base64.
-pub(super) fn wireguard(text: &[u8], hit: Range<usize>, _: TextOrigin<'_>) -> Option<Found> {
+pub(super) fn wireguard(text: &[u8], hit: Range<usize>, origin: TextOrigin<'_>) -> Option<Found> {
     let value = run(text, run(text, hit.end, |byte| matches!(byte, b' ' | b'\t' | b'=')).end, is_base64);
     let bytes = &text[value.clone()];
     let fits = value.start > hit.end
         && bytes.len() == 44
         && STANDARD.decode(bytes).is_ok_and(|key| key.len() == 32)
-        && super::credentials::mentions(text, b"[Interface]", super::credentials::HEAD);
+        && super::credentials::mentions(text, origin, b"[Interface]", super::credentials::HEAD);
     fits.then(|| Found::new(value, Confidence::High))
 }
 

@@ -193,7 +193,6 @@ pub(super) fn jwt(text: &[u8], hit: Range<usize>, origin: TextOrigin<'_>) -> Opt
     let object = |part: &[u8]| serde_json::from_slice::<serde_json::Value>(&URL_SAFE_NO_PAD.decode(part).ok()?).ok();
     let signed = object(header)?.get("alg")?.as_str().is_some_and(|algorithm| !algorithm.eq_ignore_ascii_case("none"));
     let fits = signed && object(payload)?.is_object() && signature.len() >= 20 && parts.next().is_none();
-    let of_kubernetes =
-        matches!(origin, TextOrigin::File(path) if memchr::memmem::find(path, b"secrets/kubernetes.io").is_some());
+    let of_kubernetes = matches!(origin, TextOrigin::File(path) | TextOrigin::Line(path) if memchr::memmem::find(path, b"secrets/kubernetes.io").is_some());
     fits.then(|| Found::new(value, if of_kubernetes { Confidence::High } else { Confidence::Medium }))
 }

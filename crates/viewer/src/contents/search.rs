@@ -4,6 +4,7 @@ use crate::{
     probe::{FoundFile, FoundLine, LayerProbe, LineEncoding, ProbeFound},
     protocol::{ProbeSums, SearchQuery},
 };
+use porthole_contents::secrets::mask_line;
 use porthole_core::tar::Entry;
 use porthole_inspect::search::{
     ContentHit, ContentSearch, Error, FileHits, HELD_HITS, PathGlob, PatternKind, PatternOptions, SearchPattern,
@@ -45,7 +46,11 @@ impl LayerProbe for ContentSearch {
     }
 }
 
-fn twin(ContentHit { path, content, line }: ContentHit) -> FoundLine {
+/// A line without its secrets, which do not leave the worker.
+fn twin(ContentHit { path, content, mut line }: ContentHit) -> FoundLine {
+    if let Some(masked) = mask_line(&path, &line.text, line.range.clone(), line.cut) {
+        (line.text, line.range) = (masked.text, masked.range);
+    }
     FoundLine {
         path: path.to_vec(),
         content,
