@@ -62,6 +62,8 @@ fn reports_are_written_in_each_format() {
             "report --ci --max-size 1MB --max-waste 1B oci:clean",
             "report --ci --max-waste 1KB oci:image",
             "report --max-waste 1KB oci:image",
+            "report --ci --max-dangers 0 --max-medium-secrets 1 --json oci:clean",
+            "report --max-dangers 0 oci:clean",
             "report layer:layer",
         ],
     );
@@ -93,6 +95,23 @@ fn the_document_lists_packages_and_keeps_what_the_layers_are() {
     );
     assert_eq!(report["packages"]["types"], json!({ "deb": 2 }));
     assert_eq!(report["thresholds"], json!([]));
+}
+
+#[test]
+fn dangers_and_medium_secrets_have_thresholds() {
+    let place = place();
+    // A set-uid file that no package owns, a download without TLS; the password of the environment.
+    for (arguments, missed) in [
+        ("--max-dangers 2 --max-medium-secrets 1", vec![]),
+        ("--max-dangers 1", vec!["max_dangers"]),
+        ("--max-medium-secrets 0", vec!["max_medium_secrets"]),
+    ] {
+        let (code, rows) = place.json(&format!("report --ci {arguments} --json oci:image"));
+        let failed = rows[0]["thresholds"].as_array().unwrap().iter().filter(|check| check["passed"] == false);
+        let names: Vec<_> =
+            failed.map(|check| check["name"].as_str().unwrap()).filter(|name| *name != "max_secrets").collect();
+        assert_eq!((code, names), (1, missed), "{arguments}: {}", rows[0]["thresholds"]);
+    }
 }
 
 #[test]

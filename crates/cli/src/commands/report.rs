@@ -19,14 +19,15 @@ use crate::{argument::SourceArgument, error::Error, output::print_json, session:
 /// masked. The same image gives the same bytes.
 ///
 /// Dangers: set-uid and set-gid files, files with capabilities and paths that every user can write, which no package owns; devices outside
-/// of /dev; downloads without TLS in the history; certificates that had expired when the image was made; shells in an image that calls
-/// itself distroless.
+/// of /dev; downloads without TLS in the history; certificates that had expired when the image was made, and
+/// those that expire within 30 days after it; shells in an image that calls itself distroless.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   porthole report registry.example/app:1.2 > report.md
   porthole report --format sarif oci:layout:latest > porthole.sarif
   porthole report --ci --max-size 200MB --max-waste 20MB registry.example/app:1.2
+  porthole report --ci --max-dangers 0 --max-medium-secrets 3 registry.example/app:1.2
   porthole report --json app:1.2 | jq -r '.packages.list[].purl'
 
 Exit codes: 1 with --ci if a secret of high confidence is found or a threshold is missed.")]

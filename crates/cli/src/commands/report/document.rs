@@ -22,7 +22,7 @@ use porthole_inspect::{
 };
 use serde::Serialize;
 
-use super::thresholds::Thresholds;
+use super::thresholds::{Measured, Thresholds};
 use crate::commands::{analyze::thresholds::Check, gather::Gathered, secrets};
 
 /// Places of waste that are named.
@@ -118,8 +118,18 @@ impl<'d> Document<'d> {
         let config = image.map(|image| &image.config);
         let dangers = dangers(config, &ownership, &gathered.certificates, distribution);
         let secrets = secrets::find(gathered, Confidence::Medium, false);
-        let certain = secrets.iter().filter(|row| row.confidence == Confidence::High.name()).count();
+        let of = |confidence: Confidence| secrets.iter().filter(|row| row.confidence == confidence.name()).count();
+        let found: Vec<_> = found.iter().map(finding).collect();
+        // What the documents alone tell is a finding; a download without TLS is a danger as well.
+        let told = found.iter().filter(|report| report.kind == "plain-download").count();
         let (download, unpacked, wasted) = (waste.download, waste.unpacked, waste.waste.wasted());
+        let measured = Measured {
+            download,
+            wasted,
+            dangers: dangers.len() + told,
+            certain_secrets: of(Confidence::High),
+            medium_secrets: of(Confidence::Medium),
+        };
         Self {
             image: Identity {
                 source: path::escape(source.as_encoded_bytes()).into_owned(),
@@ -130,7 +140,7 @@ impl<'d> Document<'d> {
             },
             sizes: Sizes { download, unpacked, visible: waste.waste.visible },
             layers: waste.layers.iter().map(LayerLine::of).collect(),
-            findings: dangers.iter().map(danger).chain(found.iter().map(finding)).collect(),
+            findings: dangers.iter().map(danger).chain(found).collect(),
             waste: WasteLines {
                 bytes: wasted,
                 download: waste.waste.download,
@@ -139,7 +149,7 @@ impl<'d> Document<'d> {
                 paths_total: waste.groups.len(),
             },
             packages: Packages::of(gathered, inventory),
-            thresholds: thresholds.check(download, wasted, certain),
+            thresholds: thresholds.check(measured),
             secrets,
         }
     }

@@ -20,11 +20,32 @@ pub(super) struct Thresholds {
     /// Highest number of wasted bytes, such as 20MB or 1.5GiB
     #[arg(long, value_name = "SIZE", requires = "ci", value_parser = parse_bytes)]
     max_waste: Option<u64>,
+    /// Highest number of dangers
+    #[arg(long, value_name = "N", requires = "ci")]
+    max_dangers: Option<u64>,
+    /// Highest number of secrets of medium confidence
+    #[arg(long, value_name = "N", requires = "ci")]
+    max_medium_secrets: Option<u64>,
+}
+
+/// What the thresholds are compared with.
+#[derive(Clone, Copy)]
+pub(super) struct Measured {
+    /// Bytes to download.
+    pub(super) download: u64,
+    /// Wasted bytes.
+    pub(super) wasted: u64,
+    pub(super) dangers: usize,
+    /// Secrets of high confidence.
+    pub(super) certain_secrets: usize,
+    /// Secrets of medium confidence.
+    pub(super) medium_secrets: usize,
 }
 
 impl Thresholds {
     /// Checks what was asked for; nothing without `--ci`.
-    pub(super) fn check(&self, download: u64, wasted: u64, certain_secrets: usize) -> Vec<Check> {
+    pub(super) fn check(&self, measured: Measured) -> Vec<Check> {
+        let Measured { download, wasted, dangers, certain_secrets, medium_secrets } = measured;
         let mut checks = Vec::new();
         if !self.ci {
             return checks;
@@ -40,6 +61,14 @@ impl Thresholds {
         }
         if let Some(limit) = self.max_waste {
             check("max_waste", limit, wasted, format!("{} wasted: expected {} or less", size(wasted), size(limit)));
+        }
+        if let Some(limit) = self.max_dangers {
+            let noun = if dangers == 1 { "danger" } else { "dangers" };
+            check("max_dangers", limit, dangers as u64, format!("{dangers} {noun}: expected {limit} or fewer"));
+        }
+        if let Some(limit) = self.max_medium_secrets {
+            let words = format!("{} of medium confidence: expected {limit} or fewer", counted(medium_secrets));
+            check("max_medium_secrets", limit, medium_secrets as u64, words);
         }
         checks
     }
