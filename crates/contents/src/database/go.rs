@@ -98,6 +98,8 @@ pub(super) fn build_info(found: &[u8]) -> Result<Vec<Record>, Unreadable> {
         let version = version.unwrap_or_default();
         match (keyword, path) {
             (Some("mod" | "dep"), Some(path)) => packages.push(Package::new(Ecosystem::Golang, path, version)),
+            // A directory of the one who built it is in the place of the module above, and has no name of its own.
+            (Some("=>"), Some(path)) if path.starts_with(['.', '/']) => {}
             // The module above is replaced by this one.
             (Some("=>"), Some(path)) if packages.len() > 1 => {
                 packages.pop();
@@ -144,7 +146,7 @@ mod tests {
     }
 
     const MODULES: &str = "path\texample.com/cmd/tool\nmod\texample.com/tool\t(devel)\t\ndep\tgolang.org/x/sys\tv0.18.0\th1:x=\n\
-        dep\texample.com/old\tv1.0.0\n=>\texample.com/new\tv1.0.1\th1:y=\nbuild\t-compiler=gc\n";
+        dep\texample.com/old\tv1.0.0\n=>\texample.com/new\tv1.0.1\th1:y=\ndep\texample.com/own\tv0.1.0\n=>\t./own\t(devel)\t\nbuild\t-compiler=gc\n";
 
     #[test]
     fn modules_are_found_in_any_split() {
@@ -154,6 +156,7 @@ mod tests {
             ("example.com/tool", "(devel)"),
             ("golang.org/x/sys", "v0.18.0"),
             ("example.com/new", "v1.0.1"),
+            ("example.com/own", "v0.1.0"),
         ];
         let expected: Vec<_> = expected.map(|(n, v)| Record::Package(Package::new(Ecosystem::Golang, n, v))).into();
         for size in [1, 13, 100, 4100, 9000] {
