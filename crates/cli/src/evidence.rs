@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use porthole_core::calendar;
 use porthole_signature::{
     evidence::EvidenceFormat,
     gather::Gathered,
@@ -11,7 +12,7 @@ use serde::Serialize;
 
 use crate::{
     session::Session,
-    ui::{Style, iso_time, safe, size},
+    ui::{Style, safe, size},
 };
 
 /// A blob that bears a signature, or should, and what became of it.
@@ -82,7 +83,7 @@ impl SignatureRow {
             signer: check.signer.as_ref().map(SignerRow::of),
             reason: check.outcome.reason().map(str::to_owned),
             log_index: check.log_index,
-            times: check.times.iter().copied().map(iso_time).collect(),
+            times: check.times.iter().copied().map(calendar::iso).collect(),
         }
     }
 

@@ -192,11 +192,12 @@ fn day_number(time: &str) -> i64 {
     calendar::days(number(0..4), number(4..6), number(6..8))
 }
 
-/// A time in UTC (RFC 3339) as `YYYYMMDDhhmmss`.
+/// A time of RFC 3339 as `YYYYMMDDhhmmss` in UTC.
 fn moment(created: &str) -> Option<String> {
-    let seconds = created.strip_suffix(['Z', 'z'])?.get(..19)?;
-    let digits: String = seconds.chars().filter(char::is_ascii_digit).collect();
-    (digits.len() == 14).then_some(digits)
+    let (seconds, _) = calendar::rfc_3339(created)?;
+    let text = calendar::iso(seconds);
+    // A time zone may move a time into a year that is written with a sign.
+    (text.len() == "YYYY-MM-DDThh:mm:ssZ".len()).then(|| text.replace(['-', ':', 'T', 'Z'], ""))
 }
 
 #[cfg(test)]

@@ -18,7 +18,6 @@ mod estargz;
 mod json;
 mod listing;
 mod reader;
-mod time;
 mod zstd_chunked;
 
 pub use audit::{Audit, AuditReport, Disagreement, TocDifference};

@@ -17,29 +17,16 @@ pub fn http(text: &str) -> Option<u64> {
     Some(days(year, month, day)? * 86_400 + clock)
 }
 
-/// A date of RFC 3339, `1994-11-06T08:49:37.5+01:00`; what follows the second is dropped.
+/// Seconds since 1970 of a time of RFC 3339; `None` for one before that.
 pub(crate) fn rfc_3339(text: &str) -> Option<u64> {
-    let (date, time) = text.trim().split_once(['T', 't'])?;
-    let mut date = date.split('-').map(number);
-    let (year, month, day) = (date.next()??, date.next()??, date.next()??);
-    let zone = time.find(['Z', 'z', '+', '-'])?;
-    let (time, zone) = time.split_at_checked(zone)?;
-    let local = days(year, month, day)? * 86_400 + clock(time.split('.').next()?)?;
-    let Some(east) = zone.strip_prefix('+').map(|zone| (zone, true)).or_else(|| Some((zone.strip_prefix('-')?, false)))
-    else {
-        return (zone.eq_ignore_ascii_case("z") && date.next().is_none()).then_some(local);
-    };
-    let offset = clock(&format!("{}:00", east.0))?;
-    if east.1 { local.checked_sub(offset) } else { local.checked_add(offset) }
+    let (seconds, _) = calendar::rfc_3339(text.trim())?;
+    u64::try_from(seconds).ok()
 }
 
 /// A time since 1970 in UTC as ISO 8601 writes it: `1994-11-06T08:49:37.500Z`.
 pub fn iso_8601(at: Duration) -> String {
-    let (days, second) = (at.as_secs() / 86_400, at.as_secs() % 86_400);
-    let (year, month, day) = calendar::date(i64::try_from(days).unwrap_or(i64::MAX));
-    let [hour, minute] = [second / 3600, second / 60 % 60];
-    let (second, milliseconds) = (second % 60, at.subsec_millis());
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milliseconds:03}Z")
+    let text = calendar::iso(i64::try_from(at.as_secs()).unwrap_or(i64::MAX));
+    text.replace('Z', &format!(".{:03}Z", at.subsec_millis()))
 }
 
 /// Seconds of `hour:minute:second`.
@@ -52,11 +39,8 @@ fn clock(text: &str) -> Option<u64> {
 
 /// Days from 1970-01-01 to a date.
 fn days(year: u64, month: u64, day: u64) -> Option<u64> {
-    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    let number = |field| i64::try_from(field).ok();
-    u64::try_from(calendar::days(number(year)?, number(month)?, number(day)?)).ok()
+    let number = |field: u64| i64::try_from(field).ok().filter(|field| *field <= 9999);
+    u64::try_from(calendar::checked_days(number(year)?, number(month)?, number(day)?)?).ok()
 }
 
 fn number(digits: &str) -> Option<u64> {
@@ -82,25 +66,18 @@ mod tests {
     fn dates() {
         for (text, expected) in [
             ("1994-11-06T08:49:37Z", Some(784_111_777)),
-            ("1994-11-06t08:49:37.123456789z", Some(784_111_777)),
-            ("1994-11-06T09:49:37+01:00", Some(784_111_777)),
-            ("1994-11-06T01:49:37.5-07:00", Some(784_111_777)),
+            (" 1994-11-06T09:49:37.5+01:00\n", Some(784_111_777)),
             ("1970-01-01T00:00:00Z", Some(0)),
             ("1970-01-01T00:00:00+01:00", None),
-            ("1996-02-29T00:00:00Z", Some(825_552_000)),
-            ("1994-11-06T08:49:37", None),
-            ("1994-11-06", None),
-            ("1994-11-06-01T08:49:37Z", None),
-            ("1994-11-06T08:49:37:00Z", None),
-            ("1994-13-06T08:49:37Z", None),
-            ("1994-00-06T08:49:37Z", None),
-            ("99999999999999999999-11-06T08:49:37Z", None),
-            ("1994-11-06T08:49:37Zé", None),
+            ("1994-11-31T08:49:37Z", None),
             ("", None),
         ] {
             assert_eq!(rfc_3339(text), expected, "{text}");
         }
         assert_eq!(http("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
-        assert_eq!(http("Sun, +6 Nov 1994 08:49:37 GMT"), None);
+        for text in ["Sun, +6 Nov 1994 08:49:37 GMT", "Thu, 31 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 99999 08:49:37 GMT"]
+        {
+            assert_eq!(http(text), None, "{text}");
+        }
     }
 }

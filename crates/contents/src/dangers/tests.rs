@@ -129,14 +129,16 @@ fn certificates_are_compared_with_the_time_of_the_image() {
     let layers = [system(), server.clone()];
     let expected = [("expired-certificate", "etc/server.pem".to_owned())];
     assert_eq!(kinds(&layers, &made("2021-02-03T04:05:07.5Z")), expected);
+    assert_eq!(kinds(&layers, &made("2021-02-03T03:35:07-00:30")), expected);
     let soon = [("expiring-certificate", "etc/server.pem".to_owned())];
-    for made_at in ["2021-02-03T04:05:06Z", "2021-01-04T23:00:00Z"] {
+    for made_at in ["2021-02-03T04:05:06Z", "2021-01-04T23:00:00Z", "2021-02-03T06:05:06.9+02:00"] {
         assert_eq!(kinds(&layers, &made(made_at)), soon, "{made_at}");
     }
     let text = &found(&layers, &made("2021-01-31T00:00:00Z"))[0].text;
     assert_eq!(text, "certificate that expires on 2021-02-03, 3 days after the image was made: etc/server.pem");
     assert_eq!(kinds(&layers, &made("2021-01-03T00:00:00Z")), []);
     assert_eq!(kinds(&layers, &made("0001-01-01T00:00:00Z")), []);
+    assert_eq!(kinds(&layers, &made("0000-01-01T00:00:00+01:00")), []);
     assert_eq!(kinds(&layers, &made("yesterday")), []);
     // One that a later layer replaced is of no effect.
     let renewed =

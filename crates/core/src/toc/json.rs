@@ -8,9 +8,9 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess
 use super::{
     error::{Error, Fault},
     listing::{Listing, Piece, Row, Span},
-    time,
 };
 use crate::{
+    calendar,
     limits::{JSON_DEPTH, Limits},
     quote::quote,
     tar::Kind,
@@ -98,7 +98,7 @@ impl Reader<'_> {
         }
         let (mtime, mtime_nsec) = match &*raw.modtime {
             "" => (0, 0),
-            text => time::parse(text).ok_or_else(|| entry(Fault::Time(quote(text.as_bytes()))))?,
+            text => calendar::rfc_3339(text).ok_or_else(|| entry(Fault::Time(quote(text.as_bytes()))))?,
         };
         let linked = matches!(kind, Kind::Symlink | Kind::Hardlink);
         let device = matches!(kind, Kind::Char | Kind::Block);

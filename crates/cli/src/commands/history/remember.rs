@@ -5,7 +5,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use porthole_core::{digest::Digest, reference::Reference};
+use porthole_core::{calendar, digest::Digest, reference::Reference};
 use porthole_store::{
     Store,
     journal::{JournalEntry, Writer, canonical},
@@ -16,7 +16,7 @@ use crate::{
     error::Error,
     reference,
     session::Session,
-    ui::{self, safe},
+    ui::safe,
 };
 
 /// A reference that can stand for something else tomorrow.
@@ -36,7 +36,7 @@ fn is_movable(reference: &Reference) -> bool {
 /// The time as RFC 3339 has it.
 pub(crate) fn now() -> String {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    ui::iso_time(i64::try_from(seconds).unwrap_or(i64::MAX))
+    calendar::iso(i64::try_from(seconds).unwrap_or(i64::MAX))
 }
 
 /// Writes an entry. A failure is a note only, because the change that it records is done.

@@ -44,10 +44,8 @@ pub(super) struct Stamp {
 impl Stamp {
     /// The second since 1970.
     pub(super) fn at(seconds: u64) -> Self {
-        let (days, second) = (seconds / 86_400, seconds % 86_400);
-        let (year, month, day) = calendar::date(i64::try_from(days).unwrap_or(i64::MAX));
-        let day = format!("{year:04}{month:02}{day:02}");
-        let text = format!("{day}T{:02}{:02}{:02}Z", second / 3600, second / 60 % 60, second % 60);
+        let text = calendar::iso(i64::try_from(seconds).unwrap_or(i64::MAX)).replace(['-', ':'], "");
+        let day = text.split('T').next().unwrap_or_default().to_owned();
         Self { day, text }
     }
 }
