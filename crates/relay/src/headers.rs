@@ -2,6 +2,8 @@
 
 use crate::refusal::Refusal;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use porthole_registry::range::ContentRange;
+use std::ops::Range;
 
 /// What a client's headers become on the way to a registry.
 pub(crate) fn forward(client: &HeaderMap) -> HeaderMap {
@@ -147,21 +149,20 @@ pub(crate) fn parse_range(value: &HeaderValue) -> Option<(Option<u64>, Option<u6
 
 /// Whether a `Content-Range` is an answer to this range.
 pub(crate) fn answers_range(content_range: &HeaderValue, range: (Option<u64>, Option<u64>)) -> bool {
-    let Some((first, last, total)) = parse_content_range(content_range) else { return false };
+    let Some((part, size)) = content_range_part(content_range) else { return false };
     match range {
-        (Some(from), to) => first == from && to.is_none_or(|to| last <= to),
-        (None, Some(count)) => total.is_none_or(|total| first == total.saturating_sub(count) && last + 1 == total),
+        (Some(first), last) => part.start == first && last.is_none_or(|last| part.end - 1 <= last),
+        (None, Some(count)) => size.is_none_or(|size| part == (size.saturating_sub(count)..size)),
         (None, None) => false,
     }
 }
 
-/// First and last byte of a `Content-Range`, and the length of the whole where it is known.
-pub(crate) fn parse_content_range(value: &HeaderValue) -> Option<(u64, u64, Option<u64>)> {
-    let (span, total) = value.to_str().ok()?.strip_prefix("bytes ")?.split_once('/')?;
-    let (first, last) = span.split_once('-')?;
-    let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
-    let total: Option<u64> = if total == "*" { None } else { Some(total.parse().ok()?) };
-    (first <= last && total.is_none_or(|total| last < total)).then_some((first, last, total))
+/// The bytes that an answer holds by its `Content-Range`, and the size of the whole where it says it.
+pub(crate) fn content_range_part(value: &HeaderValue) -> Option<(Range<u64>, Option<u64>)> {
+    match ContentRange::parse(value.as_bytes()).ok()? {
+        ContentRange::Part { range, complete } => Some((range, complete)),
+        ContentRange::Unsatisfied { .. } => None,
+    }
 }
 
 /// What the page sends with a request that may carry cookies.

@@ -171,12 +171,11 @@ impl Bucket {
                 Ok(Some(Stored { body: response.into_body(), part: 0..size, size }))
             }
             (StatusCode::PARTIAL_CONTENT, Some(range)) => {
-                let there = response.headers().get(header::CONTENT_RANGE).and_then(headers::parse_content_range);
-                let (Some((first, last, Some(size))), Some(range)) = (there, headers::parse_range(range)) else {
+                let there = response.headers().get(header::CONTENT_RANGE).and_then(headers::content_range_part);
+                let (Some((part, Some(size))), Some(range)) = (there, headers::parse_range(range)) else {
                     return Err("expected a range of a known size".to_owned());
                 };
-                let part = first..last + 1;
-                if pieces::span(range, size) != part || length != Some(last + 1 - first) {
+                if pieces::span(range, size) != part || length != Some(part.end - part.start) {
                     return Err("expected the range that was asked for".to_owned());
                 }
                 Ok(Some(Stored { body: response.into_body(), part, size }))

@@ -93,11 +93,9 @@ impl Rest {
         self.sent.insert(header::RANGE, HeaderValue::from_str(&range).map_err(|error| broken(error.to_string()))?);
         let answer = self.upstream.fetch(&Method::GET, self.url, self.sent).await;
         let response = answer.map_err(|refusal| broken(refusal.message))?.response;
-        let there = response.headers().get(header::CONTENT_RANGE).and_then(headers::parse_content_range);
+        let there = response.headers().get(header::CONTENT_RANGE).and_then(headers::content_range_part);
         let right = match response.status() {
-            StatusCode::PARTIAL_CONTENT => {
-                there.is_some_and(|(first, last, _)| (first, last) == (part.start, part.end - 1))
-            }
+            StatusCode::PARTIAL_CONTENT => there.is_some_and(|(there, _)| there == part),
             StatusCode::OK => part.start == 0 && response.body().remaining() == Some(part.end),
             _ => false,
         };

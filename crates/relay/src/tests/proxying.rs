@@ -152,6 +152,32 @@ async fn ranges_and_conditions_go_through_and_are_checked() {
 }
 
 #[tokio::test]
+async fn the_grammar_decides_what_a_content_range_says() {
+    for (content_range, status) in [
+        ("bytes 2-4/10", 206),
+        ("BYTES 2-4/10", 206),
+        ("bytes 2-4/*", 206),
+        ("bytes 02-4/10", 206),
+        ("bytes +2-4/10", 502),
+        ("bytes 2-+4/10", 502),
+        ("bytes 2-4/+10", 502),
+        ("bytes  2-4/10", 502),
+        ("bytes=2-4/10", 502),
+        ("bytes 2-4", 502),
+        ("bytes 2-4/4", 502),
+        ("bytes */10", 502),
+        ("lines 2-4/10", 502),
+    ] {
+        let line = format!("Content-Range: {content_range}");
+        let upstream = Upstream::start(move |_| reply("206 Partial Content", &[&line], "cde")).await;
+        let relay = relay_to(&upstream, &[]).await;
+        let target = format!("/v2/a/blobs/{DIGEST}?ns={}", upstream.address);
+        let answer = relay.ask("GET", &target, &["Range: bytes=2-4"]).await;
+        assert_eq!(answer.status, status, "{content_range}");
+    }
+}
+
+#[tokio::test]
 async fn challenges_and_tokens_go_the_way_of_the_registry() {
     let upstream = Upstream::start(|head| {
         let lower = head.to_ascii_lowercase();
