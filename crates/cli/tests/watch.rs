@@ -5,7 +5,7 @@
 mod scripted;
 
 use porthole_testkit::{
-    image::{Built, Content, Image, Layer},
+    image::{Blob, Built, Content, Family, Image, Layer, index_of},
     registry::{Fault, Site},
 };
 use scripted::{Server, done, ends, porthole};
@@ -368,6 +368,50 @@ fn of_an_index_one_platform_can_be_watched() {
     ends(&porthole(home.path(), &format!("watch --once --platform linux/s390x {name}")), 0, "watching");
     serve(&server, index("three", "three"));
     ends(&porthole(home.path(), &format!("watch --once --platform linux/s390x {name}")), 5, "linux/amd64");
+}
+
+#[test]
+fn a_platform_is_watched_as_every_verb_resolves_it() {
+    let nested = |content: &str| {
+        let image = image("arm64", content);
+        let inner = index_of(Family::Oci, vec![image.descriptor()]);
+        let mut entry = inner.descriptor();
+        entry["platform"] = image.descriptor()["platform"].clone();
+        (vec![entry], vec![image], Some(inner))
+    };
+    let undeclared = |content: &str| {
+        let images = vec![image("amd64", "base"), image("arm64", content)];
+        let mut entries: Vec<Value> = images.iter().map(Built::descriptor).collect();
+        entries.iter_mut().for_each(|entry| drop(entry.as_object_mut().unwrap().remove("platform")));
+        (entries, images, None)
+    };
+    let kinds: [&dyn Fn(&str) -> (Vec<Value>, Vec<Built>, Option<Blob>); 2] = [&nested, &undeclared];
+    for kind in kinds {
+        let index = |name: &str| {
+            let (entries, images, inner) = kind(name);
+            let mut content = Content::default();
+            for image in &images {
+                content.add_image(image);
+            }
+            if let Some(inner) = inner {
+                content.add_blob(inner);
+            }
+            content.add_root("1", index_of(Family::Oci, entries));
+            content
+        };
+        let home = tempfile::tempdir().unwrap();
+        let server = Server::new(Site::new().repository("a/b", index("one")));
+        let once = || {
+            porthole(home.path(), &format!("watch --once --json --platform linux/arm64 {}/a/b:1", server.authority()))
+        };
+        ends(&once(), 0, "watching");
+        serve(&server, index("two"));
+        let output = once();
+        ends(&output, 1, "");
+        let event: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let [before, after] = ["one", "two"].map(|content| image("arm64", content).manifest.digest);
+        assert_eq!((&event["previous"], &event["digest"]), (&before.into(), &after.into()));
+    }
 }
 
 #[test]

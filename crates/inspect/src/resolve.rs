@@ -3,9 +3,11 @@
 use crate::artifact;
 use porthole_core::{
     descriptor::Descriptor,
+    digest::Digest,
     failure::{Blame, Classify, Failure, FailureClass},
     image::{self, Image},
     manifest::{Document, Index, Raw},
+    media_type::Role,
     platform::{self, NoMatch, Platform},
 };
 use porthole_registry::plan::descent::{Descent, Nesting};
@@ -94,13 +96,7 @@ pub async fn resolve<S: ImageSource>(
             Document::Manifest(manifest) => break manifest,
             Document::Index(parsed) => parsed,
         };
-        if let Some(layers) = artifact::cached_layers(&parsed.value) {
-            return Err(Error::BuildCache { layers });
-        }
-        let mut entry = descent.choose(&parsed.value, &choice.platform)?.clone();
-        if entry.platform.is_none() && !entry.media_type.is_schema_1() {
-            entry = choose_by_configuration(source, &parsed.value, choice).await?;
-        }
+        let entry = choose(source, &descent, &parsed.value, choice).await?;
         observe(ResolveStep::Chosen(entry.clone()));
         descent.enter(&entry.digest)?;
         document = source.document(&entry).await.map_err(Error::Source)?;
@@ -114,6 +110,46 @@ pub async fn resolve<S: ImageSource>(
     image.offered = chosen.as_ref().and_then(|entry| entry.platform.clone());
     choice.check(&image)?;
     Ok(ResolvedImage { index, chosen, image })
+}
+
+/// The digest of the manifest that [`resolve`] would read, by as few requests as possible: a manifest that an index lists
+/// is not fetched. The platform of a manifest that no index lists is not checked.
+///
+/// # Errors
+///
+/// [`Error`].
+pub async fn resolve_digest<S: ImageSource>(source: &S, choice: &PlatformChoice) -> Result<Digest, Error<S::Error>> {
+    let mut document = source.root().await.map_err(Error::Source)?;
+    let mut descent = Descent::new(*document.raw().digest(), source.limits());
+    loop {
+        let index = match document {
+            Document::Manifest(manifest) => return Ok(*manifest.raw.digest()),
+            Document::Index(index) => index.value,
+        };
+        let entry = choose(source, &descent, &index, choice).await?;
+        descent.enter(&entry.digest)?;
+        if entry.media_type.role() == Role::Manifest {
+            return Ok(entry.digest);
+        }
+        document = source.document(&entry).await.map_err(Error::Source)?;
+    }
+}
+
+/// The entry of an index for a platform, by the configurations where the index does not say.
+async fn choose<S: ImageSource>(
+    source: &S,
+    descent: &Descent,
+    index: &Index,
+    choice: &PlatformChoice,
+) -> Result<Descriptor, Error<S::Error>> {
+    if let Some(layers) = artifact::cached_layers(index) {
+        return Err(Error::BuildCache { layers });
+    }
+    let entry = descent.choose(index, &choice.platform)?;
+    if entry.platform.is_none() && !entry.media_type.is_schema_1() {
+        return choose_by_configuration(source, index, choice).await;
+    }
+    Ok(entry.clone())
 }
 
 /// The entry for a platform among those that name none, as their configurations say. One whose configuration names no

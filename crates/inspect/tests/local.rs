@@ -3,7 +3,6 @@
 mod files;
 
 use files::{Dropped, now, open, open_as, open_dir, pack};
-use porthole_core::failure::Classify;
 use porthole_core::platform::Platform;
 use porthole_core::{
     digest::{Digest, Verifier},
@@ -12,13 +11,14 @@ use porthole_core::{
     limits::Limits,
     manifest::{Document, Manifest, Parsed},
 };
+use porthole_core::{failure::Classify, hint::Hint};
 use porthole_inspect::{
     layer::{self, LayerJob},
     local::{BareLayer, Error, LocalFormat, unpack, whole_compression},
     resolve::{PlatformChoice, resolve},
 };
 use porthole_source::{BlobStream, Capability, ImageSource, ReadAt, SourceKind, Unsupported};
-use porthole_testkit::image::{self as testkit, Built, Compression, Content, Layer};
+use porthole_testkit::image::{self as testkit, Built, Compression, Content, Family, Layer};
 use porthole_testkit::sink::Ignore;
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
@@ -322,6 +322,27 @@ fn an_index_with_missing_children_is_the_image_of_manifest_json() {
     let images = open(both(&content, &[("x:1", &first)], |files| drop(files.remove(&gone)))).unwrap();
     assert_eq!(images.names().len(), 1);
     assert!(matches!(now(images.read_document(&images.find(None).unwrap())), Ok(Document::Index(_))));
+}
+
+#[test]
+fn indexes_of_an_archive_with_both_descriptions_have_the_limit_of_nesting() {
+    let built = built();
+    let mut content = Content::default();
+    content.add_image(&built);
+    let inner = testkit::index_of(Family::Oci, vec![built.descriptor()]);
+    let outer = testkit::index_of(Family::Oci, vec![inner.descriptor()]);
+    content.add_blob(inner).add_root("v1", outer);
+    for (index_depth, fits) in [(2, true), (1, false)] {
+        let mut limits = Limits::default();
+        limits.index_depth = index_depth;
+        match open_as(both(&content, &[("x:1", &built)], |_| {}), None, limits) {
+            Ok(images) => assert!(fits && images.names().len() == 1),
+            Err(error) => {
+                assert!(!fits && matches!(error, Error::Nesting(_)), "{error}");
+                assert_eq!(error.hints(), [Hint::raise("index_depth", 1, 0)]);
+            }
+        }
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use porthole_core::{
     layout,
     manifest::{Document, Raw},
 };
+use porthole_registry::plan::descent::Descent;
 use porthole_source::{Files, Place, ReadAt, read_up_to};
 use std::collections::{HashMap, HashSet};
 
@@ -22,7 +23,7 @@ impl<D: Files, F: ReadAt> Images<D, F> {
         let Ok(archived) = archive::parse_manifest_within(&document, opening.limits) else { return Ok(()) };
         let mut reached = Vec::new();
         for image in &self.images {
-            reached.push(self.reach(&image.root).await);
+            reached.push(self.reach(&image.root).await?);
         }
         let mut contents = docker::Contents::default();
         for image in archived {
@@ -62,28 +63,32 @@ impl<D: Files, F: ReadAt> Images<D, F> {
     }
 
     /// The manifests that a root leads to. Documents that cannot be read are skipped: their reader reports why.
-    async fn reach(&self, root: &Descriptor) -> Reached {
+    ///
+    /// # Errors
+    /// [`Error::Nesting`].
+    async fn reach(&self, root: &Descriptor) -> Result<Reached, Error> {
         let mut reached = Reached::default();
         let mut seen = HashSet::from([root.digest]);
-        let mut left = vec![(root.clone(), 0)];
-        while let Some((descriptor, depth)) = left.pop() {
+        let mut left = vec![(root.clone(), Descent::new(root.digest, &self.limits))];
+        while let Some((descriptor, descent)) = left.pop() {
             match self.read_document(&descriptor).await {
                 Ok(Document::Manifest(manifest)) => {
                     reached.documents = true;
                     reached.layers.insert(manifest.value.config.digest, manifest.value.layers.len());
                 }
-                Ok(Document::Index(index)) if depth < self.limits.index_depth => {
+                Ok(Document::Index(index)) => {
                     for child in index.value.manifests {
                         if seen.len() as u64 <= self.limits.descriptors && seen.insert(child.digest) {
-                            left.push((child, depth + 1));
+                            let mut below = descent.clone();
+                            below.enter(&child.digest)?;
+                            left.push((child, below));
                         }
                     }
                 }
-                Ok(Document::Index(_)) => reached.documents = true,
                 Err(error) => reached.documents |= !error.is_missing_blob(),
             }
         }
-        reached
+        Ok(reached)
     }
 }
 

@@ -5,6 +5,7 @@ use porthole_core::{
     layout::{self, ChoiceError},
     tar,
 };
+use porthole_registry::plan::descent::Nesting;
 use porthole_source::{OpenError, Unsupported};
 use std::{io, path::Path};
 
@@ -95,6 +96,9 @@ pub enum Error {
         /// What is wrong, in words.
         what: String,
     },
+    /// Indexes of the layout list indexes too deep.
+    #[error(transparent)]
+    Nesting(#[from] Nesting),
     /// The name means no single image.
     #[error(transparent)]
     Choice(#[from] ChoiceError),
@@ -113,6 +117,7 @@ impl Classify for Error {
             Self::Tar { source, .. } => source.failure(),
             Self::Layout { source, .. } => source.failure(),
             Self::Archive { source, .. } => source.failure(),
+            Self::Nesting(error) => error.failure(),
             Self::Choice(error) => error.failure(),
             Self::NotAnImage { .. } | Self::Xz { .. } | Self::Inconsistent { .. } => Failure::malformed(),
         }

@@ -20,11 +20,11 @@ use std::collections::{HashMap, HashSet};
 #[derive(Debug)]
 pub struct Planner {
     limits: Limits,
-    /// The platform that is still to be chosen, and the way so far.
-    choice: Option<(Platform, Descent)>,
+    /// The platform, until the image for it is chosen.
+    choice: Option<Platform>,
     root: Option<Descriptor>,
-    /// Documents to be asked for, the next one last, each with its depth: the root is at 1.
-    pending: Vec<(Descriptor, u64)>,
+    /// Documents to be asked for, the next one last, each with the indexes that led to it.
+    pending: Vec<(Descriptor, Descent)>,
     known: HashMap<Digest, Known>,
     /// Documents that stand beside the root and go before it: its referrers.
     beside: Vec<Digest>,
@@ -55,12 +55,12 @@ pub struct PushPlan {
 impl Planner {
     /// Starts at a root. With a platform, the image for it takes the place of an index; without one, everything is wanted.
     pub fn new(root: Descriptor, platform: Option<Platform>, limits: Limits) -> Self {
-        let choice = platform.filter(|_| root.media_type.role() != Role::Manifest);
+        let descent = Descent::new(root.digest, &limits);
         Self {
-            choice: choice.map(|platform| (platform, Descent::new(root.digest, &limits))),
+            choice: platform.filter(|_| root.media_type.role() != Role::Manifest),
             limits,
             root: None,
-            pending: vec![(root, 1)],
+            pending: vec![(root, descent)],
             known: HashMap::new(),
             beside: Vec::new(),
             blobs: Vec::new(),
@@ -91,14 +91,14 @@ impl Planner {
     /// # Errors
     /// [`Error`]: no image for the platform, or more documents or blobs than can be sensible.
     pub fn document(&mut self, document: Document) -> Result<(), Error> {
-        let Some((descriptor, depth)) = self.pending.pop() else { return Ok(()) };
-        if let (Some((platform, descent)), Document::Index(index)) = (&mut self.choice, &document) {
+        let Some((descriptor, mut descent)) = self.pending.pop() else { return Ok(()) };
+        if let (Some(platform), Document::Index(index)) = (&self.choice, &document) {
             let chosen = descent.choose(&index.value, platform)?.clone();
             descent.enter(&chosen.digest)?;
             if chosen.media_type.role() == Role::Manifest {
                 self.choice = None;
             }
-            self.pending.push((chosen, depth + 1));
+            self.pending.push((chosen, descent));
             return Ok(());
         }
         self.choice = None;
@@ -112,9 +112,6 @@ impl Planner {
                 }
             }
             Document::Index(index) => {
-                if depth > self.limits.index_depth {
-                    return Err(Nesting { limit: self.limits.index_depth }.into());
-                }
                 // Taken from the end, so that documents come in the order of the index.
                 for entry in index.value.manifests.iter().rev() {
                     // A cache of builds lists layers in an index.
@@ -123,7 +120,9 @@ impl Planner {
                         continue;
                     }
                     children.push(entry.digest);
-                    self.want(entry, depth + 1)?;
+                    let mut below = descent.clone();
+                    below.enter(&entry.digest)?;
+                    self.want(entry, below)?;
                 }
                 children.reverse();
             }
@@ -139,7 +138,7 @@ impl Planner {
     pub fn beside(&mut self, referrer: &Descriptor) -> Result<(), Error> {
         if !self.beside.contains(&referrer.digest) {
             self.beside.push(referrer.digest);
-            self.want(referrer, self.limits.index_depth)?;
+            self.want(referrer, Descent::new(referrer.digest, &self.limits))?;
         }
         Ok(())
     }
@@ -149,9 +148,9 @@ impl Planner {
         self.known.keys()
     }
 
-    fn want(&mut self, document: &Descriptor, depth: u64) -> Result<(), Error> {
+    fn want(&mut self, document: &Descriptor, descent: Descent) -> Result<(), Error> {
         if self.seen.insert(document.digest) {
-            self.pending.push((document.clone(), depth));
+            self.pending.push((document.clone(), descent));
         }
         self.count()
     }

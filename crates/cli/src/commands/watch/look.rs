@@ -5,13 +5,13 @@ use std::time::Duration;
 use porthole_core::{
     digest::Digest,
     failure::{Classify, FailureClass},
-    manifest::Document,
-    platform::{self, NoMatch, Platform},
+    platform::Platform,
     reference::Reference,
 };
+use porthole_inspect::resolve::{self, PlatformChoice, resolve_digest};
 use porthole_registry::{
     Error,
-    client::{Known, Seen, Unseen},
+    client::{Known, RemoteImage, Seen, Unseen},
     endpoint::quota::Quota,
     plan::watch::Polled,
     transport::ErrorKind,
@@ -57,18 +57,12 @@ pub(super) async fn look(
         (Some(_), Some(last)) if last.root == digest && last.manifest.is_some() => last.manifest,
         (Some(platform), _) => {
             pulled = true;
-            let document = client.fetch_document(&reference.with_digest(digest)).await.map_err(Unseen::from)?;
-            Some(choose(&document, platform)?)
+            let source = RemoteImage::new(client, reference.with_digest(digest));
+            let choice = PlatformChoice::named(platform.clone());
+            Some(resolve_digest(&source, &choice).await?)
         }
     };
     Ok(Look { known, subject: Subject { root: digest, manifest }, quota, pulled })
-}
-
-fn choose(document: &Document, platform: &Platform) -> Result<Digest, NoMatch> {
-    match document {
-        Document::Index(index) => Ok(platform::select(&index.value.manifests, platform)?.digest),
-        Document::Manifest(_) => Ok(*document.raw().digest()),
-    }
 }
 
 /// Why a look showed nothing.
@@ -77,9 +71,18 @@ pub(super) enum Missed {
     /// The registry did not show what the tag stands for.
     #[error(transparent)]
     Tag(#[from] Unseen),
-    /// The tag stands for an index without an image for the platform.
+    /// The tag stands for an index that leads to no image for the platform.
     #[error(transparent)]
-    Platform(#[from] NoMatch),
+    Image(Box<resolve::Error<Error>>),
+}
+
+impl From<resolve::Error<Error>> for Missed {
+    fn from(error: resolve::Error<Error>) -> Self {
+        match error {
+            resolve::Error::Source(error) => Self::Tag(error.into()),
+            error => Self::Image(Box::new(error)),
+        }
+    }
 }
 
 impl Missed {
@@ -93,7 +96,7 @@ impl From<Missed> for crate::error::Error {
     fn from(missed: Missed) -> Self {
         match missed {
             Missed::Tag(unseen) => (*unseen.error).into(),
-            Missed::Platform(error) => error.into(),
+            Missed::Image(error) => (*error).into(),
         }
     }
 }
@@ -117,7 +120,7 @@ impl Trouble {
     pub(super) fn of(missed: &Missed) -> Self {
         match missed {
             Missed::Tag(unseen) => Self::of_tag(unseen),
-            Missed::Platform(_) => Self::Wrong,
+            Missed::Image(_) => Self::Wrong,
         }
     }
 
