@@ -40,7 +40,7 @@ impl Source {
                     Origin::Registry(RemoteImage::new(session.client(reference)?, reference.clone()).into())
                 }
                 Spec::Local { path, format, name } => {
-                    local(Local::open_within(path, *format, session.limits)?, name.as_deref())?
+                    local(Local::open_with_limits(path, *format, session.limits)?, name.as_deref())?
                 }
                 Spec::Layer(path) => Origin::Layer { path: path.clone(), limits: session.limits },
                 Spec::Store { name } => local(Local::of_store(&session.store()?)?, Some(name))?,

@@ -32,7 +32,7 @@ pub struct ArchivedImage {
 ///
 /// [`Error`], which names the field.
 pub fn parse_manifest(manifest_json: &[u8]) -> Result<Vec<ArchivedImage>, Error> {
-    parse_manifest_within(manifest_json, &Limits::default())
+    parse_manifest_with_limits(manifest_json, &Limits::default())
 }
 
 /// [`parse_manifest`] within [`Limits::manifest_bytes`] and [`Limits::descriptors`].
@@ -40,7 +40,7 @@ pub fn parse_manifest(manifest_json: &[u8]) -> Result<Vec<ArchivedImage>, Error>
 /// # Errors
 ///
 /// As [`parse_manifest`].
-pub fn parse_manifest_within(manifest_json: &[u8], limits: &Limits) -> Result<Vec<ArchivedImage>, Error> {
+pub fn parse_manifest_with_limits(manifest_json: &[u8], limits: &Limits) -> Result<Vec<ArchivedImage>, Error> {
     let (limit, got) = (limits.manifest_bytes, manifest_json.len() as u64);
     if got > limit {
         return Err(Error::TooLarge { limit, got });

@@ -78,7 +78,7 @@ impl ImageConfig {
     ///
     /// [`Error`] for ambiguous JSON, and for what is beyond a limit.
     pub fn parse(raw: &Raw) -> Result<Self, Error> {
-        Self::parse_within(raw, &Limits::default())
+        Self::parse_with_limits(raw, &Limits::default())
     }
 
     /// Parses a configuration within [`Limits::manifest_bytes`] and [`Limits::descriptors`].
@@ -86,7 +86,7 @@ impl ImageConfig {
     /// # Errors
     ///
     /// As [`parse`](Self::parse).
-    pub fn parse_within(raw: &Raw, limits: &Limits) -> Result<Self, Error> {
+    pub fn parse_with_limits(raw: &Raw, limits: &Limits) -> Result<Self, Error> {
         if raw.size() > limits.manifest_bytes {
             return Err(Error::TooLarge { limit: limits.manifest_bytes, got: raw.size() });
         }

@@ -61,7 +61,7 @@ impl Image {
     /// [`Error`] for a configuration that cannot be read at all. What departs from the specification is listed by
     /// [`deviations`](Self::deviations). An artifact's configuration is not read, and so never refused.
     pub fn assemble(manifest: Parsed<Manifest>, config_raw: Raw) -> Result<Self, Error> {
-        Self::assemble_within(manifest, config_raw, &Limits::default())
+        Self::assemble_with_limits(manifest, config_raw, &Limits::default())
     }
 
     /// [`assemble`](Self::assemble) within [`Limits::manifest_bytes`] and [`Limits::descriptors`].
@@ -69,10 +69,11 @@ impl Image {
     /// # Errors
     ///
     /// As [`assemble`](Self::assemble).
-    pub fn assemble_within(manifest: Parsed<Manifest>, config_raw: Raw, limits: &Limits) -> Result<Self, Error> {
+    pub fn assemble_with_limits(manifest: Parsed<Manifest>, config_raw: Raw, limits: &Limits) -> Result<Self, Error> {
         let is_image = has_image_config(&manifest);
         let is_artifact = !is_image || holds_no_layers(&manifest.value.layers);
-        let config = if is_image { ImageConfig::parse_within(&config_raw, limits)? } else { ImageConfig::default() };
+        let config =
+            if is_image { ImageConfig::parse_with_limits(&config_raw, limits)? } else { ImageConfig::default() };
         let descriptors = &manifest.value.layers;
         // With another number of diff_ids it is unknown which belongs to which layer.
         let paired = config.diff_ids.len() == descriptors.len();

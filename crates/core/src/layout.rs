@@ -37,7 +37,7 @@ pub fn read_images(oci_layout: &[u8], index_json: Vec<u8>, limits: &Limits) -> R
         return Err(Error::TooLarge { limit, got });
     }
     check_version(oci_layout)?;
-    Ok(parse_index_within(index_json, limits)?.into_iter().map(NamedImage::from_entry).collect())
+    Ok(parse_index_with_limits(index_json, limits)?.into_iter().map(NamedImage::from_entry).collect())
 }
 
 /// Refuses an `oci-layout` file of an unknown version. Versions 1.x are known.
@@ -60,7 +60,7 @@ pub fn check_version(oci_layout: &[u8]) -> Result<(), Error> {
 ///
 /// [`Error`] if the document is not an image index.
 pub fn parse_index(index_json: Vec<u8>) -> Result<Vec<Descriptor>, Error> {
-    parse_index_within(index_json, &Limits::default())
+    parse_index_with_limits(index_json, &Limits::default())
 }
 
 /// [`parse_index`] within [`Limits::manifest_bytes`] and [`Limits::descriptors`].
@@ -68,8 +68,9 @@ pub fn parse_index(index_json: Vec<u8>) -> Result<Vec<Descriptor>, Error> {
 /// # Errors
 ///
 /// As [`parse_index`].
-pub fn parse_index_within(index_json: Vec<u8>, limits: &Limits) -> Result<Vec<Descriptor>, Error> {
-    match Document::parse_within(Raw::trust_on_first_use(index_json), Some(MediaType::OCI_INDEX.as_str()), limits)? {
+pub fn parse_index_with_limits(index_json: Vec<u8>, limits: &Limits) -> Result<Vec<Descriptor>, Error> {
+    match Document::parse_with_limits(Raw::trust_on_first_use(index_json), Some(MediaType::OCI_INDEX.as_str()), limits)?
+    {
         Document::Index(index) => Ok(index.value.manifests),
         Document::Manifest(_) => Err(Error::NotAnIndex),
     }

@@ -110,7 +110,7 @@ impl Document {
     /// [`Error`], also for valid JSON that one reader would take for an index and another for a manifest, and for a
     /// body that contradicts the header.
     pub fn parse(raw: Raw, content_type: Option<&str>) -> Result<Self, Error> {
-        Self::parse_within(raw, content_type, &Limits::default())
+        Self::parse_with_limits(raw, content_type, &Limits::default())
     }
 
     /// [`parse`](Self::parse) within [`Limits::manifest_bytes`] and [`Limits::descriptors`].
@@ -118,7 +118,7 @@ impl Document {
     /// # Errors
     ///
     /// As [`parse`](Self::parse).
-    pub fn parse_within(raw: Raw, content_type: Option<&str>, limits: &Limits) -> Result<Self, Error> {
+    pub fn parse_with_limits(raw: Raw, content_type: Option<&str>, limits: &Limits) -> Result<Self, Error> {
         if raw.size() > limits.manifest_bytes {
             return Err(Error::TooLarge { limit: limits.manifest_bytes, got: raw.size() });
         }

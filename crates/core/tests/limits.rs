@@ -356,14 +356,16 @@ impl Display for Met {
 fn manifest_bytes_and_descriptors() {
     let documents: [(Write, Read); 3] = [
         (manifest, |text, limits| {
-            let parsed = Document::parse_within(Raw::trust_on_first_use(text.into()), None, limits);
+            let parsed = Document::parse_with_limits(Raw::trust_on_first_use(text.into()), None, limits);
             parsed.map(drop).map_err(Met::of)
         }),
         (config, |text, limits| {
-            let parsed = ImageConfig::parse_within(&Raw::trust_on_first_use(text.into()), limits);
+            let parsed = ImageConfig::parse_with_limits(&Raw::trust_on_first_use(text.into()), limits);
             parsed.map(drop).map_err(Met::of)
         }),
-        (archived, |text, limits| archive::parse_manifest_within(text.as_bytes(), limits).map(drop).map_err(Met::of)),
+        (archived, |text, limits| {
+            archive::parse_manifest_with_limits(text.as_bytes(), limits).map(drop).map_err(Met::of)
+        }),
     ];
     for (write, read) in documents {
         for (name, value, text, more) in [

@@ -106,7 +106,7 @@ pub async fn resolve<S: ImageSource>(
     observe(ResolveStep::Manifest(Document::Manifest(manifest.clone())));
     let config = source.small_blob(&manifest.value.config).await.map_err(Error::Source)?;
     observe(ResolveStep::Config(config.clone()));
-    let mut image = Image::assemble_within(manifest, config, &limits)?;
+    let mut image = Image::assemble_with_limits(manifest, config, &limits)?;
     image.offered = chosen.as_ref().and_then(|entry| entry.platform.clone());
     choice.check(&image)?;
     Ok(ResolvedImage { index, chosen, image })
@@ -169,7 +169,7 @@ async fn choose_by_configuration<S: ImageSource>(
             continue;
         };
         let config = source.small_blob(&manifest.value.config).await.map_err(Error::Source)?;
-        match Image::assemble_within(manifest, config, source.limits())?.config.platform {
+        match Image::assemble_with_limits(manifest, config, source.limits())?.config.platform {
             Some(offer) if choice.platform.runs(&offer) => return Ok(entry.clone()),
             Some(offer) => available.push(offer),
             None => {
@@ -193,7 +193,7 @@ pub enum Error<E> {
     /// There is no image for the platform.
     #[error(transparent)]
     Platform(#[from] NoMatch),
-    /// The index lists layers, and how BuildKit finds them again: it is no image.
+    /// The index lists layers, and how BuildKit finds them again: it is not an image.
     #[error("no image, but a build cache of BuildKit: its index lists {layers} layers")]
     BuildCache {
         /// How many layers are listed.

@@ -27,7 +27,7 @@ fn artifact(artifact_type: Option<&str>, config_type: &str, config: &Value, laye
         manifest["artifactType"] = json!(artifact_type);
     }
     let raw = Raw::trust_on_first_use(manifest.to_string().into_bytes());
-    let Ok(Document::Manifest(manifest)) = Document::parse_within(raw, None, &Limits::default()) else {
+    let Ok(Document::Manifest(manifest)) = Document::parse_with_limits(raw, None, &Limits::default()) else {
         panic!("a manifest: {manifest}")
     };
     Image::assemble(manifest, config).expect("an artifact")
@@ -161,7 +161,7 @@ fn a_build_cache_is_no_image_and_not_called_a_wrong_platform() {
             "manifests": entries,
         });
         let raw = Raw::trust_on_first_use(index.to_string().into_bytes());
-        match Document::parse_within(raw, None, &Limits::default()) {
+        match Document::parse_with_limits(raw, None, &Limits::default()) {
             Ok(Document::Index(index)) => index.value,
             other => panic!("{other:?}"),
         }

@@ -84,7 +84,7 @@ pub trait BlobFiles {
     fn read_document(&self, descriptor: &Descriptor) -> impl Future<Output = Result<Document, Error>> {
         async {
             let raw = self.read_verified("manifest", descriptor).await?;
-            Document::parse_within(raw, Some(descriptor.media_type.as_str()), self.limits())
+            Document::parse_with_limits(raw, Some(descriptor.media_type.as_str()), self.limits())
                 .map_err(|source| Error::Document { digest: descriptor.digest, source })
         }
     }

@@ -130,7 +130,7 @@ impl ImageSource for MemoryImage {
 
     async fn document(&self, descriptor: &Descriptor) -> Result<Document, Error> {
         let raw = self.raw("manifest", descriptor)?;
-        let document = Document::parse_within(raw, Some(descriptor.media_type.as_str()), &self.limits);
+        let document = Document::parse_with_limits(raw, Some(descriptor.media_type.as_str()), &self.limits);
         Ok(document.expect("tests of sources have well-formed documents"))
     }
 

@@ -215,7 +215,7 @@ impl<'a, W: Write> Docker<'a, W> {
             return Err(Error::Artifact);
         };
         let config = image.local.read_small(&manifest.value.config)?;
-        let whole = Image::assemble_within(manifest, config, self.limits)?;
+        let whole = Image::assemble_with_limits(manifest, config, self.limits)?;
         if !whole.is_image() {
             return Err(Error::Artifact);
         }

@@ -28,7 +28,7 @@ pub const STANDARD_INPUT: &str = "standard input";
 /// Images in files of this machine.
 pub type DiskImages = Images<Directory, DiskFile>;
 
-/// Opens the layout or the archive at a path, as [`Local::open_within`] does.
+/// Opens the layout or the archive at a path, as [`Local::open_with_limits`] does.
 ///
 /// # Errors
 ///
@@ -75,7 +75,7 @@ impl Local {
     /// # Errors
     ///
     /// As [`Images::open`], and if the path cannot be opened.
-    pub fn open_within(path: &Path, format: Option<LocalFormat>, limits: Limits) -> Result<Self, Error> {
+    pub fn open_with_limits(path: &Path, format: Option<LocalFormat>, limits: Limits) -> Result<Self, Error> {
         let images = if path == Path::new("-") {
             open_stream(std::io::stdin().lock(), STANDARD_INPUT, format, limits)?
         } else {

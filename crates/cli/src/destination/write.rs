@@ -123,7 +123,7 @@ fn mention_platform(session: &Session<'_>, store: &Store, pulled: &Pulled, platf
     }
     // What cannot be read as a configuration is not the image of any machine.
     let config = store.local().ok().and_then(|local| local.read_small(&manifest.value.config).ok());
-    let offer = config.and_then(|raw| ImageConfig::parse_within(&raw, &session.limits).ok()?.platform);
+    let offer = config.and_then(|raw| ImageConfig::parse_with_limits(&raw, &session.limits).ok()?.platform);
     if let Some(offer) = offer.filter(|offer| !wanted.runs(offer)) {
         session.ui.note(format_args!("the image is for {offer}, and there is no other: expected one for {wanted}"));
     }
@@ -245,7 +245,9 @@ pub(crate) fn save(
 /// Opens what is on this machine; returns the name that was asked for, too.
 pub(super) fn open<'s>(session: &Session<'_>, spec: &'s Spec) -> Result<(Local, Option<&'s str>), Error> {
     Ok(match spec {
-        Spec::Local { path, format, name } => (Local::open_within(path, *format, session.limits)?, name.as_deref()),
+        Spec::Local { path, format, name } => {
+            (Local::open_with_limits(path, *format, session.limits)?, name.as_deref())
+        }
         Spec::Store { name } => (Local::of_store(&session.store()?)?, Some(name)),
         Spec::Layer(_) => return Err(Error::usage("expected an image, got a bare layer, which has no manifest")),
         Spec::Registry(_) => return Err(Error::usage("expected an image on this machine")),
@@ -258,7 +260,7 @@ pub(super) fn suits(session: &Session<'_>, local: &Local, root: &Descriptor) -> 
         return Ok(());
     };
     let config = local.read_small(&manifest.value.config)?;
-    match porthole_core::image::Image::assemble_within(manifest, config, &session.limits)?.config.platform {
+    match porthole_core::image::Image::assemble_with_limits(manifest, config, &session.limits)?.config.platform {
         Some(offer) if !wanted.runs(&offer) => Err(NoMatch { wanted: wanted.clone(), available: vec![offer] }.into()),
         _ => Ok(()),
     }

@@ -20,7 +20,7 @@ impl<D: Files, F: ReadAt> Images<D, F> {
         let Place::File(archive) = &self.files else { return Ok(()) };
         let document = opening.document(archive, archive::MANIFEST_FILE, "an archive without manifest.json").await?;
         // An OCI layout may have a file of this name that is something else.
-        let Ok(archived) = archive::parse_manifest_within(&document, opening.limits) else { return Ok(()) };
+        let Ok(archived) = archive::parse_manifest_with_limits(&document, opening.limits) else { return Ok(()) };
         let mut reached = Vec::new();
         for image in &self.images {
             reached.push(self.reach(&image.root).await?);

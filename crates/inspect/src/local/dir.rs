@@ -23,7 +23,7 @@ pub(super) async fn read<D: Files>(directory: &D, opening: &Opening<'_>) -> Resu
     }
     let raw = Raw::trust_on_first_use(opening.document(directory, MANIFEST_FILE, absent).await?);
     let digest = *raw.digest();
-    let document = Document::parse_within(raw, None, opening.limits)
+    let document = Document::parse_with_limits(raw, None, opening.limits)
         .map_err(|source| porthole_source::Error::Document { digest, source })?;
     let root = Descriptor::new(document.media_type().clone(), digest, document.raw().size());
     let mut contents = Contents::default();

@@ -32,7 +32,7 @@ pub(super) struct Contents {
 pub(super) async fn read<F: ReadAt>(archive: &Archive<F>, opening: &Opening<'_>) -> Result<Contents, Error> {
     let absent = without_manifest(archive).unwrap_or("an archive without manifest.json");
     let document = opening.document(archive, MANIFEST_FILE, absent).await?;
-    let images = archive::parse_manifest_within(&document, opening.limits)
+    let images = archive::parse_manifest_with_limits(&document, opening.limits)
         .map_err(|source| Error::Archive { name: opening.name.to_owned(), source })?;
     let mut contents = Contents::default();
     for image in images {
@@ -73,7 +73,7 @@ impl Contents {
         }
         let manifest = Raw::trust_on_first_use(archive::make_manifest(&config_raw, &layers));
         let root = Descriptor::new(MediaType::OCI_MANIFEST, *manifest.digest(), manifest.size());
-        Document::parse_within(manifest.clone(), None, opening.limits)
+        Document::parse_with_limits(manifest.clone(), None, opening.limits)
             .map_err(|source| porthole_source::Error::Document { digest: root.digest, source })?;
         self.paths.insert(*config_raw.digest(), image.config);
         self.made.insert(root.digest, manifest.bytes().into());
@@ -99,7 +99,7 @@ fn check_config(image: &ArchivedImage, raw: &Raw, opening: &Opening<'_>) -> Resu
         return Err(opening.inconsistent(format!("config does not match its name: expected {expected}, got {got}")));
     }
     let config =
-        ImageConfig::parse_within(raw, opening.limits).map_err(|error| opening.inconsistent(error.to_string()))?;
+        ImageConfig::parse_with_limits(raw, opening.limits).map_err(|error| opening.inconsistent(error.to_string()))?;
     if let Some(unreadable @ Deviation::Config(_)) = config.deviations.first() {
         return Err(opening.inconsistent(unreadable.to_string()));
     }

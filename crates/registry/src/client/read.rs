@@ -470,7 +470,7 @@ impl<T: Transport + Environment> Registry<T> {
     }
 
     pub(super) fn parse(&self, call: &Call, raw: Raw, content_type: Option<&str>) -> Result<Document, Error> {
-        let document = Document::parse_within(raw, content_type, &self.options.limits);
+        let document = Document::parse_with_limits(raw, content_type, &self.options.limits);
         document.map_err(|error| Error::Document { what: call.what.clone(), error })
     }
 }

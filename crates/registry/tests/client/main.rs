@@ -67,7 +67,7 @@ fn fetch_image(client: &Registry<Internet>, reference: &Reference, platform: &Pl
     }
     let Document::Manifest(manifest) = document else { panic!("expected a manifest below the index") };
     let config = block_on(client.fetch_small_blob(reference, &manifest.value.config))?;
-    Ok(image::Image::assemble_within(manifest, config, client.limits()).unwrap())
+    Ok(image::Image::assemble_with_limits(manifest, config, client.limits()).unwrap())
 }
 
 fn with_password(internet: &Internet, options: Options) -> Registry<Internet> {

@@ -73,7 +73,7 @@ fn image(session: &Session<'_>, follow: &Follow) -> Result<Image, Error> {
     let read = follow.reader(&config.digest).take(limit + 1).read_to_end(&mut bytes);
     read.map_err(|source| Error::Read { path: "blob".into(), source })?;
     let raw = Raw::verify(bytes, &config.digest, Some(config.size)).map_err(porthole_store::Error::from)?;
-    let image = Image::assemble_within(manifest.clone(), raw, &session.limits)?;
+    let image = Image::assemble_with_limits(manifest.clone(), raw, &session.limits)?;
     image.unpackable()?;
     Ok(image)
 }
