@@ -29,7 +29,6 @@ pub mod digests;
 pub mod export;
 pub mod file;
 pub mod inventory;
-mod leb128;
 pub mod limits;
 pub mod ownership;
 pub mod package;

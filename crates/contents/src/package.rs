@@ -1,6 +1,6 @@
 //! A package, as a database records it.
 
-use porthole_core::digest;
+use porthole_core::digest::{self, unhex};
 use std::fmt;
 
 /// A package of an image.
@@ -121,15 +121,10 @@ impl ContentDigest {
 
 /// The bytes of a hexadecimal text of exactly that length.
 fn bytes_of<const N: usize>(hex: &[u8]) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
     if hex.len() != 2 * N {
         return None;
     }
-    for (byte, digits) in bytes.iter_mut().zip(hex.chunks_exact(2)) {
-        let digit = |place: usize| char::from(digits[place]).to_digit(16);
-        *byte = (digit(0)? << 4 | digit(1)?) as u8;
-    }
-    Some(bytes)
+    unhex(hex)?.try_into().ok()
 }
 
 /// The package of source code that binary packages are built from.

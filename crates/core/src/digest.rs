@@ -167,14 +167,27 @@ pub fn hex(bytes: &[u8]) -> String {
     text
 }
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
+/// The bytes of hex digits of either case; `None` if there is another character, or half a byte.
+pub fn unhex(text: &[u8]) -> Option<Vec<u8>> {
+    let (pairs, rest) = text.as_chunks::<2>();
+    let byte = |[high, low]: &[u8; 2]| Some(hex_digit(*high)? << 4 | hex_digit(*low)?);
+    rest.is_empty().then(|| pairs.iter().map(byte).collect())?
+}
 
-fn nibble(digit: u8) -> Option<u8> {
+/// The value of a hex digit of either case.
+pub fn hex_digit(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit - b'0'),
         b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
         _ => None,
     }
+}
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+fn nibble(digit: u8) -> Option<u8> {
+    hex_digit(digit).filter(|_| !digit.is_ascii_uppercase())
 }
 
 /// `algorithm` of the OCI descriptor grammar: components of `[a-z0-9]+`, joined by one of `+._-`.
@@ -421,6 +434,15 @@ mod tests {
             let digest = Digest::of(algorithm, b"porthole");
             assert_eq!(digest.as_bytes().len(), algorithm.size());
             assert_eq!(digest.to_string().parse(), Ok(digest));
+        }
+    }
+
+    #[test]
+    fn hex_digits_are_of_either_case_without_signs() {
+        assert_eq!(unhex(b"00fFA9"), Some(vec![0, 0xff, 0xa9]));
+        assert_eq!(unhex(b""), Some(Vec::new()));
+        for wrong in ["0", "0g", "+f", "0x", " 1"] {
+            assert_eq!(unhex(wrong.as_bytes()), None, "{wrong}");
         }
     }
 

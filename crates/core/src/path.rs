@@ -3,6 +3,7 @@
 //! An archive name is any string of bytes, and may be made to deceive a reader. [`escape`] turns it into one line of
 //! text that shows every byte; [`unescape`] reverses it.
 
+use crate::digest::hex_digit;
 use std::borrow::Cow;
 
 /// Escapes a path so that every byte is visible. Printable UTF-8 stays, a backslash becomes `\\`, every other byte
@@ -101,15 +102,6 @@ fn escape_bytes(bytes: &[u8], out: &mut String) {
     const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
     for byte in bytes {
         out.extend(['\\', 'x', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
-    }
-}
-
-fn hex_digit(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        b'A'..=b'F' => Some(byte - b'A' + 10),
-        _ => None,
     }
 }
 

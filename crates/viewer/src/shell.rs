@@ -1,12 +1,8 @@
 //! The `porthole` command that shows what the page shows.
 
 use porthole_core::layer::LayerNumber;
+pub use porthole_core::shell::quote;
 use std::fmt::Write as _;
-
-/// Quotes a word for a POSIX shell.
-pub fn quote(word: &str) -> String {
-    if is_plain(word) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
-}
 
 /// Quotes a path escaped as `porthole ls --json` escapes it, so that the shell hands over the archive's own bytes. Where there is an
 /// escape this is `$'…'`, whose `\xNN` and `\\` are the same escapes.
@@ -23,10 +19,6 @@ pub fn quote_escaped(path: &str) -> String {
     }
     text.push('\'');
     text
-}
-
-fn is_plain(word: &str) -> bool {
-    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"@%+=:,./_-".contains(&byte))
 }
 
 /// `porthole <verb> …` about an image.
@@ -79,22 +71,6 @@ pub enum LsListing {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn words() {
-        let rows = [
-            ("nginx:1.29", "nginx:1.29"),
-            ("", "''"),
-            ("a b", "'a b'"),
-            ("it's", r"'it'\''s'"),
-            ("$(x)", "'$(x)'"),
-            ("ü", "'ü'"),
-            ("~root", "'~root'"),
-        ];
-        for (word, quoted) in rows {
-            assert_eq!(quote(word), quoted);
-        }
-    }
 
     #[test]
     fn escaped_paths() {

@@ -2,11 +2,11 @@
 
 use super::{Record, Unreadable, text};
 use crate::{
-    leb128,
     limits::BUILD_INFO_BYTES,
     package::{Ecosystem, Package},
 };
 use memchr::memmem;
+use porthole_core::leb128;
 
 /// Starts the build information. Go aligns it to 16 bytes.
 const MAGIC: &[u8] = b"\xff Go buildinf:";

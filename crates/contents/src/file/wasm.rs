@@ -1,8 +1,7 @@
 //! Modules and components of WebAssembly (core specification, 5.5).
 
 use super::{FileFacts, KnownBytes};
-use crate::leb128;
-use porthole_core::path;
+use porthole_core::{leb128, path};
 
 /// Sections that are read.
 const SECTIONS: u32 = 1000;

@@ -1,5 +1,7 @@
 //! Numbers of variable length (LEB128), and the way through bytes that hold them.
 
+use crate::leb128;
+
 /// Appends a number: seven bits a byte, the lowest first, the top bit set where more follow.
 pub(super) fn put(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
@@ -26,19 +28,9 @@ pub(super) struct Rest<'b>(pub(super) &'b [u8]);
 
 impl<'b> Rest<'b> {
     pub(super) fn number(&mut self) -> Option<u64> {
-        let mut number = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            let bits = u64::from(byte & 0x7f);
-            if bits << shift >> shift != bits {
-                return None;
-            }
-            number |= bits << shift;
-            if byte < 0x80 {
-                return Some(number);
-            }
-        }
-        None
+        let (number, rest) = leb128::unsigned(self.0)?;
+        self.0 = rest;
+        Some(number)
     }
 
     pub(super) fn signed(&mut self) -> Option<i64> {

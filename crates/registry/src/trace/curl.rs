@@ -1,6 +1,7 @@
 //! The same request as a line for a shell.
 
 use super::RecordedExchange;
+use porthole_core::shell::quote;
 
 impl RecordedExchange {
     /// A `curl` line that asks the same. Secrets are not in it: where the request had some, the line says `***`.
@@ -18,16 +19,6 @@ impl RecordedExchange {
             }
         }
         line + " " + &quote(&self.url)
-    }
-}
-
-/// A word as a POSIX shell reads it back.
-fn quote(word: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"%+,-./:=@_".contains(&byte);
-    if !word.is_empty() && word.bytes().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 

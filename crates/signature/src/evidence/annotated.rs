@@ -2,6 +2,7 @@
 
 use super::EvidenceError;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use porthole_core::digest::unhex;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use sigstore_verify::types::{Bundle, DerCertificate};
@@ -84,7 +85,7 @@ fn log_entry(text: &str) -> Result<Value, EvidenceError> {
         let entry: Value = serde_json::from_slice(&STANDARD.decode(body).ok()?).ok()?;
         Some(json!({
             "logIndex": payload["logIndex"].as_u64()?.to_string(),
-            "logId": {"keyId": STANDARD.encode(unhex(payload["logID"].as_str()?)?)},
+            "logId": {"keyId": STANDARD.encode(unhex(payload["logID"].as_str()?.as_bytes())?)},
             "kindVersion": {"kind": entry["kind"].as_str()?, "version": entry["apiVersion"].as_str()?},
             "integratedTime": payload["integratedTime"].as_u64()?.to_string(),
             "inclusionPromise": {"signedEntryTimestamp": value["SignedEntryTimestamp"].as_str()?},
@@ -92,11 +93,4 @@ fn log_entry(text: &str) -> Result<Value, EvidenceError> {
         }))
     };
     read().ok_or(EvidenceError::Annotation { name: LOG_ENTRY, expected: "an entry of a log" })
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let pairs = text.as_bytes().chunks(2);
-    pairs
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?, 16).ok())
-        .collect()
 }

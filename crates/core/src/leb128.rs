@@ -1,24 +1,23 @@
-//! Unsigned numbers in LEB128, seven bits a byte, lowest first: WebAssembly's numbers and Go's varints.
+//! Unsigned numbers in LEB128, seven bits a byte, lowest first: of the seek index, of WebAssembly, and Go's varints.
 
-/// The number at the start of `bytes`, and what is after it. `None` if it is cut off or does not fit into 64 bits.
-pub(crate) fn unsigned(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let mut number = 0_u64;
-    for (at, byte) in bytes.iter().enumerate().take(LONGEST) {
+/// The number at the start of `bytes`, and the bytes after it. `None` if it is cut off or does not fit into 64 bits.
+pub fn unsigned(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let mut number = 0;
+    let mut rest = bytes;
+    for shift in (0..u64::BITS).step_by(7) {
+        let (&byte, after) = rest.split_first()?;
+        rest = after;
         let bits = u64::from(byte & 0x7f);
-        let moved = bits << (7 * at);
-        if moved >> (7 * at) != bits {
+        if bits << shift >> shift != bits {
             return None;
         }
-        number |= moved;
-        if byte & 0x80 == 0 {
-            return Some((number, bytes.get(at + 1..)?));
+        number |= bits << shift;
+        if byte < 0x80 {
+            return Some((number, rest));
         }
     }
     None
 }
-
-/// Bytes of the largest number.
-const LONGEST: usize = 10;
 
 #[cfg(test)]
 mod tests {
