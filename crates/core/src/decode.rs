@@ -350,7 +350,7 @@ pub enum Error {
         offset: u64,
     },
     /// A zstd frame uses a larger window than [`Limits::window_bytes`].
-    #[error("zstd: window of {requested} bytes exceeds the limit of {limit} bytes (limit window_bytes)")]
+    #[error("zstd: window of {requested} bytes exceeds the limit of {limit} bytes (limit window_bytes{})", most(*.requested))]
     ZstdWindow {
         /// Window that the frame asks for, in bytes.
         requested: u64,
@@ -403,6 +403,11 @@ pub enum Error {
         /// Unpacked bytes that the limit allows for each compressed byte.
         limit: u64,
     },
+}
+
+/// What an error says of a window that no limit allows.
+fn most(requested: u64) -> String {
+    if requested > zstd::MAX_WINDOW { format!(", at most {}", zstd::MAX_WINDOW) } else { String::new() }
 }
 
 impl Classify for Error {

@@ -149,7 +149,7 @@ pub enum Error {
         got: String,
     },
     /// Arrays and objects are nested too deeply.
-    #[error("JSON is nested more than {limit} levels deep")]
+    #[error("JSON is nested more than {limit} levels deep (fixed limit json_depth)")]
     TooDeep {
         /// Levels of nesting that are read: [`JSON_DEPTH`].
         limit: u32,
@@ -217,6 +217,8 @@ mod tests {
     fn nesting_has_a_limit() {
         assert!(parse_strict(nested(128).as_bytes()).is_ok());
         assert_eq!(parse_strict(nested(129).as_bytes()), Err(Error::TooDeep { limit: 128 }));
+        let error = parse_strict(nested(129).as_bytes()).unwrap_err().to_string();
+        assert_eq!(error, "JSON is nested more than 128 levels deep (fixed limit json_depth)");
         assert_eq!(parse_strict("[".repeat(1_000_000).as_bytes()), Err(Error::TooDeep { limit: 128 }));
         assert_eq!(parse_strict(r#"{"a":"#.repeat(1_000_000).as_bytes()), Err(Error::TooDeep { limit: 128 }));
     }

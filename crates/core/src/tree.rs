@@ -252,13 +252,13 @@ pub enum Error {
         limit: u64,
     },
     /// Names, link targets and extended attributes take more memory than allowed.
-    #[error("names and attributes take more than {limit} bytes")]
+    #[error("names and attributes take more than {limit} bytes (fixed limit tree_text_bytes)")]
     TooMuchText {
         /// Bytes that names and links of a tree may have in all.
         limit: u64,
     },
     /// Following symbolic links takes more steps than allowed.
-    #[error("symbolic links in the paths of entries take more than {limit} steps to follow")]
+    #[error("symbolic links in the paths of entries take more than {limit} steps to follow (fixed limit link_steps)")]
     TooManySteps {
         /// Steps that finding a path may take.
         limit: u64,

@@ -249,7 +249,9 @@ fn window_bytes() {
     assert_eq!((Limits::default().window_bytes, Limits::of_a_tab().window_bytes), (128 << 20, 64 << 20));
     // Beyond what any runtime reads there is nothing to raise.
     let (_, verdict) = unpack(Compression::Zstd, &frame(26, 1, 1, 5), &limits("window_bytes", u64::MAX));
-    assert_eq!(verdict.unwrap_err().failure().hints, []);
+    let error = verdict.unwrap_err();
+    assert!(error.to_string().ends_with("(limit window_bytes, at most 536870912)"), "{error}");
+    assert_eq!(error.failure().hints, []);
 }
 
 #[wasm_bindgen_test(unsupported = test)]

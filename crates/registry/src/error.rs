@@ -267,14 +267,22 @@ pub enum Error {
     #[error(transparent)]
     Unsupported(#[from] porthole_source::Unsupported),
     /// A body over its limit.
-    #[error("{what} is larger than {limit} bytes{}", name.map(|name| format!(" (limit {name})")).unwrap_or_default())]
+    #[error("{what} is larger than {limit} bytes (limit {name})")]
     TooLarge {
         /// The step that failed, and of what.
         what: Subject,
         /// Bytes that the limit allows.
         limit: u64,
-        /// The limit, if it may be raised.
-        name: Option<&'static str>,
+        /// Name of the limit.
+        name: &'static str,
+    },
+    /// A list whose pages together are over their limit.
+    #[error("{what} is larger than {limit} bytes on all its pages (fixed limit list_bytes)")]
+    ListTooLarge {
+        /// The step that failed, and of what.
+        what: Subject,
+        /// Bytes that the pages may have together.
+        limit: u64,
     },
     /// A list of more pages than the limit.
     #[error("{what} has more than {limit} pages (limit pages)")]
@@ -374,8 +382,8 @@ impl Classify for Error {
             Self::Mismatch { mismatch, .. } => mismatch.failure(),
             Self::Document { error, .. } => error.failure(),
             Self::Transport { registry, error, .. } => of_transport(registry, error.kind),
-            Self::TooLarge { limit, name: Some(name), .. } => Failure::named_limit(name, *limit, 0),
-            Self::TooLarge { name: None, .. } => Failure::limit(),
+            Self::TooLarge { limit, name, .. } => Failure::named_limit(name, *limit, 0),
+            Self::ListTooLarge { .. } => Failure::limit(),
             Self::TooManyPages { limit, .. } => Failure::named_limit("pages", *limit, 0),
         }
     }
@@ -449,6 +457,16 @@ const WEEK: u64 = 7 * 24 * 60 * 60;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fixed_limit_is_named_without_a_hint() {
+        let error = Error::ListTooLarge { what: Subject::new("tags", "a/b"), limit: 9 };
+        assert!(
+            error.to_string().ends_with("larger than 9 bytes on all its pages (fixed limit list_bytes)"),
+            "{error}"
+        );
+        assert_eq!(error.failure(), Failure::limit());
+    }
 
     #[test]
     fn a_wait_of_ages_or_none_is_no_hint() {

@@ -324,7 +324,7 @@ mod tests {
         let limited = Error::RateLimited { registry: registry(), retry_after: None, message: String::new() };
         let (expected, got) = (digest(), digest());
         let contradiction = Error::Contradiction { registry: registry(), what: what(), expected, got };
-        let large = Error::TooLarge { what: what(), limit: 1, name: None };
+        let large = Error::TooLarge { what: what(), limit: 1, name: "manifest_bytes" };
         let direct = |error: &Error| notice(error, RegistryRoute::Direct);
         let notices = [
             (direct(&typed), "input"),

@@ -101,7 +101,7 @@ pub enum Error {
     #[error("table of contents: malformed JSON: {0}")]
     Syntax(String),
     /// Arrays and objects are nested too deeply.
-    #[error("table of contents is nested more than {limit} levels deep")]
+    #[error("table of contents is nested more than {limit} levels deep (fixed limit json_depth)")]
     TooDeep {
         /// Levels of nesting that are read.
         limit: u32,

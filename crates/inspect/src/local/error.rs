@@ -65,7 +65,9 @@ pub enum Error {
         source: tar::Error,
     },
     /// The names of the archive's entries take more memory than they may.
-    #[error("archive has too many names: expected at most {limit} bytes of them: `{name}`")]
+    #[error(
+        "archive has too many names: expected at most {limit} bytes of them (fixed limit archive_name_bytes): `{name}`"
+    )]
     TooManyNames {
         /// Name of the archive.
         name: String,

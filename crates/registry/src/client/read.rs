@@ -293,7 +293,7 @@ impl<T: Transport + Environment> Registry<T> {
             call.refuse_page(&host, &body)?;
             bytes += body.len() as u64;
             if bytes > LIST_BYTES {
-                return Err(Error::TooLarge { what: call.what.clone(), limit: LIST_BYTES, name: None });
+                return Err(Error::ListTooLarge { what: call.what.clone(), limit: LIST_BYTES });
             }
             let mut page = read(&body).ok_or_else(|| call.protocol(format!("expected a JSON object with {step}")))?;
             if last.is_some() && page.first() == last.as_ref() {
@@ -365,8 +365,8 @@ impl<T: Transport + Environment> Registry<T> {
         most: u64,
         budget: &mut Budget,
     ) -> Result<Vec<u8>, Error> {
-        let name = Some(limit);
-        let limit = self.limit(limit);
+        let name = limit;
+        let limit = self.limit(name);
         let too_large = || Error::TooLarge { what: call.what.clone(), limit, name };
         let length = content_length(response.headers());
         if length.is_some_and(|length| length > limit) {
@@ -465,7 +465,7 @@ impl<T: Transport + Environment> Registry<T> {
 
     fn allow_size(&self, call: &Call, size: u64) -> Result<(), Error> {
         let limit = self.options.limits.manifest_bytes;
-        let too_large = || Error::TooLarge { what: call.what.clone(), limit, name: Some("manifest_bytes") };
+        let too_large = || Error::TooLarge { what: call.what.clone(), limit, name: "manifest_bytes" };
         if size > limit { Err(too_large()) } else { Ok(()) }
     }
 
