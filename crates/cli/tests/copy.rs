@@ -89,7 +89,7 @@ fn a_source_that_breaks_goes_on_and_one_that_lies_is_found_out() {
     let mut lie = layer.bytes.clone();
     *lie.last_mut().unwrap() ^= 1;
     from.internet.fault(&layer.digest, 1, Fault::Body(lie));
-    ends(&porthole(home.path(), &copy), 7, "source has other bytes than its image says");
+    ends(&porthole(home.path(), &copy), 7, "source does not match the digests of its image");
     assert!(!has(&to, &layer.digest) && !has(&to, &manifest.digest));
     from.internet.fault(&layer.digest, 1, Fault::ResetAfter(1000)).fault(&layer.digest, 1, Fault::ResetAfter(70_000));
     to.internet.fault("PUT ", 1, Fault::CutAfter(5000));

@@ -168,7 +168,7 @@ fn nothing_is_named_if_anything_failed() {
     fs::write(&path, &bytes).unwrap();
     for options in ["", "--chunk-size 64KiB"] {
         let server = Server::new(Site::new());
-        ends(&porthole(home.path(), &push(&server, options)), 7, "source has other bytes than its image says");
+        ends(&porthole(home.path(), &push(&server, options)), 7, "source does not match the digests of its image");
         assert!(!has(&server, &image.layers[0].blob.digest));
         assert_eq!(tags(&server), Vec::<String>::new());
     }

@@ -21,11 +21,11 @@ use std::{
     path::PathBuf,
     sync::Arc,
 };
-use tokio::task::block_in_place;
 
 /// Where an image comes from.
 ///
-/// Local reads block their thread, which must not be one that drives a runtime.
+/// Local reads block the thread that polls them. A leaf polls them on a thread of its own, as `Runtime::block_on` does, not in
+/// a task of a runtime.
 #[derive(Clone)]
 pub enum Source {
     /// A registry. It may be the one that the image goes to.
@@ -91,7 +91,7 @@ impl ImageSource for Source {
     async fn root(&self) -> Result<Document, Error> {
         match self {
             Self::Registry(remote) => Ok(remote.root().await?),
-            Self::Local { local, root } => Ok(block_in_place(|| local.read_document(root))?),
+            Self::Local { local, root } => Ok(local.read_document(root)?),
             Self::Layer { .. } | Self::Pull { .. } => Err(self.no_documents()),
         }
     }
@@ -106,7 +106,7 @@ impl ImageSource for Source {
     async fn document(&self, descriptor: &Descriptor) -> Result<Document, Error> {
         match self {
             Self::Registry(remote) => Ok(remote.document(descriptor).await?),
-            Self::Local { local, .. } => Ok(block_in_place(|| local.read_document(descriptor))?),
+            Self::Local { local, .. } => Ok(local.read_document(descriptor)?),
             Self::Layer { .. } | Self::Pull { .. } => Err(self.no_documents()),
         }
     }
@@ -114,7 +114,7 @@ impl ImageSource for Source {
     async fn small_blob(&self, descriptor: &Descriptor) -> Result<Raw, Error> {
         match self {
             Self::Registry(remote) => Ok(remote.small_blob(descriptor).await?),
-            Self::Local { local, .. } => Ok(block_in_place(|| local.read_small(descriptor))?),
+            Self::Local { local, .. } => Ok(local.read_small(descriptor)?),
             Self::Layer { .. } | Self::Pull { .. } => Err(self.no_documents()),
         }
     }
@@ -149,9 +149,7 @@ impl ImageSource for Source {
     async fn tagged(&self, tag: &str) -> Result<Option<Document>, Error> {
         match self {
             Self::Registry(remote) => Ok(remote.tagged(tag).await?),
-            Self::Local { local, .. } => {
-                Ok(local.tagged(tag).map(|root| block_in_place(|| local.read_document(&root))).transpose()?)
-            }
+            Self::Local { local, .. } => Ok(local.tagged(tag).map(|root| local.read_document(&root)).transpose()?),
             Self::Layer { .. } | Self::Pull { .. } => Ok(None),
         }
     }
@@ -232,7 +230,7 @@ pub enum Error {
     #[error(transparent)]
     Local(#[from] local::Error),
     /// Other bytes than the image says.
-    #[error("source has other bytes than its image says: {0}")]
+    #[error("source does not match the digests of its image: {0}")]
     Wrong(#[from] Mismatch),
 }
 
