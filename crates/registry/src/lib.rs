@@ -56,6 +56,7 @@ pub mod plan;
 pub mod policy;
 pub mod range;
 pub mod redirect;
+pub mod relay_code;
 pub mod retry;
 pub mod scope;
 pub mod trace;

@@ -1,7 +1,10 @@
 //! Where this relay goes: what its flags say, on top of the rules that hold for every server-given URL.
 
 use crate::{refusal::Refusal, registries::Rules};
-use porthole_registry::policy::{self, Authority, Denied, Origin, Realm, RefusedUrl, Scheme, Url};
+use porthole_registry::{
+    policy::{self, Authority, Denied, Origin, Realm, RefusedUrl, Scheme, Url},
+    relay_code,
+};
 use std::sync::Arc;
 
 /// The destinations that the options allow. Every list holds `host` or `host:port`, in canonical form;
@@ -70,7 +73,7 @@ impl Policy {
     pub(crate) fn hop(&self, from: &Url, to: Result<Url, RefusedUrl>) -> Result<Url, Refusal> {
         let refused = |reason: String| {
             let host = from.origin().authority();
-            Refusal::upstream("UPSTREAM_REFUSED", format!("{host} points elsewhere: {reason}"))
+            Refusal::upstream(relay_code::UPSTREAM_REFUSED, format!("{host} points elsewhere: {reason}"))
         };
         let to = to.map_err(|error| refused(error.to_string()))?;
         let (before, after) = (from.origin(), to.origin());
@@ -87,7 +90,7 @@ impl Policy {
     /// What may be done with the realm of a challenge of the registry `name`; `credential` says whether the caller sent one.
     pub(crate) fn realm(&self, name: &str, registry: &Url, realm: &str, credential: bool) -> Result<Realm, Refusal> {
         let refused = |reason: String| {
-            Refusal::upstream("UPSTREAM_REFUSED", format!("its token realm is no place to ask: {reason}"))
+            Refusal::upstream(relay_code::UPSTREAM_REFUSED, format!("its token realm is no place to ask: {reason}"))
         };
         let trusted = [&self.realms, self.rules.realms(name)].concat();
         let verdict =

@@ -17,7 +17,7 @@ use crate::{
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request::Parts};
 use hyper::body::Incoming;
 use porthole_core::{digest::Digest, limits::ERROR_BODY_BYTES};
-use porthole_registry::{challenge, coding, endpoint::tags, html, policy::Url};
+use porthole_registry::{challenge, coding, endpoint::tags, html, policy::Url, relay_code};
 use std::sync::Arc;
 
 /// Asks the registry, and answers as it did. `base` is this relay's own origin, as the client knows it.
@@ -74,12 +74,15 @@ pub(crate) async fn answer(
                 _ => false,
             };
             if !right {
-                return Err(Refusal::upstream("UPSTREAM_INVALID", "the answer holds another range than asked for"));
+                return Err(Refusal::upstream(
+                    relay_code::UPSTREAM_INVALID,
+                    "the answer holds another range than asked for",
+                ));
             }
         }
         _ if status.is_redirection() && status != StatusCode::NOT_MODIFIED => {
             return Err(Refusal::upstream(
-                "UPSTREAM_INVALID",
+                relay_code::UPSTREAM_INVALID,
                 format!("a redirect ({status}) without a usable Location"),
             ));
         }
@@ -88,7 +91,7 @@ pub(crate) async fn answer(
         // Some have no body whatever their headers say: passed on, the next answer of the connection would be read as one.
         _ => {
             let message = format!("{} answered {status}", answer.url.origin().authority());
-            return Err(Refusal::upstream("UPSTREAM_INVALID", message));
+            return Err(Refusal::upstream(relay_code::UPSTREAM_INVALID, message));
         }
     }
     if status.is_client_error() || status.is_server_error() {
@@ -147,7 +150,7 @@ pub(crate) async fn answer(
     {
         relay.metrics.limited(Limit::DocumentSize);
         let message = format!("the document has {length} bytes, and this relay passes on at most {limit}");
-        return Err(Refusal::upstream("UPSTREAM_INVALID", message));
+        return Err(Refusal::upstream(relay_code::UPSTREAM_INVALID, message));
     }
     // A page in place of what a digest names is no such thing, and must not be kept as one.
     if let Some(by_digest) = call.endpoint.is_by_digest().filter(|_| !is_page) {
@@ -231,7 +234,7 @@ pub(crate) fn challenge(
     if answer.url.origin() != registry.origin() {
         let host = answer.url.origin().authority();
         let message = format!("{host}, where the registry sends its clients, refuses access");
-        return Err(Refusal::upstream("UPSTREAM_REFUSED", message));
+        return Err(Refusal::upstream(relay_code::UPSTREAM_REFUSED, message));
     }
     let challenges = challenge::parse_headers(answer.response.headers());
     relay.realms.learn(&call.registry, &challenges);
@@ -345,7 +348,7 @@ pub(crate) fn link_here(query: &str, registry: &str, path: &str, by_query: bool)
 }
 
 fn bad_link(why: &str) -> Refusal {
-    Refusal::upstream("UPSTREAM_INVALID", format!("the link to the next page cannot be followed: {why}"))
+    Refusal::upstream(relay_code::UPSTREAM_INVALID, format!("the link to the next page cannot be followed: {why}"))
 }
 
 #[cfg(test)]

@@ -31,7 +31,10 @@
 
 use crate::body::Body;
 use http::{HeaderValue, Response, StatusCode, header};
-use porthole_registry::transport::{Error, ErrorKind};
+use porthole_registry::{
+    relay_code,
+    transport::{Error, ErrorKind},
+};
 use serde_json::json;
 
 /// Why a request is not served.
@@ -62,7 +65,7 @@ impl Refusal {
     }
 
     pub(crate) fn destination(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "DESTINATION_DENIED", message)
+        Self::new(StatusCode::FORBIDDEN, relay_code::DESTINATION_DENIED, message)
     }
 
     pub(crate) fn upstream(code: &'static str, message: impl Into<String>) -> Self {
@@ -107,13 +110,13 @@ impl From<Error> for Refusal {
         let code = match error.kind {
             ErrorKind::Forbidden => return Self::destination(error.message),
             ErrorKind::Timeout | ErrorKind::Slow => {
-                return Self::new(StatusCode::GATEWAY_TIMEOUT, "UPSTREAM_TIMEOUT", error.message);
+                return Self::new(StatusCode::GATEWAY_TIMEOUT, relay_code::UPSTREAM_TIMEOUT, error.message);
             }
-            ErrorKind::Resolve => "UPSTREAM_UNRESOLVED",
-            ErrorKind::Connect => "UPSTREAM_UNREACHABLE",
-            ErrorKind::Tls | ErrorKind::NotTls | ErrorKind::Expired | ErrorKind::WrongName => "UPSTREAM_TLS",
-            ErrorKind::Interrupted => "UPSTREAM_INTERRUPTED",
-            _ => "UPSTREAM_INVALID",
+            ErrorKind::Resolve => relay_code::UPSTREAM_UNRESOLVED,
+            ErrorKind::Connect => relay_code::UPSTREAM_UNREACHABLE,
+            ErrorKind::Tls | ErrorKind::NotTls | ErrorKind::Expired | ErrorKind::WrongName => relay_code::UPSTREAM_TLS,
+            ErrorKind::Interrupted => relay_code::UPSTREAM_INTERRUPTED,
+            _ => relay_code::UPSTREAM_INVALID,
         };
         Self::upstream(code, error.message)
     }

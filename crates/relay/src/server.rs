@@ -24,6 +24,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use porthole_native::Resolver;
+use porthole_registry::relay_code;
 use serde_json::json;
 use std::{
     net::{IpAddr, SocketAddr},
@@ -107,7 +108,7 @@ impl Relay {
         let Some(host) = host::check(headers, peer.local, public.map(|(_, authority)| authority.as_str())) else {
             let refusal = Refusal::new(
                 StatusCode::MISDIRECTED_REQUEST,
-                "HOST_DENIED",
+                relay_code::HOST_DENIED,
                 "the Host is no name of this relay (--public-url)",
             );
             return ("-", refusal.response());
@@ -120,7 +121,7 @@ impl Relay {
         let preflight = cors::is_preflight(&parts.method, headers);
         let stranger = || {
             let message = "pages of this origin may not use the relay (--allow-origin)";
-            Refusal::new(StatusCode::FORBIDDEN, "ORIGIN_DENIED", message).response()
+            Refusal::new(StatusCode::FORBIDDEN, relay_code::ORIGIN_DENIED, message).response()
         };
         let pushes = self.pushes.is_some();
         let read = Route::read(&parts.uri, self.default_registry.as_deref());

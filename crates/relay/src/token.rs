@@ -17,6 +17,7 @@ use porthole_core::limits::{ERROR_BODY_BYTES, TOKEN_BYTES};
 use porthole_registry::{
     challenge::{self, Challenge},
     policy::{Realm, Url},
+    relay_code,
 };
 use serde_json::{Value, json};
 use std::{
@@ -180,7 +181,7 @@ async fn ask(relay: &Relay, wish: Wish, client: &HeaderMap, post: bool) -> Resul
             let realm = url.origin().authority();
             let message =
                 format!("{} signs in at {realm}, which is not its own: the credentials were not sent", wish.registry);
-            return Err(Refusal::new(StatusCode::FORBIDDEN, "REALM_UNTRUSTED", message));
+            return Err(Refusal::new(StatusCode::FORBIDDEN, relay_code::REALM_UNTRUSTED, message));
         }
     };
     let service = service.as_deref().map(|service| ("service", service));
@@ -325,7 +326,10 @@ async fn read(response: Response<porthole_native::NativeBody>, url: &Url) -> Res
     let limit = if status.is_success() { TOKEN_BYTES } else { ERROR_BODY_BYTES };
     let body = upstream::read(response.into_body(), limit).await?;
     if status.is_redirection() {
-        return Err(Refusal::upstream("UPSTREAM_INVALID", format!("the token service {host} answered {status}")));
+        return Err(Refusal::upstream(
+            relay_code::UPSTREAM_INVALID,
+            format!("the token service {host} answered {status}"),
+        ));
     }
     if !status.is_success() {
         let code = match status {
@@ -340,7 +344,8 @@ async fn read(response: Response<porthole_native::NativeBody>, url: &Url) -> Res
         }
         return Ok(response);
     }
-    let invalid = |reason: &str| Refusal::upstream("UPSTREAM_INVALID", format!("the token service {host}: {reason}"));
+    let invalid =
+        |reason: &str| Refusal::upstream(relay_code::UPSTREAM_INVALID, format!("the token service {host}: {reason}"));
     let body = body.ok_or_else(|| invalid("its answer is too long"))?;
     let Ok(Value::Object(mut token)) = serde_json::from_slice(&body) else {
         return Err(invalid("expected a JSON object"));

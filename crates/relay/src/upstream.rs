@@ -11,7 +11,7 @@ use porthole_core::limits::REDIRECTS;
 use porthole_native::{Native, NativeBody};
 use porthole_registry::{
     policy::Url,
-    redirect,
+    redirect, relay_code,
     transport::{ErrorKind, Patience, Payload, Request, Transport},
 };
 use std::{
@@ -63,11 +63,14 @@ impl Upstream {
             let next = self.policy.hop(&url, next)?;
             drain(response.into_body()).await;
             request = redirect::follow(&request, &url, &next)
-                .map_err(|error| Refusal::upstream("UPSTREAM_INVALID", error.to_string()))?;
+                .map_err(|error| Refusal::upstream(relay_code::UPSTREAM_INVALID, error.to_string()))?;
             url = next;
         }
         let host = url.origin().authority();
-        Err(Refusal::upstream("UPSTREAM_INVALID", format!("more than {REDIRECTS} redirects, the last from {host}")))
+        Err(Refusal::upstream(
+            relay_code::UPSTREAM_INVALID,
+            format!("more than {REDIRECTS} redirects, the last from {host}"),
+        ))
     }
 
     /// Sends one request.
@@ -100,7 +103,8 @@ pub(crate) fn request(
 ) -> Result<Request, Refusal> {
     let mut request = Request::new(body.into());
     *request.method_mut() = method.clone();
-    *request.uri_mut() = url.to_uri().map_err(|error| Refusal::upstream("UPSTREAM_INVALID", error.to_string()))?;
+    *request.uri_mut() =
+        url.to_uri().map_err(|error| Refusal::upstream(relay_code::UPSTREAM_INVALID, error.to_string()))?;
     *request.headers_mut() = headers;
     Ok(request)
 }
@@ -110,7 +114,8 @@ pub(crate) fn request(
 /// # Errors
 /// The body broke off, or did not arrive in time: an error or a token is short, and a byte now and then must not keep it open.
 pub(crate) async fn read(body: NativeBody, limit: u64) -> Result<Option<Bytes>, Refusal> {
-    let late = || Refusal::new(StatusCode::GATEWAY_TIMEOUT, "UPSTREAM_TIMEOUT", "the answer did not arrive in time");
+    let late =
+        || Refusal::new(StatusCode::GATEWAY_TIMEOUT, relay_code::UPSTREAM_TIMEOUT, "the answer did not arrive in time");
     timeout(READ, read_all(body, limit)).await.map_err(|_| late())?
 }
 

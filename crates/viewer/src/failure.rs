@@ -18,6 +18,7 @@ use porthole_core::{
 use porthole_inspect::{local, resolve};
 use porthole_registry::{
     error::Error,
+    relay_code,
     transport::{self, ErrorKind},
 };
 
@@ -253,9 +254,17 @@ enum Refusal {
 /// Codes that only a relay uses; see its own documentation.
 fn relay_refusal(message: &str) -> Option<Refusal> {
     match message.split(':').next().unwrap_or_default() {
-        "UPSTREAM_UNRESOLVED" | "UPSTREAM_UNREACHABLE" | "UPSTREAM_TLS" | "UPSTREAM_TIMEOUT" => Some(Refusal::Dead),
-        "DESTINATION_DENIED" | "ORIGIN_DENIED" | "REALM_UNTRUSTED" | "HOST_DENIED" => Some(Refusal::Denied),
-        "UPSTREAM_INTERRUPTED" | "UPSTREAM_INVALID" | "UPSTREAM_REFUSED" => Some(Refusal::Invalid),
+        relay_code::UPSTREAM_UNRESOLVED
+        | relay_code::UPSTREAM_UNREACHABLE
+        | relay_code::UPSTREAM_TLS
+        | relay_code::UPSTREAM_TIMEOUT => Some(Refusal::Dead),
+        relay_code::DESTINATION_DENIED
+        | relay_code::ORIGIN_DENIED
+        | relay_code::REALM_UNTRUSTED
+        | relay_code::HOST_DENIED => Some(Refusal::Denied),
+        relay_code::UPSTREAM_INTERRUPTED | relay_code::UPSTREAM_INVALID | relay_code::UPSTREAM_REFUSED => {
+            Some(Refusal::Invalid)
+        }
         _ => None,
     }
 }

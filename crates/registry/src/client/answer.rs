@@ -10,7 +10,7 @@ use crate::{
     endpoint::problem::{self, Problem},
     error::{Error, Subject},
     policy::{self, Realm, Url},
-    redirect,
+    redirect, relay_code,
     retry::Budget,
     scope::Scopes,
     trace::Reason,
@@ -335,7 +335,11 @@ impl<T: Transport + Environment> Registry<T> {
             429 => Error::RateLimited { registry, retry_after, message },
             _ if limited => Error::RateLimited { registry, retry_after, message },
             // A relay that does not go there: no password would change that.
-            403 if matches!(problem.code.as_deref(), Some("DESTINATION_DENIED" | "ORIGIN_DENIED")) => {
+            403 if matches!(
+                problem.code.as_deref(),
+                Some(relay_code::DESTINATION_DENIED | relay_code::ORIGIN_DENIED)
+            ) =>
+            {
                 Error::Status { registry, what, status: 403, message }
             }
             // Whatever the status would mean otherwise.

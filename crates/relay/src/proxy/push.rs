@@ -20,7 +20,7 @@ use hyper::body::Incoming;
 use porthole_core::digest::Digest;
 use porthole_registry::{
     policy::{self, Url},
-    redirect,
+    redirect, relay_code,
     transport::Patience,
 };
 
@@ -123,7 +123,7 @@ async fn read(
     }
     if redirect::target(from, status, answer.response.headers()).is_some() {
         let message = format!("{} sends pushes elsewhere ({status})", from.origin().authority());
-        return Err(Refusal::upstream("UPSTREAM_INVALID", message));
+        return Err(Refusal::upstream(relay_code::UPSTREAM_INVALID, message));
     }
     if call.endpoint.is_upload() {
         headers::add_upload(answer.response.headers(), &mut back);
@@ -136,7 +136,7 @@ async fn read(
     }
     if !matches!(status, StatusCode::OK | StatusCode::CREATED | StatusCode::ACCEPTED | StatusCode::NO_CONTENT) {
         let message = format!("{} answered {status}", from.origin().authority());
-        return Err(Refusal::upstream("UPSTREAM_INVALID", message));
+        return Err(Refusal::upstream(relay_code::UPSTREAM_INVALID, message));
     }
     if *method == Method::DELETE
         && let Some(cache) = &relay.cache
@@ -179,7 +179,10 @@ fn location(
             let place = policy::upload(registry.origin(), from, &text).map(|place| place.url);
             let place = relay.upstream.policy.hop(from, place)?;
             let sealed = seal.close(call, &place).ok_or_else(|| {
-                Refusal::upstream("UPSTREAM_INVALID", "the registry's URL of the upload is too long".to_owned())
+                Refusal::upstream(
+                    relay_code::UPSTREAM_INVALID,
+                    "the registry's URL of the upload is too long".to_owned(),
+                )
             })?;
             beside(call, "/blobs/uploads/", &sealed)
         }
