@@ -126,7 +126,7 @@ pub(crate) enum Progress {
     Plain,
     /// Only JSON on stderr, one object a line, each with `event` and `elapsed` seconds: plan (blobs, bytes, of the whole transfer); document and put (digest); blob (digest, state, bytes, total; state is exists, mounted, waiting, started, resumed, moving, committing, interrupted, wrong, done or skipped); progress and layer (layer, bytes, total); retry (registry, step, name, attempt, delay, reason); note (text); end (blobs, complete, bytes, moved); error (text, kind, blame, layer, hints, exit_code)
     Json,
-    /// Nothing
+    /// No progress on stderr
     None,
 }
 
@@ -135,9 +135,9 @@ pub(crate) enum Progress {
 pub(crate) enum Color {
     /// Where the output is a terminal and NO_COLOR is not set
     Auto,
-    /// Always
+    /// To files and pipes too
     Always,
-    /// Never
+    /// Not even to a terminal
     Never,
 }
 

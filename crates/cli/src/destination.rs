@@ -19,7 +19,7 @@ use crate::{error::Error, session::Session, source::Spec};
 #[derive(Debug, PartialEq)]
 pub(crate) enum Destination {
     Registry(Reference),
-    /// `name`: none = as the image is called where it comes from, here and below.
+    /// `name`: `None` keeps the name that the image has in its source, here and below.
     Store {
         name: Option<String>,
     },

@@ -80,7 +80,7 @@ pub(crate) enum Error {
     Unpack { layer: LayerNumber, error: tree::Error },
     #[error("{}: {findings} of {steps} steps", if failure.kind == FailureClass::Limit { "not verified, because of a limit" } else { "verification failed" })]
     Verification { findings: usize, steps: usize, failure: Failure },
-    #[error("everything is as promised, but there {}", if *doubts == 1 { "is 1 doubt".to_owned() } else { format!("are {doubts} doubts") })]
+    #[error("every digest matches, but there {}", if *doubts == 1 { "is 1 doubt".to_owned() } else { format!("are {doubts} doubts") })]
     Doubts { doubts: u64 },
     /// What `diff` or `watch --once` found is printed already.
     #[error("the two are not the same")]
@@ -117,7 +117,7 @@ pub(crate) enum Error {
     /// What `watch --once` ran.
     #[error("{0}")]
     Command(String),
-    #[error("interrupted; what was not complete is not there")]
+    #[error("interrupted; incomplete files were not put in place")]
     Interrupted { signal: i32 },
     #[error("cannot write the trace `{}`: {source}", path.display())]
     Trace { path: PathBuf, source: io::Error },

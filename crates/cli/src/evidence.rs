@@ -18,13 +18,13 @@ use crate::{
 /// A blob that bears a signature, or should, and what became of it.
 #[derive(Serialize)]
 pub(crate) struct SignatureRow {
-    /// The blob.
+    /// Digest of the blob.
     pub(crate) digest: String,
     pub(crate) size: u64,
     pub(crate) state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) format: Option<&'static str>,
-    /// What it is to be about.
+    /// Digest of the manifest that it must be about.
     pub(crate) subject: String,
     /// The manifest that holds it.
     pub(crate) referrer: String,

@@ -71,13 +71,13 @@ pub(crate) enum Known {
     Read(Box<LayerReport>, Option<Arc<LayerIndex>>),
     /// It is the blob of a layer below that was read, and this was found there.
     Repeated(Box<LayerReport>, Option<Arc<LayerIndex>>),
-    /// It was not read: the entries were those of an index that was kept when it was verified. With where in the blob each
-    /// byte of the archive is, roughly.
+    /// The layer was not read: its entries come from the index that was kept when it was verified. The offsets say about
+    /// where in the blob each byte of the archive is.
     Replayed(Arc<LayerIndex>, Offsets),
-    /// It was not read, and nor were its entries: the index that was kept when it was verified was searched.
+    /// Neither the layer nor its entries were read: the index that was kept when it was verified was searched.
     Searched(Arc<LayerIndex>),
-    /// It was not read: the entries were those of its table of contents, which is not checked against its archive, and
-    /// took this number of bytes of the blob.
+    /// The layer was not read: its entries come from its table of contents, which was not compared with the archive and
+    /// takes this number of bytes of the blob.
     Listed(Arc<Toc>, u64),
 }
 

@@ -1,4 +1,4 @@
-//! Names that are almost the one that was typed.
+//! Suggestions for a name that was misspelled.
 
 use porthole_core::hint::Hint;
 

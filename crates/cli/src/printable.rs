@@ -13,7 +13,7 @@ impl Printable {
         Self(safe(&text.to_string()).into_owned())
     }
 
-    /// Several lines.
+    /// Text of several lines, each escaped.
     pub(crate) fn lines(text: impl Display) -> Self {
         Self(text.to_string().split('\n').map(safe).collect::<Vec<_>>().join("\n"))
     }

@@ -156,7 +156,7 @@ impl SignerArguments {
 fn by_policy(path: &Path, spec: &Spec, at: Option<String>) -> Result<Asked, Error> {
     let rules = parse_policy(&read_text(path)?).map_err(|error| in_file(&error, path))?;
     let Spec::Registry(reference) = spec else {
-        return Err(Error::usage("--policy has rules about images of registries, and this is none"));
+        return Err(Error::usage("--policy has rules about images of registries: expected a reference"));
     };
     let (registry, repository) = (reference.registry(), reference.repository());
     let rule = rule_for(&rules, registry, repository);

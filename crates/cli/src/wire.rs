@@ -122,7 +122,7 @@ impl Wire {
         }
     }
 
-    /// Says why nothing happens: to programs always, to people where they are shown no more.
+    /// Reports a pause and its reason: as JSON always, as text if it is long and --debug does not show it.
     fn tell_of_wait(&self, paused: &Paused) {
         if self.stderr.is_json() {
             return self.stderr.row("retry", debug::retry(paused));

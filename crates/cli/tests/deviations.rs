@@ -57,7 +57,7 @@ fn a_configuration_that_is_no_object_hides_no_layers() {
         [("null", Value::Null, "null"), ("list", json!([]), "an empty array"), ("text", json!("x"), "the string `x`")]
     {
         place.layout(name, &image().edit_config(|config| *config = value));
-        let departure = format!("the configuration is no JSON object: config: expected an object, got {got}");
+        let departure = format!("the configuration is not a JSON object: config: expected an object, got {got}");
         let (code, rows) = place.json(&format!("ls --json oci:{name}"));
         assert_eq!((code, rows[0]["path"].as_str()), (0, Some("a")), "{name}");
         let (code, inspected) = place.json(&format!("inspect --json oci:{name}"));

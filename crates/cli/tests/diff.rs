@@ -153,7 +153,7 @@ fn a_wrong_layer_is_told_with_its_image() {
     let output = place.run("diff --only files oci:a oci:b");
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(7), "{stderr}");
-    assert!(stderr.starts_with("porthole: `oci:b` is not what it should be\n"), "{stderr}");
+    assert!(stderr.starts_with("porthole: `oci:b` has layers with errors\n"), "{stderr}");
     assert!(output.stdout.is_empty());
 }
 

@@ -152,7 +152,7 @@ fn a_name_of_the_store_goes_back_and_forth() {
     done(home.path(), &format!("rollback {name} {}", digests[0]));
     assert_eq!(local(home.path(), &name), digests[0]);
     let again = porthole(home.path(), &format!("rollback {name} {}", digests[0]));
-    ends(&again, 0, "is that already");
+    ends(&again, 0, "stands for it already");
     assert_eq!(rows(home.path(), &name).len(), 6);
     assert_eq!(
         (server.internet.log().len(), remote(&server)),
@@ -188,7 +188,7 @@ fn a_tag_of_the_registry_goes_back() {
     done(home.path(), &format!("rollback --push {name} 2"));
     assert_eq!(remote(&server), digests[0], "two before three, and one before two");
     let asked = server.internet.log().len();
-    ends(&porthole(home.path(), &format!("rollback --push {name} {}", digests[0])), 0, "is that already");
+    ends(&porthole(home.path(), &format!("rollback --push {name} {}", digests[0])), 0, "stands for it already");
     assert_eq!(server.internet.log().len(), asked + 1);
 }
 
@@ -220,7 +220,7 @@ fn what_is_gone_is_said_to_be_gone() {
         let three = image("three").into_content("1");
         *site.content_mut("a/b") = three;
     });
-    ends(&porthole(home.path(), &format!("rollback --push {name} {}", digests[1])), 0, "has lost it");
+    ends(&porthole(home.path(), &format!("rollback --push {name} {}", digests[1])), 0, "no longer has it");
     assert_eq!(remote(&server), digests[1]);
 
     ends(&porthole(home.path(), &format!("rollback {name} 9")), 4, "the journal goes 2 steps back, not 9");

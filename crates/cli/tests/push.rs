@@ -82,7 +82,7 @@ fn an_index_that_is_here_in_part() {
     let home = home(&part);
     let server = Server::new(Site::new());
     let output = porthole(home.path(), &push(&server, ""));
-    ends(&output, 5, "source has not all images of its index; available: linux/amd64");
+    ends(&output, 5, "source lacks images of its index; available: linux/amd64");
     ends(&output, 5, "--platform");
     assert_eq!(server.internet.count("PUT "), 0);
     done(home.path(), &push(&server, "--platform linux/amd64"));

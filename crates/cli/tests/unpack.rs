@@ -269,7 +269,7 @@ fn nothing_stays_of_a_pull_that_cannot_be_right() {
         server.internet.fault(&blob.digest, 10, Fault::Body(wrong));
         let output = place.run(&command);
         assert_eq!(output.status.code(), Some(7), "{}", said(&output));
-        assert!(said(&output).contains("other bytes than promised"), "{}", said(&output));
+        assert!(said(&output).contains("do not match the descriptor"), "{}", said(&output));
         assert_eq!(names_without_store(&place), [""; 0]);
         assert!(place.run("images --store store").stdout.is_empty());
     }

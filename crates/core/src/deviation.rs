@@ -12,8 +12,8 @@ pub enum Deviation {
     /// The manifest has no layers. The schema of an OCI manifest asks for at least one (`manifest.md`, `layers`).
     #[error("the manifest has no layers")]
     NoLayers,
-    /// The configuration is no JSON object, so nothing of it is known.
-    #[error("the configuration is no JSON object: {0}")]
+    /// The configuration is not a JSON object, so nothing of it is known.
+    #[error("the configuration is not a JSON object: {0}")]
     Config(json::Error),
     /// A field of the configuration is missing or has the wrong form.
     #[error("{0}")]

@@ -49,7 +49,7 @@ impl<E: Classify + ?Sized> Classify for std::sync::Arc<E> {
     }
 }
 
-/// A system's error while something that was named is read. Who writes says [`Failure::machine`].
+/// An error of the system while it reads a file that the user named. A caller that writes uses [`Failure::machine`].
 impl Classify for std::io::Error {
     fn failure(&self) -> Failure {
         match self.kind() {
@@ -65,7 +65,7 @@ impl Classify for std::io::Error {
 pub struct Failure {
     /// What went wrong.
     pub kind: FailureClass,
-    /// Who can put it right.
+    /// The party that can fix it.
     pub blame: Blame,
     /// The layer that it is about, where it is about one.
     pub layer: Option<LayerNumber>,
@@ -94,7 +94,7 @@ impl Failure {
         Self::new(FailureClass::Limit, Blame::Porthole)
     }
 
-    /// A limit that a setting raises: `got` is how much is needed, as far as it is known.
+    /// A limit that a setting raises: `got` is how much is needed, or 0 if that is not known.
     pub fn named_limit(name: &'static str, limit: u64, got: u64) -> Self {
         Self::limit().hint(Hint::raise(name, limit, got))
     }
@@ -130,8 +130,8 @@ impl Failure {
         self
     }
 
-    /// Of several failures, the one that decides: whatever is wrong weighs more than a limit of ours, which leaves
-    /// open what is wrong. The hints are those of all.
+    /// The most severe of several failures. Any other failure outweighs a limit of this program, because a limit says nothing
+    /// against the image. The hints are those of all.
     pub fn worst(failures: impl IntoIterator<Item = Self>) -> Option<Self> {
         failures.into_iter().reduce(|worst, next| {
             let (mut worst, next) = match (worst.kind, next.kind) {
@@ -149,7 +149,7 @@ impl Failure {
 pub enum FailureClass {
     /// What was typed makes no sense, or does not fit what it is applied to.
     Input,
-    /// The registry wants to know who asks, or does not let them in.
+    /// The registry asks for credentials, or refuses those that were sent.
     Authentication,
     /// There is no such image, blob, layer or path.
     NotFound,
@@ -159,7 +159,7 @@ pub enum FailureClass {
     RateLimit,
     /// A document or an archive is malformed, or bytes are not what their digest or size promises.
     Malformed,
-    /// Nothing came back, or not all of it.
+    /// No answer arrived, or a part of it is missing.
     Network,
     /// More than a limit of this program allows. It says nothing against the image.
     Limit,
@@ -216,20 +216,20 @@ impl<'de> Deserialize<'de> for FailureClass {
     }
 }
 
-/// Who can put it right.
+/// The party that can fix it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Blame {
-    /// Who typed the command or the reference.
+    /// The user: the command or the reference.
     Input,
-    /// Who made the image.
+    /// The author of the image.
     Image,
-    /// Who runs the registry, or the token server that it names.
+    /// The operator of the registry, or of the token server that it names.
     Registry,
-    /// Who runs the relay.
+    /// The operator of the relay.
     Relay,
-    /// Who runs the proxy.
+    /// The operator of the proxy.
     Proxy,
-    /// The way between here and there.
+    /// The network between this machine and the registry.
     Network,
     /// This machine: its disk, its rights, its clock, its other programs.
     Machine,

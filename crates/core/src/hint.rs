@@ -22,7 +22,7 @@ pub enum Hint {
         /// The registry behind it.
         registry: String,
     },
-    /// The registry wants to know who asks.
+    /// The registry asks for credentials.
     SignIn {
         /// The registry that refused an anonymous request.
         registry: String,

@@ -121,8 +121,8 @@ impl LayerReader {
         }
     }
 
-    /// The blob need not be an archive, as that of an artifact: if it is none, its only entry is a file of this name, which holds the
-    /// blob. Without effect once bytes were pushed, and where the size of the blob is not expected.
+    /// The blob may be something other than an archive, as that of an artifact. Its only entry is then a file of this name, which holds
+    /// the blob. Without effect once bytes were pushed, and where the size of the blob is not expected.
     pub fn or_file(mut self, name: Vec<u8>) -> Self {
         self.file = Some(name).filter(|_| self.size == 0 && self.expected.size.is_some());
         self

@@ -75,7 +75,7 @@ pub struct FileSums {
     pub grown_bytes: u64,
     /// Bytes by which changed files are smaller in the second image.
     pub shrunk_bytes: u64,
-    /// Files that are the same as far as it is known: a digest of their contents, which have the same size, is missing.
+    /// Files of the same size of which a digest is missing, so that their contents are not compared.
     pub unsure: u64,
 }
 

@@ -177,7 +177,7 @@ pub enum Verdict {
     Good(Vec<Finding>),
     /// The layer is not what it should be.
     Wrong(Vec<Finding>),
-    /// The blob of an artifact, which need not be an archive, and is none.
+    /// The blob of an artifact that is not an archive.
     NoFiles,
 }
 

@@ -116,7 +116,7 @@ pub enum AuditedToc {
 }
 
 impl AuditedToc {
-    /// Whether the table says what the layer has. One that a limit of ours kept from being read disagrees with nothing.
+    /// Whether the table says what the layer has. One that was not read because of a limit disagrees with nothing.
     pub fn agrees(&self) -> bool {
         match self {
             Self::Refused(_) => self.is_unchecked(),
@@ -124,7 +124,7 @@ impl AuditedToc {
         }
     }
 
-    /// Whether a limit of ours kept the table from being read.
+    /// Whether the table was not read because of a limit.
     pub fn is_unchecked(&self) -> bool {
         matches!(self, Self::Refused(error) if error.kind() == FailureClass::Limit)
     }

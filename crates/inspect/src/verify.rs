@@ -29,7 +29,7 @@ pub enum VerifyState {
     Computed,
     /// A layer that is what was promised, or promises nothing, but that a runtime would not unpack to its end.
     Stopped,
-    /// A layer that a limit of ours kept from being read to its end.
+    /// A layer that was not read to its end because of a limit.
     Limit,
     /// Not what was promised.
     Wrong,

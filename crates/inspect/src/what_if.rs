@@ -20,7 +20,7 @@ use std::{
 pub struct WhatIf {
     /// What is done otherwise.
     pub change: BuildChange,
-    /// Bytes of files that the layers hold no more.
+    /// Bytes of files that the layers then lack.
     pub unpacked: u64,
     /// What is saved of the download.
     pub download: DownloadSaving,
@@ -33,7 +33,7 @@ pub struct DownloadSaving {
     pub about: u64,
     /// It is no less than this.
     pub least: u64,
-    /// It is no more than this.
+    /// At most this.
     pub most: u64,
 }
 

@@ -121,7 +121,7 @@ impl Parts {
             && let Some(wait) = self.origins.wait(uri, request.is_brief())
         {
             tokio::time::sleep(wait).await;
-            // Its answer came over another connection, and none of this is for anything.
+            // The request uses another connection, which became free meanwhile.
             if !request.waits() {
                 return Err(error(ErrorKind::Other, "another connection became free"));
             }
@@ -142,7 +142,7 @@ impl Parts {
                     let addresses = self.rules.resolve(host, port).await?;
                     if !secure && is_localhost(host) && !addresses.iter().all(|address| address.ip().is_loopback()) {
                         let message =
-                            format!("{host} has an address of another machine, and is to be reached without TLS");
+                            format!("{host} has an address of another machine, and would be reached without TLS");
                         return Err(error(ErrorKind::Forbidden, message));
                     }
                     let tcp = dial(host, addresses).await.map_err(|failure| {

@@ -124,7 +124,7 @@ impl Watch {
             let (moved, turn) = self.deadline();
             if moved <= deadline {
                 return Err(match turn {
-                    Turn::Source => failure::stalled("more of what is to be sent", self.stall * SOURCE),
+                    Turn::Source => failure::stalled("more of the body to send", self.stall * SOURCE),
                     Turn::Receiver => failure::stalled("the other side to take more of the body", self.stall),
                     Turn::Answer => failure::stalled("an answer", self.patience),
                 });

@@ -61,7 +61,7 @@ impl Tls {
     /// Speaks TLS with `host`.
     ///
     /// # Errors
-    /// [`ErrorKind::NotTls`] if the answer is none of TLS, [`ErrorKind::Expired`] and [`ErrorKind::WrongName`] for such certificates,
+    /// [`ErrorKind::NotTls`] if the answer is not TLS, [`ErrorKind::Expired`] and [`ErrorKind::WrongName`] for such certificates,
     /// [`ErrorKind::Tls`] for anything else.
     pub(crate) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
         &self,

@@ -8,7 +8,7 @@ use std::ops::Range;
 pub enum ContentRange {
     /// `bytes a-b/size`: the answer holds these bytes of the whole.
     Part {
-        /// First byte, and the one behind the last; never empty.
+        /// From the first byte to the one after the last; never empty.
         range: Range<u64>,
         /// Bytes of the whole; `None`: the answer does not say.
         complete: Option<u64>,

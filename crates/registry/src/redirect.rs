@@ -19,7 +19,7 @@ pub fn target(from: &Url, status: StatusCode, headers: &HeaderMap) -> Option<Res
     Some(policy::hop(from, &String::from_utf8_lossy(location.as_bytes())))
 }
 
-/// The request for the next hop. Whatever names or proves who we are stays behind when the origin changes.
+/// The request for the next hop. Credentials and cookies are not sent to another origin.
 pub fn follow(request: &Request, from: &Url, to: &Url) -> Result<Request, RefusedUrl> {
     let mut next = request.clone();
     *next.uri_mut() = to.to_uri()?;

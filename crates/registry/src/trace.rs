@@ -66,7 +66,7 @@ pub struct Sent {
     pub reason: Option<Reason>,
 }
 
-/// What came of a request.
+/// The outcome of a request.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Answered {

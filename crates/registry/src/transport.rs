@@ -24,7 +24,7 @@ pub trait Transport {
     /// connections may leave a [`Connection`] there, and call the [`Ending`] that it finds in the extensions of the request.
     fn send(&self, request: Request) -> impl Future<Output = Result<http::Response<Self::Body>, Error>>;
 
-    /// Who follows redirects.
+    /// The party that follows redirects.
     fn redirects(&self) -> Redirects;
 }
 
@@ -46,7 +46,7 @@ pub trait Environment {
     fn random(&self) -> u64;
 }
 
-/// Who follows redirects.
+/// The party that follows redirects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Redirects {
     /// This crate, hop by hop, each judged by [`policy::hop`](crate::policy::hop).
@@ -86,7 +86,7 @@ pub enum ErrorKind {
     Proxy,
     /// The TLS handshake failed, or the certificate is not trusted.
     Tls,
-    /// The answer to a TLS handshake is none of TLS.
+    /// The answer to a TLS handshake is not TLS.
     NotTls,
     /// The certificate is not valid now: expired, or not valid yet.
     Expired,
@@ -98,7 +98,7 @@ pub enum ErrorKind {
     Timeout,
     /// Too little moved for too long.
     Slow,
-    /// What came is not HTTP, or breaks its rules.
+    /// The answer is not HTTP, or breaks its rules.
     Malformed,
     /// The address is refused by policy.
     Forbidden,

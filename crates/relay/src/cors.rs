@@ -17,7 +17,7 @@ pub(crate) struct Origins {
     pub(crate) loopback: bool,
 }
 
-/// Who asks.
+/// The page that a request comes from, as far as its headers say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Asker {
     /// No page, or a page of the very origin that it asks.

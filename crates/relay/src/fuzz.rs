@@ -61,7 +61,7 @@ fn check_route(method: &Method, route: &Route, pushes: bool) {
     }
 }
 
-/// A name that is neither an address nor a public name of the relay is none of it.
+/// A `Host` that is neither an address nor a public name of the relay must be refused.
 fn check_host(fields: &HeaderMap) {
     let local = "192.0.2.1:8090".parse().expect("an address");
     if let Some(name) = host::check(fields, local, Some("relay.example.com")) {

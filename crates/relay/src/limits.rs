@@ -151,7 +151,7 @@ pub(crate) mod tests {
         limits: Limits,
     }
 
-    /// The defaults.
+    /// The limits of a relay without options.
     pub(crate) fn limits() -> Limits {
         Only::parse_from(["relay"]).limits
     }

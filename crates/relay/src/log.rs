@@ -20,12 +20,12 @@ use std::{
 /// How a line is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
-    /// Words.
+    /// A line of text for each event.
     #[default]
     Text,
     /// A JSON object on each line.
     Json,
-    /// Nothing.
+    /// Log nothing at all.
     None,
 }
 

@@ -33,7 +33,7 @@ enum Door {
     Token { realm: String, service: Option<String> },
     /// The credentials themselves.
     Password,
-    /// Nothing.
+    /// No credentials: the registry is open.
     Open,
 }
 

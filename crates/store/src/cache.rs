@@ -226,7 +226,7 @@ impl Drop for NewIndex {
 }
 
 impl IndexCache {
-    /// Gives a finished index its name, if it is to be kept.
+    /// Gives a finished index its name, if it is kept.
     fn keep(&self, file: &File, temporary: &Path, end: &IndexEnd, length: u64) -> Result<(), Error> {
         let Ok(index) = IndexReader::new(&end.header, length) else { return Ok(()) };
         let path = self.file(&index.digest());

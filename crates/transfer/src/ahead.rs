@@ -129,7 +129,7 @@ pub struct Ahead {
     runtime: Handle,
     /// The first is being read.
     coming: VecDeque<Coming>,
-    /// What comes after all ranges that are under way.
+    /// The first byte after all ranges that are under way.
     next: u64,
     chunk: Vec<u8>,
     /// Bytes of the chunk that were read.

@@ -138,12 +138,12 @@ impl<'a, W: Write> Oci<'a, W> {
         Ok(Self { archive: OciArchive::new(out)?, roots: Vec::new(), observer })
     }
 
-    /// Adds an image, by a name if it has one. Returns the root, and how many documents of its index the source has not, which
+    /// Adds an image, by a name if it has one. Returns the root, and how many documents of its index the source lacks, which
     /// are not in the archive either.
     ///
     /// # Errors
     ///
-    /// [`Error`]. Blobs are verified on the way; an archive that is not complete is of no use.
+    /// [`Error`]. Blobs are verified on the way; an incomplete archive is unusable.
     pub fn image(
         &mut self,
         image: Stored<'_>,
@@ -206,7 +206,7 @@ impl<'a, W: Write> Docker<'a, W> {
     ///
     /// # Errors
     ///
-    /// [`Error`]. Blobs are verified on the way; an archive that is not complete is of no use.
+    /// [`Error`]. Blobs are verified on the way; an incomplete archive is unusable.
     pub fn image(&mut self, image: Stored<'_>, platforms: &Platforms, tags: &[String]) -> Result<Descriptor, Error> {
         let (plan, _) = copy::plan(image.local, image.root, platforms)?;
         let Some(Document::Manifest(manifest)) =

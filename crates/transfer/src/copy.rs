@@ -34,7 +34,7 @@ pub struct Copied {
     pub written: u64,
     /// Bytes of those that were there already.
     pub present: u64,
-    /// Documents that an index lists and the source has not.
+    /// Documents that an index lists and the source lacks.
     pub missing: usize,
     /// What had the name before, if that was something else.
     pub replaced: Option<Digest>,
@@ -125,7 +125,7 @@ pub fn into_store(
     Ok(copied)
 }
 
-/// Everything that is to be copied of an image, and how many documents of its index are not there.
+/// Everything to copy of an image, and how many documents of its index the source lacks.
 pub(crate) fn plan(local: &Local, root: &Descriptor, platforms: &Platforms) -> Result<(PushPlan, usize), Error> {
     let platform = match platforms {
         Platforms::One(platform) => Some(platform.clone()),

@@ -35,7 +35,7 @@ use tokio::task::block_in_place;
 pub enum Platforms {
     /// The one for a platform.
     One(Platform),
-    /// Every one, attestations and whatever else the index lists included.
+    /// Every image, and everything else that the index lists, such as attestations.
     All,
 }
 
@@ -48,7 +48,7 @@ pub struct Options {
     pub jobs: usize,
     /// The name that the image gets in the store. Without one, its blobs stay until the store is swept.
     pub name: Option<String>,
-    /// Lets others read what comes while it comes.
+    /// Lets other threads read the blobs while they arrive.
     pub follow: Follow,
 }
 
@@ -89,8 +89,8 @@ pub enum Error {
         /// The value of [`Limits::descriptors`].
         limit: u64,
     },
-    /// Other bytes than promised, twice.
-    #[error("registry sent other bytes than promised, twice: {0}")]
+    /// Bytes that do not match their descriptor, twice.
+    #[error("registry sent bytes that do not match the descriptor, twice: {0}")]
     Wrong(porthole_core::digest::Mismatch),
     /// A descriptor of no bytes with the digest of some.
     #[error("descriptor of `{digest}` contradicts itself: expected a size, got 0 bytes, which have another digest")]

@@ -48,7 +48,7 @@ pub struct Options {
     pub referrers: bool,
     /// Tags for the image beside the destination's own.
     pub tags: Vec<String>,
-    /// Send layers as well that come from elsewhere by their licence.
+    /// Also send layers whose licence forbids distribution ("nondistributable").
     pub foreign: bool,
     /// How long to wait until a manifest that the registry took can be read there.
     pub wait: Duration,
@@ -109,7 +109,7 @@ pub enum Error {
     #[error(transparent)]
     Plan(#[from] plan::Error),
     /// An index of which the source has a part, as a pull for one platform leaves it, and the destination not the rest.
-    #[error("source has not all images of its index; available: {}", list(available))]
+    #[error("source lacks images of its index; available: {}", list(available))]
     Partial {
         /// The platforms that it has.
         available: Vec<Platform>,

@@ -52,7 +52,7 @@ impl Resolver {
     ///
     /// # Errors
     ///
-    /// [`tree::Error::TooManyLinks`](porthole_core::tree::Error::TooManyLinks) and the like. The inner result is that
+    /// [`tree::Error::TooManyLinks`](porthole_core::tree::Error::TooManyLinks) and similar errors. The inner result is that
     /// of opening the directory, which may not exist.
     pub(crate) fn directory(&mut self, disk: &Disk, raw: &[u8]) -> Result<(Vec<u8>, Result<OwnedFd, Errno>), Error> {
         let direct = path::clean(raw);

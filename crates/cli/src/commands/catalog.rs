@@ -19,7 +19,7 @@ Examples:
   porthole catalog localhost:5000
   porthole catalog --json registry.example.com")]
 pub(crate) struct Arguments {
-    /// Registry
+    /// Registry whose repositories are listed
     #[arg(value_name = "REGISTRY")]
     registry: String,
 }

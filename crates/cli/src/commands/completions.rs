@@ -15,7 +15,7 @@ Examples:
   porthole completions zsh > ~/.zfunc/_porthole
   porthole completions fish > ~/.config/fish/completions/porthole.fish")]
 pub(crate) struct Arguments {
-    /// Shell
+    /// Shell to complete commands in
     #[arg(value_name = "SHELL")]
     shell: Shell,
 }

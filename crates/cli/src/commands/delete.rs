@@ -70,7 +70,7 @@ fn parse(text: &OsString) -> Result<Reference, Error> {
         Spec::Registry(reference) => reference,
         Spec::Store { name } => {
             return Err(Error::usage(format!(
-                "expected an image of a registry: for the store there is `porthole rm {name}`"
+                "expected an image of a registry: use `porthole rm {name}` for the store"
             )));
         }
         _ => return Err(Error::usage("expected an image of a registry")),
@@ -84,7 +84,7 @@ fn parse(text: &OsString) -> Result<Reference, Error> {
     Ok(reference)
 }
 
-/// What is to be deleted, and what is known of it.
+/// The manifest to delete, and what is known of it.
 struct Plan {
     reference: Reference,
     target: Target,

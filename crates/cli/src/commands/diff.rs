@@ -48,7 +48,7 @@ removed, changed; of layers also same, and recompressed (other bytes, the same a
   history           before, after: place, created_by, created, author, comment, empty_layer;
                     fields: which of them differ
   layers            first of them: shared (how many, from the bottom), download (bytes that B has
-                    and A has not)
+                    and A lacks)
   layer             before, after: layer, digest, diff_id, size
   package           change is also upgraded or downgraded; type, name; before, after: version,
                     architecture, purl, layer, recorded_in
@@ -138,7 +138,7 @@ impl Arguments {
         }
     }
 
-    /// Whether the layers are to be read: always if --packages, --only or PATH asks for it, else if they are all archives.
+    /// Whether the layers are read: always if --packages, --only or PATH asks for it, else if they are all archives.
     fn reads(&self, archives: bool) -> bool {
         let asked = self.path.is_some() || self.only.contains(&Level::Files) || self.wants(Level::Packages);
         asked || archives && self.wants(Level::Files)
@@ -214,7 +214,7 @@ impl Input {
     }
 }
 
-/// One line.
+/// One line of the output.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Row<'r> {

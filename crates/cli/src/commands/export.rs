@@ -46,7 +46,7 @@ pub(crate) struct Arguments {
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let file = arguments.output.as_deref().filter(|path| *path != Path::new("-"));
     if file.is_none() && io::stdout().is_terminal() {
-        return Err(Error::usage("an archive is nothing for a terminal: add -o FILE"));
+        return Err(Error::usage("expected a file or a pipe for the archive, got a terminal: add -o FILE"));
     }
     let source = arguments.source.open(session)?;
     let jobs = source.unpackable_layers(session)?;

@@ -75,7 +75,9 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         print(&mut out, &facts, file.size())?;
         match &facts.members {
             Some(members) if arguments.list => list(&mut out, members)?,
-            _ if arguments.list => return Err(Error::usage("the file is no archive whose members can be listed")),
+            _ if arguments.list => {
+                return Err(Error::usage("the members of this file cannot be listed: expected an archive"));
+            }
             _ => {}
         }
     }

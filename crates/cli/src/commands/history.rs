@@ -117,7 +117,7 @@ struct State {
     registry: Option<bool>,
 }
 
-/// Newest first.
+/// The rows of the output, newest first.
 fn rows(entries: &[JournalEntry], remote: Option<Digest>) -> Vec<Row<'_>> {
     let unheard_of = remote.filter(|remote| entries.iter().all(|entry| entry.digest != *remote));
     let mut rows: Vec<_> = unheard_of.map(|digest| Row { digest, entry: None }).into_iter().collect();

@@ -23,7 +23,7 @@ Examples:
   porthole login ghcr.io
   echo \"$TOKEN\" | porthole login ghcr.io --username me --password-stdin")]
 pub(crate) struct Arguments {
-    /// Registry
+    /// Registry to sign in to
     #[arg(value_name = "REGISTRY", default_value = DEFAULT_REGISTRY)]
     registry: String,
     /// User name, or `<token>` if the password is an identity token [default: prompt]

@@ -12,7 +12,7 @@ use crate::{error::Error, session::Session, ui::safe};
 Examples:
   porthole logout ghcr.io")]
 pub(crate) struct Arguments {
-    /// Registry
+    /// Registry to sign out of
     #[arg(value_name = "REGISTRY", default_value = DEFAULT_REGISTRY)]
     registry: String,
 }

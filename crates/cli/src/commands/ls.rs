@@ -87,9 +87,9 @@ enum Sort {
     Name,
     /// By the bytes of the whole path
     Path,
-    /// Modified last first
+    /// Most recently modified first
     Time,
-    /// What the highest layer wrote first
+    /// By layer, the highest first
     Layer,
 }
 
@@ -130,9 +130,9 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         },
     };
     list(arguments, session, &stacked, jobs, mode)?;
-    // Where a runtime would stop, the list is what it would have left.
+    // Where a runtime stops with an error, the list has what it wrote until then.
     stacked.unpackable(jobs)?;
-    // The configuration promises an archive by a diff_id, where the type of the blob says that it is none: models, signatures.
+    // The configuration has a diff_id, so an archive is expected, but the media type is of something else: models, signatures.
     let empty = jobs.iter().find(|job| job.diff_id.is_some() && job.file.is_some());
     empty.map_or(Ok(()), |job| Err(no_files(job)))
 }

@@ -86,9 +86,9 @@ pub(crate) struct Arguments {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// SPDX 2.3
+    /// SPDX 2.3 as JSON
     Spdx,
-    /// CycloneDX 1.6
+    /// CycloneDX 1.6 as JSON
     Cyclonedx,
 }
 

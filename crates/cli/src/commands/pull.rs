@@ -40,7 +40,7 @@ Examples:
   porthole pull --unpack rootfs alpine        and write its files, as `porthole unpack` does
   porthole ls store:nginx                     then look at it")]
 pub(crate) struct Arguments {
-    /// Reference
+    /// Reference of the image
     #[arg(value_name = "REF")]
     reference: OsString,
     /// Destination: `store:[NAME]`, `oci:DIR[:NAME]`, `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]` [default: the store,
@@ -67,9 +67,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         Some(text) => Destination::parse(text, Path::exists)?,
     };
     if matches!(destination, Destination::Registry(_)) {
-        return Err(Error::usage(
-            "expected a place on this machine: from registry to registry there is `porthole copy`",
-        ));
+        return Err(Error::usage("expected a destination on this machine: `porthole copy` copies between registries"));
     }
     if arguments.all_platforms && matches!(destination, Destination::Archive { kind: Kind::Docker, .. }) {
         return Err(Error::usage("a Docker archive holds one platform: oci-archive:FILE has room for all"));

@@ -46,7 +46,7 @@ pub(crate) struct Arguments {
     /// without REF, the name of an image in the store, which is pushed to the reference of that name
     #[arg(value_name = "SRC")]
     source: OsString,
-    /// Destination
+    /// Reference of the destination
     #[arg(value_name = "REF")]
     reference: Option<OsString>,
     #[command(flatten)]
@@ -215,10 +215,7 @@ fn tell(to: &Reference, pushed: &Pushed, seconds: f64, session: &Session<'_>) ->
         }
         writeln!(out, "{}, {seconds:.1} s", parts.join(", "))?;
         if foreign.blobs > 0 {
-            session.ui.note(format_args!(
-                "{} layers come from elsewhere by their licence and were not pushed",
-                foreign.blobs
-            ));
+            session.ui.note(format_args!("{} nondistributable layers were not pushed", foreign.blobs));
         }
     }
     Ok(out.flush()?)

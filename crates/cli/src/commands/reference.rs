@@ -17,7 +17,7 @@ Examples:
   porthole ref nginx                    docker.io/library/nginx:latest
   porthole ref --json ghcr.io/a/b:1     its parts")]
 pub(crate) struct Arguments {
-    /// Reference
+    /// Reference to parse
     #[arg(value_name = "REF")]
     reference: OsString,
 }

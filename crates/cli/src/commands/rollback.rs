@@ -95,13 +95,13 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         let name = named.as_ref().map_or_else(|| reference.to_string(), |(name, _)| name.clone());
         store.tag(&name, &root)?;
     } else if let Some((name, other)) = named {
-        session.ui.note(format_args!("the store does not have it: there {} still is {other}", safe(&name)));
+        session.ui.note(format_args!("the store does not have it: its {} stays {other}", safe(&name)));
     }
     if before != Some(digest) {
         let entry = JournalEntry::new(history::now(), reference.to_string(), digest, Writer::Rollback);
         history::remember(session, &store, JournalEntry { previous: before, ..entry });
     } else {
-        session.ui.note(format_args!("{reference} is that already"));
+        session.ui.note(format_args!("{reference} stands for it already"));
     }
     tell(&reference, before, digest, [in_store, arguments.push], session)
 }
@@ -155,7 +155,7 @@ fn put(
                 let text = format!("neither the store nor {registry} has the image any more: `{digest}`");
                 return Err(Error::Gone { text, hints: Vec::new() });
             };
-            session.ui.note(format_args!("{} has lost it: it is uploaded again", reference.registry()));
+            session.ui.note(format_args!("{} no longer has it: it is uploaded again", reference.registry()));
             let source = Source::Local { local: Arc::new(Local::of_store(store)?), root: root.clone() };
             let options = Options {
                 platforms: Platforms::All,

@@ -34,7 +34,7 @@ pub(super) fn choose(jobs: &[Job], text: &str) -> Result<usize, Error> {
     place.ok_or_else(|| Error::NotFound { what: "layer", name: text.to_owned() })
 }
 
-/// Layers, stacked.
+/// The tree that layers make, and what is known of each.
 pub(super) struct Stacked {
     pub(super) tree: FileTree,
     /// What is known of each, bottom first.

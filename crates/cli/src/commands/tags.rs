@@ -46,7 +46,7 @@ impl Pages {
         Self { out: session.ui.out(), json: session.ui.json, field, failure: None }
     }
 
-    /// Prints a page; breaks if stdout takes no more.
+    /// Prints a page; breaks if stdout is closed.
     pub(super) fn print(&mut self, names: &[String]) -> ControlFlow<()> {
         match self.write(names) {
             Ok(()) => ControlFlow::Continue(()),

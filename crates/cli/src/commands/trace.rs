@@ -69,7 +69,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     outcome
 }
 
-/// Does what is to be traced.
+/// Runs the operation that is traced.
 fn look(spec: &Spec, full: bool, recorder: &Recorder, session: &Session<'_>) -> Result<(), Error> {
     let source = Source::open(spec, session)?;
     let image = source.image(session, &mut |step| record_step(recorder, &step))?.image;

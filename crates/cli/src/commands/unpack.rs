@@ -96,7 +96,7 @@ impl How {
         !self.no_sync
     }
 
-    /// What may be done, and is to be.
+    /// What the arguments ask for and this process may do.
     pub(super) fn options(&self) -> Result<Options, Error> {
         let rights = Rights::of_this_process();
         if self.devices && !rights.root {
@@ -120,8 +120,8 @@ pub(super) struct Unpacking<'u> {
 }
 
 impl Unpacking<'_> {
-    /// Writes all layers into a hidden directory beside the one that is to be, which a failure removes. All is written and
-    /// verified then, and waits to be [kept](Destination::keep).
+    /// Writes all layers into a hidden directory beside the destination. A failure removes it. After a success, all is written and
+    /// verified, and waits to be [kept](Destination::keep).
     pub(super) fn run(&self, directory: &Path, meter: &Meter<'_>) -> Result<(Destination, Report), Error> {
         if let Some(job) = self.jobs.iter().find(|job| !job.is_archive()) {
             return Err(no_files(job));

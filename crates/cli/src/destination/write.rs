@@ -44,7 +44,7 @@ pub(crate) struct Written {
     pub(crate) moved: u64,
     /// Bytes of those that were there already.
     pub(crate) present: u64,
-    /// Documents of the index that the source has not.
+    /// Documents of the index that the source lacks.
     pub(crate) missing: usize,
     /// What had the name before.
     pub(crate) replaced: Option<Digest>,
@@ -57,7 +57,7 @@ pub(crate) struct Pulling<'p> {
     pub(crate) jobs: usize,
     /// The name leads to the image for the platform, and not to the index that lists it.
     pub(crate) alone: bool,
-    /// Lets others read what comes.
+    /// Lets other threads read the blobs while they arrive.
     pub(crate) follow: Follow,
     /// Ends the pull when notified.
     pub(crate) stop: Arc<Notify>,
@@ -376,8 +376,8 @@ fn typed(kind: Kind, name: &str) -> Result<String, Error> {
     }
 }
 
-/// The references to be written into a Docker archive, as Docker shows them. A digest is none, nor is what a layout calls an
-/// image by its tag alone.
+/// The references to write into a Docker archive, as Docker shows them. A digest is left out, and so is the bare tag by
+/// which a layout names an image.
 fn tags(names: &[String]) -> Vec<String> {
     let reference = |name: &String| {
         let reference = name.parse::<Reference>().ok().filter(|reference| reference.digest().is_none())?;

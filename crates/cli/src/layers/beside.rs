@@ -82,7 +82,7 @@ impl Helper {
     }
 }
 
-/// What is to be done for a stream.
+/// The work for a stream.
 struct Message {
     lane: Arc<Lane>,
     step: Step,
@@ -127,7 +127,7 @@ fn work(messages: &Receiver<Message>, _working: Working) {
     }
 }
 
-/// One hash.
+/// A hash that the thread computes.
 struct Stream {
     helper: Helper,
     place: Place,

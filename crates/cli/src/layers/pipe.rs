@@ -43,9 +43,9 @@ impl Reading<'_> {
 const DEPTH: usize = 16;
 /// Bytes of a batch, entries and data.
 const BATCH_BYTES: usize = 256 << 10;
-/// What an entry counts beside its texts.
+/// Bytes that an entry counts in addition to its texts.
 const ENTRY_BYTES: usize = 256;
-/// How often it is asked whether to go on.
+/// How often a waiting thread checks whether to stop.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 fn pipe() -> ((SyncSender<Message>, Receiver<Batch>), Arriving) {

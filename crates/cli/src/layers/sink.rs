@@ -22,7 +22,7 @@ pub(super) struct Sink<'s> {
     pub(super) given: u64,
     /// Of the entries to come, the first ones that were given before.
     pub(super) skip: u64,
-    /// The hash of the last entry's content, as far as it is there.
+    /// The hash of the last entry's content so far.
     content: Option<Hasher>,
     pub(super) audit: Option<Audit<Toc>>,
     pub(super) spool: Option<Spool>,

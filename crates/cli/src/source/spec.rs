@@ -15,7 +15,7 @@ use crate::{error::Error, reference};
 #[derive(Debug, PartialEq)]
 pub(crate) enum Spec {
     Registry(Reference),
-    /// `format`: none if it is to be recognised.
+    /// `format`: `None` if it is detected.
     Local {
         path: PathBuf,
         format: Option<LocalFormat>,

@@ -148,7 +148,7 @@ impl PackedBlob {
     ///
     /// # Errors
     ///
-    /// [`Mismatch`] if the bytes are not those of the digest: the archive is of no use.
+    /// [`Mismatch`] if the bytes are not those of the digest: the archive is unusable.
     pub fn finish(self) -> Result<&'static [u8], Mismatch> {
         self.verifier.finish()?;
         Ok(padding(self.size))

@@ -152,7 +152,7 @@ fn below<'p>(path: &'p [u8], directory: &[u8]) -> Option<&'p [u8]> {
 struct Rows {
     /// The runs that were searched.
     runs: u64,
-    /// In the run that is being searched: the row to go on from.
+    /// In the run that is being searched: the row to continue from.
     next: Option<u64>,
     collected: Vec<Target>,
     /// What the last run gave; at most the rows of a run.

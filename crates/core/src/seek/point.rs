@@ -55,7 +55,7 @@ pub(super) struct PointWriter {
     tree: TreeWriter,
     packer: Packer,
     points: Points,
-    /// The last one waits: where the archive turns out to end, nothing is to be read behind it.
+    /// The last checkpoint waits: if the archive ends there, it is left out, because nothing is read after it.
     last: Option<Point>,
     /// Where the one before it is.
     before: u64,

@@ -347,7 +347,7 @@ impl IndexReader {
     }
 
     /// Adds the targets of one leaf of rows with keys in `keys` to `found`: rows from number `from` on, or, if that is
-    /// `None`, from the first one in the run that begins at row `run`. Returns the row to go on from.
+    /// `None`, from the first one in the run that begins at row `run`. Returns the row to continue from.
     pub(super) fn targets(
         &mut self,
         run: u64,
@@ -396,7 +396,7 @@ impl IndexReader {
     }
 
     /// Adds chaining values to `chains`, from that at the edge before span `from` up to that before span `end`, as many as one
-    /// leaf has. Returns the span to go on from.
+    /// leaf has. Returns the span to continue from.
     pub(super) fn chains(&mut self, from: u64, end: u64, chains: &mut Vec<u8>) -> Result<u64, Ask> {
         let Header { roots, size, uncompressed, .. } = self.header;
         // The edge before span n is item n - 1.

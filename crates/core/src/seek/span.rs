@@ -33,7 +33,7 @@ pub(super) struct SpanWriter {
 
 impl SpanWriter {
     pub(super) fn push(&mut self, out: &mut Output, unpacked: u64, chain: &[u8]) {
-        // The last leaf waits: an edge where the blob turns out to end is none.
+        // The last leaf waits: the end of the blob is not an edge of a span.
         if self.unpacked.len() == EDGES {
             self.close(out);
         }

@@ -35,9 +35,9 @@ pub enum Sort {
     Name,
     /// Largest first, directories by the total of their files; then by name.
     Size,
-    /// Modified last first, directories by their own time; then by name.
+    /// Most recently modified first, directories by their own time; then by name.
     Time,
-    /// What the highest layer wrote first; then by name.
+    /// By the layer that wrote it, the highest first; then by name.
     Layer,
 }
 

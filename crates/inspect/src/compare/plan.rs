@@ -13,7 +13,7 @@ pub enum ImageSide {
     After,
 }
 
-/// What is to be read to stack the layers of two images: first those at the bottom of both, then the rest of each.
+/// The layers to read in order to stack two images: first those at the bottom of both, then the rest of each.
 #[derive(Clone, Debug, Default)]
 pub struct ComparePlan {
     /// The lowest layers, which both images share.
@@ -22,7 +22,7 @@ pub struct ComparePlan {
     pub before: Vec<LayerRun>,
     /// The others of the second image.
     pub after: Vec<LayerRun>,
-    /// Layers whose entries are to be kept when they are read, by diff_id: a [`LayerRun::Kept`] uses them.
+    /// Layers whose entries are kept when they are read, by diff_id: a [`LayerRun::Kept`] uses them.
     pub kept: HashSet<Digest>,
 }
 

@@ -33,7 +33,7 @@ pub struct FoundEvidence {
 /// A blob that promises evidence.
 #[derive(Debug)]
 pub struct RawEvidence {
-    /// What it is to be about: the image, or the index that led to it.
+    /// What it must be about: the image, or the index that led to it.
     pub subject: Descriptor,
     /// Digest of the manifest that holds it.
     pub referrer: Digest,

@@ -18,7 +18,7 @@ use crate::{
 };
 use http::{HeaderValue, StatusCode, header};
 
-/// What came of a challenge.
+/// The result of answering a challenge.
 struct Proof {
     authorization: HeaderValue,
     /// It was got with the user's credentials.
@@ -138,7 +138,7 @@ impl<T: Transport + Environment> Registry<T> {
         request.headers_mut().insert(header::AUTHORIZATION, token.authorization);
         drop(answer);
         let answer = self.exchange_within(call, &request, budget).await?;
-        // Whatever it says now, it is not the registry that says it.
+        // Another host answers, so its answer says nothing about the credentials of the registry.
         Ok(Answer { same_origin: false, signed: true, ..answer })
     }
 

@@ -64,7 +64,7 @@ impl<T: Transport + Environment> Registry<T> {
         }
         let Ok(from) = Url::parse(&request.uri().to_string()) else { return Vec::new() };
         let request_to = |url: &String| {
-            // Whatever is relative names no place.
+            // A relative URL names no host.
             let to = Url::parse(url).ok().and_then(|_| policy::hop(&from, url).ok())?;
             let mut request = redirect::follow(request, &from, &to).ok()?;
             request.extensions_mut().insert(Repeat::Never);

@@ -15,7 +15,7 @@ use http::{Method, header};
 use porthole_core::{descriptor::Descriptor, digest::Digest};
 
 impl<T: Transport + Environment> Registry<T> {
-    /// Whether a repository has a blob (`HEAD`). A registry that does not say counts as one that has not.
+    /// Whether a repository has a blob (`HEAD`). A registry that does not say counts as one without it.
     ///
     /// # Errors
     /// [`Error`].
@@ -53,7 +53,7 @@ impl<T: Transport + Environment> Registry<T> {
     /// Tries to mount a blob from another repository of the registry. A registry that will not may open a session for its upload instead.
     ///
     /// # Errors
-    /// [`Error`] if nothing came back, or nothing that makes sense. A refusal is none.
+    /// [`Error`] if no answer or a malformed one arrived. A refusal is not an error.
     pub async fn mount_blob(&self, to: &Destination, digest: &Digest, from: &str) -> Result<Mount, Error> {
         let call = self.push_call(to, "upload", digest.to_string())?;
         let request = mount::request(&call.base, to.reference.repository(), digest, from).map_err(Error::Relay)?;
@@ -72,12 +72,12 @@ impl<T: Transport + Environment> Registry<T> {
     }
 }
 
-/// What came of an attempt to mount.
+/// The result of an attempt to mount.
 #[derive(Clone, Debug)]
 pub enum Mount {
     /// The repository has the blob now.
     Mounted,
-    /// It has not, but a session is open to upload it.
+    /// The repository lacks it, but a session is open to upload it.
     Opened(Opened),
     /// The registry neither has the blob nor mounted it.
     No,

@@ -211,7 +211,7 @@ where
         if self.whole { Some(false) } else { self.partial.then_some(true) }
     }
 
-    /// What came where a part was asked for, if that was neither the part nor the whole blob.
+    /// The answer to a request for a part, if it was neither the part nor the whole blob.
     pub fn odd_answer(&self) -> Option<&str> {
         self.odd.as_deref()
     }

@@ -87,7 +87,8 @@ impl<T: Transport + Environment> Registry<T> {
         self.fetch_families(&call, reference, &target, families, Some(&descriptor.digest), Some(descriptor.size)).await
     }
 
-    /// Asks family by family until an answer is a document. An error is the last family's, unless a later one knows less.
+    /// Asks for one family of media types after the other until an answer is a document. The error is that of the last family,
+    /// unless an earlier one says more.
     async fn fetch_families(
         &self,
         call: &Call,

@@ -1,4 +1,4 @@
-//! Who refers to a manifest: read from the API or the fallback tag, and written to the latter where the former is missing.
+//! The referrers of a manifest: read from the API or the fallback tag, and written to the tag of a registry without the API.
 
 use super::{
     Call, Destination, Registry,
@@ -119,8 +119,8 @@ impl<T: Transport + Environment> Registry<T> {
         Err(Error::TooManyPages { what: call.what, limit: self.options.limits.pages })
     }
 
-    /// Asks once, and again only for an answer that is the API's own. A redirect that leads elsewhere than to a list is none: it is not
-    /// waited for, whatever the page at its end says.
+    /// Asks once, and again only for an answer that is the API's own. A redirect that does not lead to a list is
+    /// not one: it is not tried again, even if the page at its end asks for patience.
     async fn ask_for_referrers(&self, call: &Call, url: &Url, request: Request) -> Result<Asked<T::Body>, Error> {
         let mut once = request.clone();
         once.extensions_mut().insert(Repeat::Never);
@@ -221,7 +221,7 @@ impl<T: Transport + Environment> Registry<T> {
     }
 }
 
-/// What came of a question to the referrers API.
+/// The result of a request to the referrers API.
 enum Asked<B> {
     Answer {
         answer: Answer<B>,

@@ -180,7 +180,7 @@ impl<T: Transport + Environment> Registry<T> {
         match run.upload.step() {
             UploadStep::Done | UploadStep::GiveUp => Ok(()),
             UploadStep::Open => {
-                // A session that is of no more use would lie there until the registry forgets it.
+                // Without a DELETE, the registry would keep the dead session until it expires.
                 self.give_up(call, run.place.take().as_ref()).await;
                 let opened = self.open(call, to, hurry).await?;
                 run.open(opened);
@@ -388,7 +388,7 @@ impl Call {
         Error::Policy { registry: self.registry.clone(), role: "place for an upload", error }
     }
 
-    /// A registry that names another digest has stored other bytes, whatever its status says. One in another algorithm cannot be compared.
+    /// A registry that names another digest has stored other bytes, even if its status is a success. One in another algorithm cannot be compared.
     fn check_taken(&self, descriptor: &Descriptor, session: &upload::UploadSession) -> Result<(), Box<Failed>> {
         match session.digest {
             Some(got) if got.algorithm() == descriptor.digest.algorithm() && got != descriptor.digest => {

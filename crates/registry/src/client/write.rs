@@ -228,7 +228,7 @@ pub(super) struct Put {
     tags: Vec<String>,
 }
 
-/// Whether a registry did not want what it was sent, for whatever reason.
+/// Whether a registry refused what it was sent.
 fn is_refusal(error: &Error) -> bool {
     matches!(error, Error::Status { status: 400..=499, .. } | Error::Unauthorized { .. } | Error::NotFound { .. })
 }

@@ -67,7 +67,7 @@ pub fn read(status: StatusCode, headers: &HeaderMap, range: &Range<u64>, size: u
 /// Why a 206 is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RefusedRange {
-    /// Its `Content-Range` is none.
+    /// Its `Content-Range` is malformed.
     #[error(transparent)]
     Malformed(#[from] range::Error),
     /// Other bytes, or of a blob of another size.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 /// [`tags::next`](super::tags::next).
 ///
 /// # Errors
-/// A URL too long for an HTTP client, or a query that is none.
+/// A URL too long for an HTTP client, or a malformed query.
 pub fn request(base: &Base, query: &str) -> Result<Request, UrlError> {
     let mut request = Request::default();
     *request.uri_mut() = super::page(&base.api("_catalog"), query)?.to_uri()?;

@@ -22,7 +22,7 @@ pub fn request(base: &Base, repository: &str, digest: &Digest, from: &str) -> Re
 pub enum MountOutcome {
     /// The repository has the blob.
     Mounted,
-    /// It has not, but a session is open to upload it.
+    /// The repository lacks it, but a session is open to upload it.
     Session,
     /// Neither. Registries that know nothing of mounting, or do not let this user read the other repository, say so in many ways.
     Refused,

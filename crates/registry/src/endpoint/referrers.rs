@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 /// Asks for a page of referrers. `query` is that of the `Link` before, or empty for the first page.
 ///
 /// # Errors
-/// A URL too long for an HTTP client, or a query that is none.
+/// A URL too long for an HTTP client, or a malformed query.
 pub fn request(base: &Base, repository: &str, digest: &Digest, query: &str) -> Result<Request, UrlError> {
     let mut request = Request::default();
     *request.uri_mut() = super::page(&base.api(&format!("{repository}/referrers/{digest}")), query)?.to_uri()?;
@@ -74,7 +74,7 @@ pub fn fallback_tag(digest: &Digest) -> String {
 /// The index of a fallback tag with one more referrer, or `None` if it lists it already. What the index says beside stays as it is.
 ///
 /// # Errors
-/// The index that is there is none.
+/// The existing document is not an index.
 pub fn extend(index: Option<&[u8]>, referrer: &Document) -> Result<Option<Vec<u8>>, manifest::Error> {
     let digest = referrer.raw().digest();
     let mut index = match index {

@@ -139,7 +139,7 @@ enum State {
 }
 
 impl Blob {
-    /// Bytes that are to be asked for.
+    /// Bytes to ask for.
     fn left(&self) -> u64 {
         match self.state {
             State::Unknown => self.size,
@@ -304,7 +304,7 @@ impl PullPlan {
         self.set(blob, State::Closed);
     }
 
-    /// A blob is to be brought once more from the start.
+    /// A blob has to be fetched once more from the start.
     pub fn anew(&mut self, blob: usize) {
         self.set(blob, State::Unknown);
     }

@@ -330,7 +330,7 @@ mod tests {
             (&outer, None, vec![&outer], vec![], vec![], vec![], "outer"),
             (&outer, None, vec![&inner], vec![], vec!["amd64", "outer"], vec![300, 100, 50, 10], "outer"),
             (&outer, Some("arm64"), vec![&arm, &outer], vec![], vec![], vec![], "arm64"),
-            // Who refers goes before the root, so that the tag is the last thing.
+            // Referrers go before the root, so that the tag is last.
             (&amd, None, vec![], vec![&signature], vec!["signature", "amd64"], vec![300, 100, 10, 10, 1], "amd64"),
             (&amd, None, vec![&amd], vec![&signature, &signature], vec!["signature"], vec![10, 1], "amd64"),
         ] {

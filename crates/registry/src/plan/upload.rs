@@ -197,7 +197,7 @@ impl Upload {
             UploadFailure::Final if step != UploadStep::Ask => self.step = UploadStep::GiveUp,
             UploadFailure::Broken if step == UploadStep::Open => self.step = UploadStep::Open,
             _ if step == UploadStep::Open => self.step = UploadStep::GiveUp,
-            // A session that does not answer for itself is of no more use.
+            // A session that does not answer a request for its offset cannot be resumed.
             _ if step == UploadStep::Ask => self.lose(),
             _ if step == UploadStep::Look => self.step = UploadStep::Ask,
             // It may have been committed, and only the answer was lost; then the session is gone as well.

@@ -9,7 +9,7 @@ use http::Response;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// An exchange, as far as it is known. It holds no secret.
+/// An exchange so far. It holds no secret.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecordedExchange {
     /// The registry as its references name it, also where a relay was asked.

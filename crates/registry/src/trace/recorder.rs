@@ -209,7 +209,7 @@ impl Recorder {
         self.log().items.first().map(Recorded::at)
     }
 
-    /// From the first line to the end of the last, as far as it is known.
+    /// From the start of the first line to the latest end of all lines so far.
     pub fn span(&self) -> Duration {
         let log = self.log();
         let start = log.items.first().map(Recorded::at).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! The blobs of a pull: the [plan](porthole_registry::plan::pull), carried out.
 //!
-//! Requests write what comes into a partial blob, wherever it belongs. A thread of each blob hashes behind them what is there
+//! Requests write bytes into a partial blob at their offset. A thread of each blob hashes behind them what is there
 //! from the start on without a gap, and makes the blob visible in the end.
 
 //! The blobs of a pull: what the [plan] says, done.

@@ -14,7 +14,7 @@ use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
 
-/// What a pull brings, for other threads that read it while it comes. Clones are one.
+/// The blobs of a pull, for other threads that read them while they arrive. Clones share them.
 ///
 /// Give a clone to [`Options::follow`](super::Options::follow) and keep one. A follower never holds a transfer up.
 #[derive(Clone, Debug, Default)]
@@ -58,7 +58,7 @@ pub type Manifests = Arc<[(Descriptor, Parsed<Manifest>)]>;
 /// How far a blob is.
 #[derive(Clone, Debug, Default)]
 pub struct FollowFront {
-    /// Grows whenever what came was thrown away: a reader must forget what it has read.
+    /// Grows whenever the bytes so far are discarded: a reader must discard what it has read.
     pub epoch: u32,
     /// Bytes from the start that are there and hashed. Whether they are right is known at the end: [`Stage::Verified`].
     pub bytes: u64,
@@ -72,7 +72,7 @@ pub enum Stage {
     /// Its turn has not come, or another process is getting it.
     #[default]
     Awaited,
-    /// In this file, which is there for reading however it is renamed; behind [`FollowFront::bytes`] it may have holes.
+    /// In this file, which stays readable when it is renamed; after [`FollowFront::bytes`] it may have holes.
     Coming(Arc<File>),
     /// All of them in the store, in this file, as its digest promises.
     Verified(PathBuf),
@@ -132,7 +132,7 @@ impl Follow {
         self.change(digest, |front| front.bytes = bytes);
     }
 
-    /// What came was thrown away.
+    /// The bytes so far were discarded.
     pub(super) fn tell_anew(&self, digest: &Digest) {
         self.change(digest, |front| {
             *front = FollowFront { epoch: front.epoch.wrapping_add(1), ..FollowFront::default() }

@@ -4,7 +4,7 @@ use crate::Local;
 use porthole_core::{descriptor::Descriptor, digest::Digest, manifest::Document, reference::Reference};
 use std::collections::{HashMap, HashSet};
 
-/// A repository of which a store has images, and those blobs of them that are to be pushed elsewhere.
+/// A repository of which a store has images, and those blobs of them that a push sends elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Likely {
     /// In the registry that is pushed to.

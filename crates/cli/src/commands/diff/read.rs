@@ -170,7 +170,7 @@ impl Reader<'_> {
         }
         let Err(wrong) = layers.finish() else { return Ok(()) };
         drop(meter);
-        ui.note(format_args!("`{}` is not what it should be", side.name));
+        ui.note(format_args!("`{}` has layers with errors", side.name));
         Err(Error::Layers(wrong))
     }
 

@@ -18,7 +18,7 @@ use crate::{
     ui::{Style, Ui, safe, size},
 };
 
-/// DifferenceChange kind of difference follows. The layers' own first row says more.
+/// The heading above the differences of a kind. The first row of the layers is a heading itself.
 pub(super) fn heading(out: &mut impl Write, ui: &Ui, row: &Row<'_>) -> Result<(), Error> {
     let title = match row.kind() {
         "manifest" => "Manifest",
@@ -112,7 +112,7 @@ fn file(row: &FileDifferenceRow<'_>) -> String {
     text
 }
 
-/// DifferenceChange it was and what it is, where that fits on a line.
+/// The value before and the value after, where both fit on a line.
 fn detail(aspect: Aspect, before: &Listed, after: &Listed) -> String {
     let pair = |told: &dyn Fn(&Listed) -> String| match (told(before), told(after)) {
         (before, after) if before == after => String::new(),

@@ -62,7 +62,7 @@ impl Finding {
         Self::unknown(probe, format!("could not be determined: {error}"))
     }
 
-    /// Without this the registry is of no use.
+    /// Marks a finding that makes the registry unusable.
     pub(super) fn fatal(mut self, error: &Refusal) -> Self {
         self.failure = Some(error.failure());
         self
@@ -104,7 +104,7 @@ pub(super) struct Card {
 }
 
 impl Card {
-    /// Why the registry cannot be used, if so. What is read in the end outweighs every doubt before.
+    /// The finding that makes the registry unusable, if there is one. A manifest that was read outweighs failures before it.
     pub(super) fn failure(&self) -> Option<&Finding> {
         let fatal =
             |probe: &str| self.findings.iter().find(|finding| finding.probe == probe && finding.failure.is_some());

@@ -35,7 +35,7 @@ pub(super) async fn catalog<T: Transport + Environment>(patient: &Patient<'_, T>
 
 const NO_CATALOG: &str = "lists no repositories";
 
-/// Whether signatures and the like are found by the API.
+/// Whether signatures and other referrers are found by the API.
 pub(super) async fn referrers<T: Transport + Environment>(patient: &Patient<'_, T>, subject: &Digest) -> Finding {
     let path = patient.path(&format!("referrers/{subject}"));
     let answer = match patient.ask(Method::GET, &path, &[("accept", INDEX)], patient.reader()).await {

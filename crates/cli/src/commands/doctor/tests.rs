@@ -481,7 +481,7 @@ fn writing_that_fails() {
     is(&broken("GET ", Fault::Status(404), "resume"), Verdict::No, "(404)");
     is(&broken("POST ", Fault::Status(403), "upload"), Verdict::No, "403");
     assert_eq!(broken("POST ", Fault::Status(403), "upload").kind(), Some(FailureClass::Authentication));
-    is(&broken("POST ", Fault::NoHeader("location"), "upload"), Verdict::No, "names no place");
+    is(&broken("POST ", Fault::NoHeader("location"), "upload"), Verdict::No, "sends no Location");
     is(&broken("POST ", Fault::Header("location", "http://10.0.0.1/x".to_owned()), "upload"), Verdict::No, "refused");
     let kept = find(Uploads::default(), Deletes::Nothing, None, "delete");
     is(&kept, Verdict::No, "1024 bytes of noise stay");

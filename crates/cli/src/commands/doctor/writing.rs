@@ -1,4 +1,4 @@
-//! How a blob is written. What is written is noise that no image names, and it is taken back as far as the registry lets it.
+//! Probes of uploads. They send random bytes that no image refers to, and delete them where the registry allows it.
 
 use http::StatusCode;
 use porthole_core::{
@@ -80,7 +80,7 @@ impl<T: Transport + Environment> Writer<'_, '_, T> {
         }
         match self.session(&answer) {
             Ok(UploadSession { location: Some(place), least, .. }) => Ok(Open { place, least }),
-            Ok(_) => Err(Finding::no("upload", "cannot go on: the registry names no place for it")
+            Ok(_) => Err(Finding::no("upload", "cannot continue: the registry sends no Location for it")
                 .because(FailureClass::Protocol)),
             Err(error) => Err(Finding::no("upload", format!("would go to a place that is refused: {error}"))
                 .because(FailureClass::Protocol)),
@@ -167,7 +167,9 @@ impl<T: Transport + Environment> Writer<'_, '_, T> {
                 let status = answer.status.as_u16();
                 Finding::no(
                     "cancel",
-                    format!("an upload cannot be given up ({status}): what was sent lies there until it is swept"),
+                    format!(
+                        "an upload cannot be cancelled ({status}): the registry keeps its bytes until it collects garbage"
+                    ),
                 )
             }
         }

@@ -45,7 +45,7 @@ pub(in crate::commands) struct Sink {
     certificates: Option<CertificateCollector>,
     hashes: Option<DigestCollector>,
     digests: bool,
-    /// The hash of the last entry's content, as far as it is there.
+    /// The hash of the last entry's content so far.
     content: Option<Hasher>,
 }
 

@@ -11,13 +11,7 @@ use porthole_store::{
     journal::{JournalEntry, Writer, canonical},
 };
 
-use crate::{
-    destination::Written,
-    error::Error,
-    reference,
-    session::Session,
-    ui::safe,
-};
+use crate::{destination::Written, error::Error, reference, session::Session, ui::safe};
 
 /// A reference that can stand for something else tomorrow.
 pub(crate) fn movable(text: &OsString) -> Result<Reference, Error> {
@@ -42,7 +36,7 @@ pub(crate) fn now() -> String {
 /// Writes an entry. A failure is a note only, because the change that it records is done.
 pub(crate) fn remember(session: &Session<'_>, store: &Store, entry: JournalEntry) {
     if let Err(error) = store.journal().record(entry) {
-        session.ui.note(format_args!("the journal misses this: {}", safe(&error.to_string())));
+        session.ui.note(format_args!("not recorded in the journal: {}", safe(&error.to_string())));
     }
 }
 

@@ -47,7 +47,7 @@ fn names(view: &View<'_>, directory: &[u8]) -> Vec<Vec<u8>> {
     children.filter_map(|child| view.row(child)).map(|row| row.name).collect()
 }
 
-/// Names in the deepest directory that is there, which are almost the one that is not.
+/// Names in the deepest directory of the path that exists, which resemble the one that is missing.
 fn similar(lost: &[u8], at: impl Fn(&[u8]) -> Option<At>, names: impl Fn(&[u8]) -> Vec<Vec<u8>>) -> Vec<Hint> {
     let (mut directory, mut name) = split(lost);
     while !directory.is_empty() && at(directory) != Some(At::Directory) {

@@ -41,7 +41,7 @@ pub(super) fn run(source: &Source, subject: &Digest, is_index: bool, session: &S
     }
     out.flush()?;
     for missing in &referrers.missing {
-        session.ui.note(format_args!("{} is listed and is not there", missing.digest));
+        session.ui.note(format_args!("{} is listed, but missing", missing.digest));
     }
     if referrers.is_cut {
         session.ui.note(format_args!("only the first {REFERRERS} were read"));

@@ -53,7 +53,7 @@ pub(super) struct Identity {
     pub(super) distribution: Option<String>,
 }
 
-/// Bytes.
+/// Sizes of the image in bytes.
 #[derive(Serialize)]
 pub(super) struct Sizes {
     pub(super) download: u64,
@@ -80,7 +80,7 @@ pub(super) struct WasteLines {
     /// Bytes of the blobs that hold them, estimated.
     pub(super) download: u64,
     pub(super) efficiency: f64,
-    /// The biggest.
+    /// The paths that waste most, of `paths_total`.
     pub(super) paths: Vec<WastedPath>,
     pub(super) paths_total: usize,
 }

@@ -11,7 +11,7 @@ use super::document::Document;
 /// The base of all paths: the root of the image's file system.
 const ROOT: &str = "ROOTFS";
 
-/// The log.
+/// The log file of SARIF 2.1.0.
 pub(super) fn log(document: &Document<'_>) -> Value {
     let found = found(document);
     let names: BTreeMap<&str, &str> = found.iter().map(|result| (result.rule, result.about)).collect();

@@ -24,8 +24,8 @@ const ROOT_MODE: u32 = 0o755;
 /// How many names are tried.
 const TRIES: u32 = 100;
 
-/// A hidden directory beside the one that is to be. The process that uses it holds a lock on it, so that one without a lock is known
-/// to be left over. Dropping removes it.
+/// A hidden directory beside the destination. The process that uses it holds a lock on it: one without a lock is a leftover of
+/// a process that ended. Dropping removes it.
 pub(crate) struct Destination {
     parent: PathBuf,
     name: OsString,
@@ -49,7 +49,7 @@ impl Destination {
                 if fs::metadata(&parent).map_err(fail)?.dev() != metadata.dev() {
                     let shown = directory.display();
                     return Err(Error::usage(format!(
-                        "nothing can replace a mount point, name a directory in it: `{shown}`"
+                        "a mount point cannot be replaced, name a directory in it: `{shown}`"
                     )));
                 }
                 (parent, name, metadata.permissions().mode() & 0o7777)
@@ -138,11 +138,11 @@ fn remove(parent: &Path, name: &OsString) -> io::Result<()> {
     Ok(remove_all(&File::open(parent)?.into(), name.as_bytes())?)
 }
 
-/// Parent and name of the directory, which `..` and the root of the file system have not.
+/// Parent and name of the directory. `..` and the root of the file system have no name.
 fn apart(path: &Path, typed: &Path) -> Result<(PathBuf, OsString), Error> {
     match (path.parent(), path.file_name()) {
         (Some(parent), Some(name)) => Ok((parent.to_owned(), name.to_owned())),
-        _ => Err(Error::usage(format!("no directory that can be made: `{}`", typed.display()))),
+        _ => Err(Error::usage(format!("expected a directory with a name: `{}`", typed.display()))),
     }
 }
 

@@ -57,7 +57,7 @@ impl Contents {
         }
     }
 
-    /// For people.
+    /// The lines of the text output.
     pub(super) fn lines(&self) -> Vec<(Style, String)> {
         if let Some(refused) = &self.refused {
             return vec![(Style::Bad, refused.clone())];

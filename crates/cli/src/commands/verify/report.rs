@@ -45,7 +45,7 @@ pub(super) struct Report {
     doubts: Doubts,
 }
 
-/// As [`VerifyState`].
+/// [`VerifyState`] as JSON has it.
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum State {
@@ -103,7 +103,7 @@ impl Report {
         }
     }
 
-    /// For people.
+    /// Prints the step as text.
     pub(super) fn print(&self, out: &mut impl Write, session: &Session<'_>) -> Result<(), Error> {
         let name = match self.layer {
             Some(layer) => format!("{} {layer}", self.step),

@@ -24,7 +24,7 @@ fn is_watched(entry: &JournalEntry, platform: Option<&Platform>) -> bool {
     entry.by == Writer::Watch && watched == platform.map(ToString::to_string).as_deref()
 }
 
-/// What is to be remembered of a tag.
+/// What is remembered of a tag between two runs.
 pub(super) fn entry(
     time: String,
     reference: String,

@@ -51,21 +51,21 @@ pub(super) struct Watcher<'s> {
     error: Option<Error>,
 }
 
-/// One reference.
+/// A reference that is watched.
 struct Tag {
     reference: Reference,
     known: Known,
     /// What it stood for at the last look, in this run or an earlier one.
     last: Option<Subject>,
-    /// What needs no command any more.
+    /// The digest for which the command succeeded, or which needs none.
     done: Option<Digest>,
     running: bool,
-    /// What the command is to be run for next.
+    /// The subject of the next run of the command.
     waiting: Option<Subject>,
     /// The trouble of this tag alone that was reported.
     trouble: Option<Trouble>,
     refusals: u32,
-    /// Was looked at, with whatever credentials there are.
+    /// A look was sent, with the credentials that were found.
     asked: bool,
     /// Its digest, or its absence, was reported.
     reported: bool,
