@@ -60,7 +60,7 @@ pub(crate) enum Error {
     /// Something by that name which has no content.
     #[error("no file, but {what}: `{name}`")]
     NotAFile { name: String, what: String, hint: Option<Hint> },
-    /// A layer of an artifact that is no archive, or one whose archive cannot be read.
+    /// A layer of an artifact that is not an archive, or one whose archive cannot be read.
     #[error("layer {layer} {}: it is {media_type}", media_type.unreadable().unwrap_or("holds no files"))]
     NoFiles { layer: LayerNumber, media_type: MediaType },
     /// Layers that are not what they should be.
@@ -227,7 +227,7 @@ impl Error {
         }
     }
 
-    /// The reader of stdout has left, which is no failure.
+    /// The reader of stdout has left, which is not a failure.
     pub(crate) fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }

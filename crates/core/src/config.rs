@@ -169,7 +169,7 @@ fn read_execution(node: &Node<'_>, fields: &mut Fields) -> Execution {
 /// Engines pass on a variable without `=`, so it is listed as it is.
 fn read_env(node: &Node<'_>, fields: &mut Fields) -> Vec<String> {
     let Some(list) = fields.take(node.optional("Env")) else { return Vec::new() };
-    // That it is no list is reported once, below.
+    // That it is not a list is reported once, below.
     for variable in list.array().unwrap_or_default() {
         if variable.string().is_ok_and(|text| !text.contains('=')) {
             fields.deviations.push(variable.unexpected("a variable as `NAME=value`"));

@@ -45,7 +45,7 @@ pub struct Limits {
     pub index_depth: u64,
     /// Bytes of a token server's answer.
     pub token_bytes: u64,
-    /// Bytes of an error's body that are read; the rest is left unread, and that is no error.
+    /// Bytes of an error's body that are read; the rest is left unread, and that is not an error.
     pub error_body_bytes: u64,
     /// Bytes of one page of tags or repositories.
     pub tags_page_bytes: u64,
@@ -145,7 +145,7 @@ impl Named {
         (self.get)(limits)
     }
 
-    /// Sets it; a value beyond the field's type is no limit.
+    /// Sets it; a value beyond the field's type is not a limit.
     pub fn set(&self, limits: &mut Limits, value: u64) {
         (self.set)(limits, value);
     }

@@ -40,7 +40,7 @@ pub fn size(bytes: u64) -> String {
 ///
 /// # Errors
 ///
-/// [`NotBytes`] if the text is no size, or is one above [`u64::MAX`].
+/// [`NotBytes`] if the text is not a size, or is one above [`u64::MAX`].
 pub fn parse_bytes(text: &str) -> Result<u64, NotBytes> {
     read_bytes(text).ok_or(NotBytes)
 }
@@ -80,7 +80,7 @@ fn read_bytes(text: &str) -> Option<u64> {
 ///
 /// # Errors
 ///
-/// [`NotDuration`] if the text is no duration, or is one above [`u64::MAX`] milliseconds.
+/// [`NotDuration`] if the text is not a duration, or is one above [`u64::MAX`] milliseconds.
 pub fn parse_duration(text: &str) -> Result<Duration, NotDuration> {
     const UNITS: [(&str, u64); 6] =
         [("", 1000), ("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
@@ -91,12 +91,12 @@ pub fn parse_duration(text: &str) -> Result<Duration, NotDuration> {
     milliseconds.map(Duration::from_millis).ok_or(NotDuration)
 }
 
-/// Text that is no size in bytes.
+/// Text that is not a size in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected bytes, such as 4096, 20MB or 1.5GiB")]
 pub struct NotBytes;
 
-/// Text that is no duration.
+/// Text that is not a duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a duration, such as 30s, 5m or 2h")]
 pub struct NotDuration;

@@ -88,7 +88,7 @@ pub struct SignerRule {
 /// Every image that no other rule is about.
 const ALL: &str = "*";
 
-/// Why a text is no policy.
+/// Why a text is not a policy.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignerPolicyError {

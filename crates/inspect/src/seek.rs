@@ -50,7 +50,7 @@ impl<R: ReadAt> SeekIndex<R> {
     ///
     /// # Errors
     ///
-    /// [`Error`] if these bytes are no index of this version.
+    /// [`Error`] if these bytes are not an index of this version.
     pub async fn open(bytes: R) -> Result<Self, Error> {
         let length = bytes.size();
         let mut header = vec![0; HEADER_BYTES.min(usize::try_from(length).unwrap_or(HEADER_BYTES))];

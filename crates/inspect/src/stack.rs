@@ -26,7 +26,7 @@ pub struct WrongLayer {
     pub findings: Vec<Finding>,
 }
 
-/// A blob of an artifact, which is no archive and need not be one: there are no files to list.
+/// A blob of an artifact, which is not an archive and need not be one: there are no files to list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoFiles;
 

@@ -10,7 +10,7 @@ pub enum ContentDiff {
     Same,
     /// Both are text, and these lines differ.
     Lines(Vec<DiffHunk>),
-    /// At least one of them is no text.
+    /// At least one of them is not text.
     Binary,
 }
 

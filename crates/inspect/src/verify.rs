@@ -125,7 +125,7 @@ pub struct VerifiedLayer {
     pub diff_id: Option<Digest>,
     /// Bytes of the blob.
     pub size: u64,
-    /// Bytes of the archive, and its entries; `None` for the blob of an artifact that is no archive.
+    /// Bytes of the archive, and its entries; `None` for the blob of an artifact that is not an archive.
     pub archive: Option<ArchiveSize>,
     /// What is known of it.
     pub state: VerifyState,

@@ -88,7 +88,7 @@ impl NativeBody {
                     Ok(data) if !data.is_empty() => {
                         self.first = None;
                         self.received += data.len() as u64;
-                        // Bytes that were there already are no slow ones.
+                        // Bytes that were there already are not slow ones.
                         let pace = self.pace.moved(waited.unwrap_or_default(), data.len() as u64);
                         if let Err(error) = pace
                             && !self.incoming.is_end_stream()

@@ -84,7 +84,7 @@ pub(crate) struct Rules {
 
 impl Rules {
     /// The addresses of `host`, each of them checked. One refused address refuses the name: an answer that mixes
-    /// public and private addresses is no answer of an honest registry.
+    /// public and private addresses is not an answer of an honest registry.
     pub(crate) async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
         let literal = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
         let found = match literal.parse::<IpAddr>() {

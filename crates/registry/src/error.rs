@@ -42,7 +42,7 @@ impl fmt::Display for Subject {
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The registry part of a reference is no host that could be reached; nothing was sent.
+    /// The registry part of a reference is not a host that could be reached; nothing was sent.
     #[error("invalid registry `{registry}`: {error}")]
     Registry {
         /// The registry as its references name it, also where a relay was asked.
@@ -122,7 +122,7 @@ pub enum Error {
         /// The registry's own words.
         message: String,
     },
-    /// Any other status that is no success.
+    /// Any other status that is not a success.
     #[error("{registry} answered {status} to the request for {what}: {message}")]
     Status {
         /// The registry as its references name it, also where a relay was asked.
@@ -389,7 +389,7 @@ impl Classify for Error {
     }
 }
 
-/// What kind of failure a status is that is no success.
+/// What kind of failure a status is that is not a success.
 pub fn kind_of_status(status: StatusCode) -> FailureClass {
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => FailureClass::Authentication,
@@ -451,7 +451,7 @@ pub(crate) fn quote(text: &str) -> String {
 }
 
 const LONGEST_QUOTE: usize = 200;
-/// Seconds of the longest wait that is passed on: more is no answer that a person can use.
+/// Seconds of the longest wait that is passed on: more is not an answer that a person can use.
 const WEEK: u64 = 7 * 24 * 60 * 60;
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub fn parse_headers(headers: &HeaderMap) -> Vec<Link> {
 }
 
 /// The links of one header value. Total: any bytes give some list; what stands before the next `<` is skipped, and a
-/// target that is never closed is no link. Without any `<`, what stands before the first `;` is the target: some servers forget the brackets.
+/// target that is never closed is not a link. Without any `<`, the target ends at the first `;`: some servers forget the brackets.
 pub fn parse(value: &[u8]) -> Vec<Link> {
     let mut links = Vec::new();
     let mut rest = value;

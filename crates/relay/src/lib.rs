@@ -1,6 +1,6 @@
 //! The relay: the page, and the way from it to registries that do not speak to browsers.
 //!
-//! It is no general proxy. A request is parsed to a `route::Route` or refused; what goes to a registry is built from
+//! It is not a general proxy. A request is parsed to a `route::Route` or refused; what goes to a registry is built from
 //! that alone; where it goes is judged by `policy::Policy` by name and by `porthole-native` by address; and the answer
 //! is streamed with no more headers than `headers` lists. The client verifies the bytes.
 

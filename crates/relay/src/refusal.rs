@@ -18,7 +18,7 @@
 //! | 404 | `NOT_FOUND`, `NAME_UNKNOWN`, `MANIFEST_UNKNOWN`, `BLOB_UNKNOWN` | there is no such file, endpoint or content |
 //! | 405 | `UNSUPPORTED` | the method is none that this relay allows: `Allow` lists them |
 //! | 416 | `RANGE_INVALID` | none of the bytes asked for exist |
-//! | 421 | `HOST_DENIED` | the `Host` is no name of this relay (`--public-url`) |
+//! | 421 | `HOST_DENIED` | the `Host` is not a name of this relay (`--public-url`) |
 //! | 429 | `TOOMANYREQUESTS` | the client sends too many requests (`--client-rate`) |
 //! | 502 | `UPSTREAM_UNRESOLVED` | the name of the host does not resolve |
 //! | 502 | `UPSTREAM_UNREACHABLE` | no connection to the host |

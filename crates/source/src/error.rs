@@ -6,7 +6,7 @@ use porthole_core::{
 };
 use std::{fmt, io, sync::Arc};
 
-/// Why a source that is no registry gives nothing.
+/// Why a source that is not a registry gives nothing.
 ///
 /// A registry has an error of its own; a source with more to say (a layout, an archive) wraps this one.
 #[derive(Clone, Debug, thiserror::Error)]

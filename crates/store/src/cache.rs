@@ -33,7 +33,7 @@ static WRITTEN: AtomicU64 = AtomicU64::new(0);
 /// about [plain](Self::note_plain) layers.
 ///
 /// Only verified indexes are kept. An index is trusted as much as the directory: a file that belongs to another user, or
-/// that others may write, is not read. A file that is no index of this version counts as missing, and the next index of that
+/// that others may write, is not read. A file that is not an index of this version counts as missing, and the next index of that
 /// blob replaces it. Least recently used indexes are evicted first.
 #[derive(Clone, Debug)]
 pub struct IndexCache {
@@ -127,7 +127,7 @@ impl IndexCache {
         if !ours || !found.is_file() || found.len() > INDEX_BYTES {
             return None;
         }
-        // That it cannot be marked as used is no reason not to use it.
+        // That it cannot be marked as used is not a reason not to use it.
         let _ = file.set_modified(SystemTime::now());
         Some(file)
     }

@@ -186,7 +186,7 @@ pub enum SpoolError {
     /// It cannot be unpacked, or exceeds a limit.
     #[error(transparent)]
     Decode(#[from] decode::Error),
-    /// It is no valid xz stream.
+    /// It is not a valid xz stream.
     #[error("xz: {reason}")]
     Xz {
         /// What is wrong, in the words of the decoder.

@@ -30,10 +30,10 @@ pub enum Error {
     /// The image's documents contradict each other.
     #[error(transparent)]
     Image(#[from] image::Error),
-    /// It is no image of a container.
+    /// It is not an image of a container.
     #[error("a Docker archive holds images, and this is an artifact: an OCI archive holds anything")]
     Artifact,
-    /// A layer is no archive of files, or one that cannot be read.
+    /// A layer is not an archive of files, or one that cannot be read.
     #[error("layer {layer} {}: it is {media_type}", media_type.unreadable().unwrap_or("holds no files"))]
     NoFiles {
         /// Number of the layer.

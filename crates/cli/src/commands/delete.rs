@@ -88,7 +88,7 @@ fn parse(text: &OsString) -> Result<Reference, Error> {
 struct Plan {
     reference: Reference,
     target: Target,
-    /// `None`: it is no document that could be read.
+    /// `None`: it is not a document that could be read.
     document: Option<Document>,
     /// The tags that stand for the digest; `None` if it would take too long to find out.
     tags: Option<Vec<String>>,

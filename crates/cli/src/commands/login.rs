@@ -105,7 +105,7 @@ pub(super) fn reference(registry: &str) -> Result<Reference, Error> {
     let text = format!("{host}/porthole/sign-in");
     let wrong = |error| Error::Reference { text: registry.to_owned(), error, meant: None };
     let parsed = text.parse::<Reference>().map_err(wrong)?;
-    // The parser reads a name that is no host as part of the repository.
+    // The parser reads a name that is not a host as part of the repository.
     if parsed.repository() != "porthole/sign-in" {
         return Err(Error::usage(format!("expected a registry such as ghcr.io, got `{registry}`")));
     }

@@ -301,7 +301,7 @@ pub(super) fn write_archive(
     observer: &TransferObserver,
 ) -> Result<Written, Error> {
     let unwritable = |source: io::Error| match path {
-        // A reader that has left is no failure.
+        // A reader that has left is not a failure.
         None => Error::Write(source),
         Some(path) => Error::cannot_write(path)(source),
     };

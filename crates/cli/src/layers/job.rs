@@ -10,7 +10,7 @@ pub(crate) fn in_words(job: &Job, finding: &Finding) -> String {
     finding.of_layer(job.number()).to_string()
 }
 
-/// The refusal to list what is no archive, and need not be one.
+/// The refusal to list what is not an archive, and need not be one.
 pub(crate) fn no_files(job: &Job) -> Error {
     Error::NoFiles { layer: job.number(), media_type: job.media_type() }
 }

@@ -32,7 +32,7 @@ impl Spec {
     /// Reads a source. `exists` returns whether there is a file or directory.
     pub(crate) fn parse(text: &OsStr, exists: impl Fn(&Path) -> bool) -> Result<Self, Error> {
         let bytes = text.as_bytes();
-        // Helm writes references so: what has a registry's name behind the slashes is no directory.
+        // Helm writes references so: what has a registry's name behind the slashes is not a directory.
         if let Some(named) = bytes.strip_prefix(b"oci://")
             && !exists(&path_of(&bytes[b"oci:".len()..]))
             && reference::parse(OsStr::from_bytes(named))

@@ -9,7 +9,7 @@ use crate::{
 /// The entries of a blob.
 pub(crate) enum Contents {
     Archive(Box<Scanner>),
-    /// The blob of an artifact that is no archive: its only entry.
+    /// The blob of an artifact that is not an archive: its only entry.
     File(OneFile),
 }
 

@@ -24,7 +24,7 @@ pub struct LayerReport {
     pub uncompressed: u64,
     /// Entries passed to the sink.
     pub entries: u64,
-    /// The blob is no archive and need not be one: its entry is the blob itself.
+    /// The blob is not an archive and need not be one: its entry is the blob itself.
     pub one_file: bool,
     /// Entries that widely used tar readers interpret differently.
     pub ambiguous: u64,

@@ -31,7 +31,7 @@ pub enum Error {
         /// The text after `://`.
         rest: String,
     },
-    /// The text is the address of a page for people, at a host that is no registry or under a path that is no repository.
+    /// The text is the address of a page for people, at a host that is not a registry or under a path that is not a repository.
     #[error("invalid reference: expected a registry, got a page of `{host}`")]
     Page {
         /// Host of the page, such as `hub.docker.com`.

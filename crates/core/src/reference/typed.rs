@@ -33,7 +33,7 @@ impl Reference {
     ///
     /// # Errors
     ///
-    /// [`Error`]; [`Error::Page`] for the address of a page, which a script would send to a host that is no registry. Beside it
+    /// [`Error`]; [`Error::Page`] for the address of a page, which a script would send to a host that is not a registry. Beside it
     /// the reference that [`parse_typed`](Self::parse_typed) understands, as it would have to be written.
     ///
     /// ```
@@ -104,7 +104,7 @@ fn after_words<'t>(text: &'t str, words: &str) -> Option<&'t str> {
     })
 }
 
-/// The first word that is no option and no value of one.
+/// The first word that is neither an option nor the value of one.
 fn first_operand(arguments: &str) -> &str {
     let mut words = arguments.split_whitespace();
     while let Some(word) = words.next() {

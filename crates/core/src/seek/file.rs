@@ -337,7 +337,7 @@ pub enum Error {
         /// In bytes of the unpacked archive.
         offset: u64,
     },
-    /// The entry is no regular file.
+    /// The entry is not a regular file.
     #[error("entry {number} is not a regular file: {kind:?}")]
     NotAFile {
         /// Counted from 0.

@@ -231,7 +231,7 @@ mod tests {
             }
         };
         for number in (0..5000).step_by(13) {
-            // 4000 is no multiple of 7: no path comes twice.
+            // 4000 is not a multiple of 7: no path comes twice.
             assert_eq!(find(&format!("d{}/{}", number % 7, number % 4000)), Some(number));
         }
         assert_eq!((find("d3"), find("d7")), (Some(u64::MAX), None));

@@ -299,7 +299,7 @@ fn read_root(rest: &mut Rest<'_>, items: u64, length: u64) -> Option<Option<Root
     Some(Some(Root { page, height, place }))
 }
 
-/// Why bytes are no index.
+/// Why bytes are not an index.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Malformed {

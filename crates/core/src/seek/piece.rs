@@ -15,7 +15,7 @@ pub(super) struct Before {
     pub(super) uid: i64,
     pub(super) gid: i64,
     pub(super) mtime: i64,
-    /// Where its data ends if it is no sparse file.
+    /// Where its data ends if it is not a sparse file.
     pub(super) end: u64,
 }
 

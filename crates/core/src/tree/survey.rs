@@ -65,7 +65,7 @@ impl FileTree {
     }
 
     /// The first `count` regular files of the final tree in an order, those that were first written first where they are equal.
-    /// A hard link to one is no file of its own.
+    /// A hard link to one is not a file of its own.
     /// Names have no order here: by [`Sort::Name`], it is that in which they were written.
     pub fn top_files(&self, sort: Sort, count: usize) -> Vec<NodeId> {
         let arena = &self.arena;

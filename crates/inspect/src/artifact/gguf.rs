@@ -6,7 +6,7 @@ use super::ArtifactFact;
 /// tokens that follow are long.
 pub(super) fn facts(head: &[u8]) -> Vec<ArtifactFact> {
     let mut facts = Vec::new();
-    // What is cut off ends the list, and is no fault.
+    // What is cut off ends the list, and is not a fault.
     let _ = read(&mut Reader(head), &mut facts);
     facts
 }
@@ -93,7 +93,7 @@ impl<'h> Reader<'h> {
         })
     }
 
-    /// A list of values that are no lists: the specification allows lists in lists, and no model has them.
+    /// A list of values that are not lists: the specification allows lists in lists, and no model has them.
     fn skip_list(&mut self) -> Option<()> {
         let kind = self.u32()?;
         let length = self.u64()?;

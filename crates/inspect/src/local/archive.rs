@@ -55,7 +55,7 @@ impl<F: ReadAt> Archive<F> {
         Ok(Self { file: Arc::new(file), table })
     }
 
-    /// A file that is no archive, taken for one with nothing but that file.
+    /// A file that is not an archive, taken for one with nothing but that file.
     pub(super) fn whole(file: F, name: &str) -> Self {
         let mut table = Table::default();
         table.files.insert(clean(name.as_bytes()), Item::File(Span { offset: 0, size: file.size() }));

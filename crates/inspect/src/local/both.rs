@@ -50,7 +50,7 @@ impl<D: Files, F: ReadAt> Images<D, F> {
                 contents.images.truncate(before);
             }
         }
-        // An entry of the layout without a document is no second image beside those that can be read.
+        // An entry of the layout without a document is not a second image beside those that can be read.
         if !contents.images.is_empty() {
             let mut reached = reached.iter();
             self.images.retain(|_| reached.next().is_none_or(|reach| reach.documents));

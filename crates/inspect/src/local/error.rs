@@ -16,7 +16,7 @@ pub enum Error {
     /// A blob is missing, too large or not what its descriptor says; a file cannot be read; the source lacks something.
     #[error(transparent)]
     Source(#[from] porthole_source::Error),
-    /// It is no source of images.
+    /// It is not a source of images.
     #[error("not an image: expected an OCI layout or a docker-archive, got {got}: `{name}`")]
     NotAnImage {
         /// The file or directory.

@@ -13,7 +13,7 @@ use super::path::{At, FileLookup};
 
 /// The entries of a layer by their clean paths; of several with one path the last.
 ///
-/// It is no tree: a hard link may lead to a file of a layer below, and whiteouts are entries like others.
+/// It is not a tree: a hard link may lead to a file of a layer below, and whiteouts are entries like others.
 #[derive(Debug, Default)]
 pub struct LoneLayer(BTreeMap<Vec<u8>, At>);
 

@@ -20,7 +20,7 @@ pub enum EvidenceFormat {
 }
 
 impl EvidenceFormat {
-    /// What the media type of a layer promises; `None` if a layer of that type is no evidence.
+    /// What the media type of a layer promises; `None` if a layer of that type is not evidence.
     pub fn of(media_type: &MediaType) -> Option<Self> {
         let text = media_type.as_str();
         if text.starts_with("application/vnd.dev.sigstore.bundle") {

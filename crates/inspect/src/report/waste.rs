@@ -172,7 +172,7 @@ pub struct AnalyzedPath {
     pub elsewhere: Option<OwnedPath>,
 }
 
-/// Files of the same content that are no hard links.
+/// Files of the same content that are not hard links.
 #[derive(Serialize)]
 pub struct CopiesReport {
     /// Bytes of one.

@@ -5,7 +5,7 @@ use porthole_core::failure::{Classify, Failure};
 /// Why a pattern cannot be searched for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// It is no regular expression.
+    /// It is not a regular expression.
     #[error("expected a regular expression: {why}, at character {at}")]
     Syntax {
         /// What is wrong with it.
@@ -13,7 +13,7 @@ pub enum Error {
         /// Where, counted from 1.
         at: usize,
     },
-    /// It is no glob.
+    /// It is not a glob.
     #[error("expected a glob of paths: `{0}`")]
     Glob(String),
     /// Compiled, it exceeds [`PROGRAM_BYTES`](super::PROGRAM_BYTES).

@@ -7,7 +7,7 @@ use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir, HirKind, Look};
 ///
 /// # Errors
 ///
-/// [`Error::Wide`] for word boundaries, bytes that are no text, and classes with some of the characters beyond ASCII.
+/// [`Error::Wide`] for word boundaries, bytes that are not text, and classes with some of the characters beyond ASCII.
 pub(super) fn widen(hir: &Hir, big_endian: bool) -> Result<Hir, Error> {
     let wide = |parts: &[Hir]| parts.iter().map(|part| widen(part, big_endian)).collect::<Result<Vec<_>, _>>();
     Ok(match hir.kind() {

@@ -284,7 +284,7 @@ impl<T: Transport + Environment> Registry<T> {
         Granted::read(&body, self.transport.now(), told).map_err(|message| call.protocol(message.into()))
     }
 
-    /// What the body of an answer that is no success says.
+    /// What the body of an answer that is not a success says.
     pub(super) async fn problem_of(&self, mut answer: Answer<T::Body>) -> Problem {
         let status = answer.response.status();
         let said = match answer.said {
@@ -306,7 +306,7 @@ impl<T: Transport + Environment> Registry<T> {
         words
     }
 
-    /// Turns every status that is no success into an error, with the registry's own words.
+    /// Turns every status that is not a success into an error, with the registry's own words.
     pub(super) async fn check(
         &self,
         call: &Call,

@@ -119,7 +119,7 @@ struct Account {
     route: Route,
     /// What was found out, or what the user says of this registry alone.
     scheme: Option<Scheme>,
-    /// What it asked for, where that was no token of a token server: send it unasked.
+    /// What it asked for, where that was not a token of a token server: send it unasked.
     unasked: Option<http::HeaderValue>,
     met: Met,
 }

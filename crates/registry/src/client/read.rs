@@ -357,7 +357,7 @@ impl<T: Transport + Environment> Registry<T> {
         self.collect(call, response, limit, u64::MAX, &mut self.budget()).await
     }
 
-    /// Reads a body to its end. Bytes of a document are no progress: where it breaks, all of it is fetched again.
+    /// Reads a body to its end. Bytes of a document are not progress: where it breaks, all of it is fetched again.
     async fn collect(
         &self,
         call: &Call,

@@ -53,7 +53,7 @@ impl<T: Transport + Environment> Registry<T> {
     /// As [`fetch_referrers`](Self::fetch_referrers), and which way they were found. With `artifact_type` those of other types are left
     /// out, by the registry if it can; those of which the list does not tell the type stay.
     ///
-    /// A redirect to anything but a list of referrers is no answer of the API: some registries lead to a page of their web site.
+    /// A redirect to anything but a list of referrers is not an answer of the API: some registries lead to a page of their web site.
     ///
     /// # Errors
     /// [`Error`]; [`Error::NotFound`] if the registry has no such repository.

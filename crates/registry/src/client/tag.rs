@@ -102,7 +102,7 @@ impl<T: Transport + Environment> Registry<T> {
             let digest = Digest::of(told.algorithm(), raw.bytes());
             raw = Raw::verify(raw.bytes().to_vec(), &digest, None).map_err(|mismatch| call.mismatch(mismatch))?;
         }
-        // What some proxy answers to everyone is no image.
+        // What some proxy answers to everyone is not an image.
         let document = self.parse(call, raw, head.content_type.as_deref())?;
         let digest = *document.raw().digest();
         let known = Known { digest: Some(digest), etag: headers.get(header::ETAG).cloned(), without_head: true };

@@ -13,7 +13,7 @@ pub struct Problem {
     pub message: String,
 }
 
-/// Reads the body of an answer that is no success. Total: a body that says nothing gives the status in words.
+/// Reads the body of an answer that is not a success. Total: a body that says nothing gives the status in words.
 pub fn read(status: StatusCode, body: &[u8]) -> Problem {
     let first = serde_json::from_slice::<Errors>(body).ok().and_then(|body| body.errors.into_iter().next());
     let Some(first) = first else {

@@ -49,7 +49,7 @@ pub fn is_supported(status: StatusCode, headers: &HeaderMap) -> bool {
 /// Reads a page, or the index behind the fallback tag. `"manifests": null` is an empty list, as some registries write it.
 ///
 /// # Errors
-/// It is no index.
+/// It is not an index.
 pub fn read(body: Vec<u8>) -> Result<Vec<Descriptor>, manifest::Error> {
     if lists_null(&body) {
         return Ok(Vec::new());
@@ -128,7 +128,7 @@ pub struct Reduced {
 /// The index of a fallback tag without a referrer, or `None` if it does not list it. What the index says beside stays as it is.
 ///
 /// # Errors
-/// It is no index.
+/// It is not an index.
 pub fn reduce(index: &[u8], referrer: &Digest) -> Result<Option<Reduced>, manifest::Error> {
     if read(index.to_vec())?.iter().all(|entry| entry.digest != *referrer) {
         return Ok(None);

@@ -209,7 +209,7 @@ pub enum Error {
     /// Not an IPv6 address in brackets, in its canonical spelling.
     #[error("expected an IPv6 address in brackets, in its shortest form")]
     Ipv6,
-    /// What follows the `:` is no port.
+    /// What follows the `:` is not a port.
     #[error("expected a port from 1 to 65535, got `{0}`")]
     Port(String),
 }

@@ -175,7 +175,7 @@ fn odd_requests_end_here() {
     let wrong: Vec<_> =
         rows.iter().filter(wrong).map(|(method, target, _)| (method, target, parse(method, target))).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
-    // These are no routes of an API: they look for a file of the page, and find none.
+    // These are not routes of an API: they look for a file of the page, and find none.
     for target in [
         "/v1/",
         "/v2x/a",

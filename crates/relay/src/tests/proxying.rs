@@ -251,7 +251,7 @@ async fn credentials_do_not_go_to_foreign_realms() {
     .await;
     let target = format!("/token?ns={}&scope=repository:a:pull", upstream.address);
     let basic = ["Authorization: Basic YWxpY2U6c2VjcmV0"];
-    // Another port of this machine is no place to be sent to, with credentials or without.
+    // Another port of this machine is not a place to be sent to, with credentials or without.
     let relay = relay_to(&upstream, &["--allow-private", &realm]).await;
     for headers in [&basic[..], &[]] {
         let answer = relay.ask("GET", &target, headers).await;

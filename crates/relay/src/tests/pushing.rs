@@ -311,7 +311,7 @@ async fn bodies_have_limits() {
     }
 }
 
-/// Of two lengths for one body, the chunks count (RFC 9112 §6.3), and what follows them is no request.
+/// Of two lengths for one body, the chunks count (RFC 9112 §6.3), and what follows them is not a request.
 #[tokio::test]
 async fn two_lengths_of_one_body_smuggle_no_request() {
     let (internet, socket) = registry(Site::new());

@@ -113,7 +113,7 @@ impl Send {
 
     async fn upload(&self, opened: Option<Opened>, keep: impl Fn(&Opened)) -> Result<Outcome, Error> {
         let content = content(&self.source, &self.blob, &self.observer);
-        // A chunk behind the one before is no news.
+        // A chunk behind the one before is not news.
         let mut news = true;
         let mut observe = |note| match note {
             Note::Session(at) => keep(&at),

@@ -57,7 +57,7 @@ struct Found<'d> {
     uri: String,
     is_path: bool,
     line: Option<usize>,
-    /// A place that is no file.
+    /// A place that is not a file.
     logical: Option<String>,
     layer: Option<u32>,
 }
