@@ -330,7 +330,7 @@ impl Opening<'_> {
     }
 }
 
-/// A layout, unless only the files of the other format are there.
+/// A layout, unless only the files of the other format exist.
 async fn recognise_directory<D: Files>(directory: &D) -> LocalFormat {
     let is_other = directory.open(LAYOUT_FILE).await.is_err()
         && directory.open(MANIFEST_FILE).await.is_ok()

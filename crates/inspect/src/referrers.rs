@@ -191,7 +191,7 @@ async fn direct<S: ImageSource<Error: Classify>>(
     Ok(found)
 }
 
-/// A document that is listed, if it is there.
+/// A document that is listed, if the source has it.
 async fn read<S: ImageSource<Error: Classify>>(
     source: &S,
     entry: &Descriptor,

@@ -22,7 +22,7 @@ pub struct NativeBody {
     /// What has arrived and was not read yet: at most one piece.
     rest: Bytes,
     stall: Duration,
-    /// What is left of the time that the request was given, until the first piece is there.
+    /// What is left of the time that the request was given, until the first piece arrives.
     first: Option<Duration>,
     /// Runs while the reader waits.
     alarm: Pin<Box<Sleep>>,

@@ -253,7 +253,7 @@ impl Proxy {
     }
 }
 
-/// A connection that is there already, for a library that wants to make its own.
+/// A connection that is open already, for a library that would open its own.
 struct Connected<S>(Option<TokioIo<S>>);
 
 impl<S> Service<Uri> for Connected<S>

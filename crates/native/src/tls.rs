@@ -134,7 +134,7 @@ impl Own {
 
     /// Reads a directory of Docker's `certs.d`: `*.crt` are certificates to trust, `NAME.cert` and `NAME.key` are those of this client.
     fn read_folder(&mut self, folder: &Path) -> Result<(), Error> {
-        // A directory that is not there, or of another user, has nothing for this one.
+        // A directory that cannot be read, such as that of another user, is skipped.
         let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
         let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
         paths.sort();

@@ -32,7 +32,7 @@ use std::{
 pub enum TraceEvent {
     /// A request goes out.
     Sent(Sent),
-    /// The head of its answer is there, or none will come.
+    /// The head of its answer has arrived, or none will arrive.
     Answered(Answered),
     /// Nothing more of its answer will be read.
     Ended(Ended),

@@ -189,7 +189,7 @@ impl NewIndex {
 
     /// Writes the end, and returns the whole index.
     ///
-    /// The cache keeps it if it is verified and fits, in place of one that is there. One with the digests of files is not
+    /// The cache keeps it if it is verified and fits, in place of an earlier one. One with the digests of files is not
     /// replaced by one without.
     ///
     /// # Errors

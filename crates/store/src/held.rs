@@ -10,7 +10,7 @@ use porthole_core::{
 use porthole_source::{BlobFiles, ReadAt, read_up_to};
 
 impl Store {
-    /// The root of the image with this digest, if it is complete: every blob is there, and of an index at least one
+    /// The root of the image with this digest, if it is complete: every blob is present, and of an index at least one
     /// image.
     ///
     /// # Errors

@@ -69,7 +69,7 @@ impl Classify for Error {
     }
 }
 
-/// Copies an image byte for byte, blobs that the store lacks alone, and names it when all of it is there.
+/// Copies an image byte for byte, without the blobs that the store has, and names it when it is complete.
 ///
 /// Of an index that the source has in part, as a pull for one platform leaves it, the same part is copied.
 ///

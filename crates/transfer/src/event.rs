@@ -12,7 +12,7 @@ pub enum TransferEvent {
         /// Digest and size of each blob, those included that turn out to be present.
         blobs: Vec<(Digest, u64)>,
     },
-    /// A document is there, verified.
+    /// A document was verified and stored.
     Document {
         /// Digest of the document.
         digest: Digest,
@@ -49,7 +49,7 @@ pub enum BlobProgress {
     Waiting,
     /// Its transfer begins, with the bytes that an earlier one had left.
     Started {
-        /// Bytes that are there.
+        /// Bytes of the blob so far.
         kept: u64,
     },
     /// More bytes have come.

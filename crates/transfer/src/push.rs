@@ -184,7 +184,7 @@ pub async fn push(
     outcome
 }
 
-/// Whether a registry refused a document because something that it lists is not there.
+/// Whether a registry refused a document because the registry lacks something that it lists.
 fn is_missing_part(error: &Error) -> bool {
     match error {
         Error::Registry(porthole_registry::Error::NotFound { what, .. }) => what.step == "upload of manifest",
@@ -263,7 +263,7 @@ impl Push<'_> {
         planner.finish().ok_or_else(|| Error::Internal("a plan without an end".into()))
     }
 
-    /// What to say of an index of which not everything is there.
+    /// The error for an index of which the source has only a part.
     async fn partial(&self, index: Vec<Descriptor>, error: source::Error) -> Error {
         let mut available = Vec::new();
         for entry in index {
@@ -377,7 +377,7 @@ impl Push<'_> {
         let root_document = match root_document {
             Some(document) => document,
             None => {
-                // It is there, but perhaps not by every name.
+                // The registry has it, but perhaps not by every name.
                 let mut named = Vec::new();
                 for tag in std::mem::take(&mut tags) {
                     if self.client.head_manifest(self.to, &tag).await? != Some(root) {

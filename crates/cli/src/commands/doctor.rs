@@ -166,7 +166,7 @@ async fn choose<T: Transport + Environment>(
         Named::Registry => format!("{}/{}", patient.reference.registry(), first?).parse().ok()?,
     };
     let tags = patient.client.fetch_tags(&repository).await.unwrap_or_default();
-    // The tag that everyone assumes, if it is there.
+    // The tag that clients assume, if it exists.
     let tag = tags.iter().find(|tag| Some(tag.as_str()) == repository.tag()).or_else(|| tags.first());
     let named = tag.and_then(|tag| format!("{}/{}:{tag}", repository.registry(), repository.repository()).parse().ok());
     named.or(Some(repository))

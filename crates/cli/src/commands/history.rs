@@ -90,7 +90,7 @@ pub(super) fn name(store: &Store, reference: &Reference) -> Result<Option<(Strin
     Ok(named.find(|(name, _)| canonical(name) == wanted))
 }
 
-/// What the tag stands for in the registry; `None` if it is not there.
+/// What the tag stands for in the registry; `None` if the registry has no such tag.
 pub(super) fn look(reference: &Reference, session: &Session<'_>) -> Result<Option<Digest>, Error> {
     let client = session.client(reference)?;
     match session.runtime().block_on(client.look_at_tag(reference, &Known::default())) {

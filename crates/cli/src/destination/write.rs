@@ -63,7 +63,7 @@ pub(crate) struct Pulling<'p> {
     pub(crate) stop: Arc<Notify>,
 }
 
-/// Brings an image from a registry. Nothing has the name before all of it is there.
+/// Brings an image from a registry. The name is set when the image is complete.
 pub(crate) fn pull(
     session: &Session<'_>,
     pulling: &Pulling<'_>,

@@ -57,7 +57,7 @@ enum Progress {
     Part,
     Data,
     Done,
-    /// Something else is there.
+    /// The bytes at that place are something else.
     Other,
 }
 
@@ -382,10 +382,10 @@ pub enum Error {
     /// The bytes are the blob's own, but cannot be decoded from where the index says.
     #[error("part of the layer cannot be decompressed: {0}")]
     Decode(decode::Error),
-    /// They are decoded, but no archive is there.
+    /// They are decoded, but are not an archive.
     #[error("part of the layer is not a tar archive: {0}")]
     Tar(tar::Error),
-    /// Another entry is there than the index says.
+    /// The place has another entry than the index says.
     #[error("the seek index is not of this layer: another entry is there")]
     Entry,
 }

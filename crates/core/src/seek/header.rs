@@ -331,7 +331,7 @@ pub enum Malformed {
     Length {
         /// From the header.
         expected: u64,
-        /// What is there.
+        /// Bytes of the file.
         got: u64,
     },
     /// There are too many.

@@ -208,7 +208,7 @@ impl MapReader {
                     let count = number.and_then(|n| u64::try_from(n).ok()).filter(|n| *n <= i64::MAX as u64 / 2);
                     self.count = Some(count.ok_or(Field::SparseMap)?);
                 }
-                // Like Go, validate only when all lines are there.
+                // Like Go, validate only when all lines have been read.
                 Some(_) => self.numbers.push(number.unwrap_or(-1)),
             }
             let wanted = self.count.unwrap_or(0).saturating_mul(2);

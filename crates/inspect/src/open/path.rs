@@ -119,7 +119,7 @@ impl PathWalk {
         }
     }
 
-    /// Takes what is there. Returns what the path leads to, if that is known now.
+    /// Takes what the layers have at the path. Returns what the path leads to, if that is known now.
     pub(super) fn take(&mut self, mut here: Vec<u8>, at: Option<At>) -> Option<Result<(Vec<u8>, At), Lost>> {
         let target = match at {
             Some(At::Directory) => {

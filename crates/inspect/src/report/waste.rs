@@ -91,7 +91,7 @@ pub struct AnalyzedSizes {
     pub unpacked: u64,
     /// Of the regular files in all archives.
     pub files: u64,
-    /// Of the regular files that are there when all layers are stacked.
+    /// Of the regular files in the tree of all layers.
     pub visible: u64,
 }
 

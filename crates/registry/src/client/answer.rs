@@ -346,7 +346,7 @@ impl<T: Transport + Environment> Registry<T> {
             status if problem.code.as_deref() == Some("UNAVAILABLE") => {
                 Error::Status { registry, what, status, message }
             }
-            // A token server that is not there says nothing of the image.
+            // A token server that does not exist says nothing about the image.
             404 if call.is_for_token() => Error::Elsewhere { registry, what, host, status: 404, message },
             // A place where the registry keeps its blobs: it knows no account of the registry.
             status @ (401 | 403) if elsewhere && !signed && problem.code.is_none() => {

@@ -84,7 +84,7 @@ impl<T: Transport + Environment> Registry<T> {
         let decoy = Decoy::new(before.media_type(), &unique);
         let target = decoy.manifest.digest().to_string();
         match self.delete_manifest(reference, &target).await {
-            // It is not there yet: the registry deletes what is.
+            // The decoy is not pushed yet. Either answer means that the registry supports deletion.
             Ok(Deletion::Done) | Err(Error::NotFound { .. }) => {}
             Ok(Deletion::Unsupported { message }) => return Err(undeletable(reference, tag, message)),
             Err(error) => return Err(error),

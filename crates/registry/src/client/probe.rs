@@ -38,7 +38,7 @@ pub struct Probed {
 }
 
 impl Probed {
-    /// A header, if it is there and readable.
+    /// A header, if it is present and readable.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }

@@ -178,7 +178,7 @@ impl<T: Transport + Environment> Registry<T> {
     /// Adds a manifest that was put to the fallback tag of its subject: for a registry that did not say that it knows subjects.
     ///
     /// Of two who do so at once one could overwrite the other. A registry that has entity tags prevents it; with others the list is
-    /// read back, and extended once more if another one is there.
+    /// read back, and extended once more if another one is in its place.
     ///
     /// # Errors
     /// [`Error`].

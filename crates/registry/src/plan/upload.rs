@@ -15,11 +15,11 @@ pub enum UploadStep {
     Part(Range<u64>),
     /// Commit what was sent (`PUT` without bytes).
     Commit,
-    /// After a commit without an answer: ask whether the blob is there.
+    /// After a commit without an answer: ask whether the registry has the blob.
     Look,
     /// Ask what the session holds.
     Ask,
-    /// The blob is there.
+    /// The registry has the blob.
     Done,
     /// Nothing more can be tried: the last failure stands.
     GiveUp,
@@ -165,7 +165,7 @@ impl Upload {
         }
     }
 
-    /// The blob is there, or after [`UploadStep::Look`] it is not.
+    /// The registry has the blob, or lacks it after [`UploadStep::Look`].
     pub fn found(&mut self, there: bool) {
         self.step = if there { UploadStep::Done } else { UploadStep::Ask };
     }

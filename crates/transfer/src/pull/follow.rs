@@ -60,7 +60,7 @@ pub type Manifests = Arc<[(Descriptor, Parsed<Manifest>)]>;
 pub struct FollowFront {
     /// Grows whenever the bytes so far are discarded: a reader must discard what it has read.
     pub epoch: u32,
-    /// Bytes from the start that are there and hashed. Whether they are right is known at the end: [`Stage::Verified`].
+    /// Bytes from the start that are written and hashed. Whether they are right is known at the end: [`Stage::Verified`].
     pub bytes: u64,
     /// Where they are.
     pub stage: Stage,
@@ -112,7 +112,7 @@ impl Follow {
         }
     }
 
-    /// Reads a blob from its start, waiting for what is not there yet.
+    /// Reads a blob from its start, and waits for bytes that have not arrived yet.
     pub fn reader(&self, digest: &Digest) -> FollowReader {
         let epoch = self.front(digest).epoch;
         FollowReader { follow: self.clone(), digest: *digest, epoch, position: 0, file: None }
@@ -127,7 +127,7 @@ impl Follow {
         self.change(digest, |front| (front.stage, front.bytes) = (Stage::Coming(file), bytes));
     }
 
-    /// Sets the number of bytes that are there.
+    /// Sets the number of bytes that are written and hashed.
     pub(super) fn tell_bytes(&self, digest: &Digest, bytes: u64) {
         self.change(digest, |front| front.bytes = bytes);
     }

@@ -1,4 +1,4 @@
-//! Whether something is there, and what.
+//! Whether a registry answers at the name, and what else does.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What could have been meant by a path that is not there.
+//! Hints about a path that does not exist.
 
 use porthole_core::{
     hint::Hint,

@@ -55,7 +55,7 @@ pub(super) async fn rows(
     Ok(rows)
 }
 
-/// What has a tag, if it is there.
+/// The document that a tag stands for, if the tag exists.
 async fn tagged(remote: &Remote, tag: String) -> Result<Option<ReferrerReport>, Error> {
     let document = remote.tagged(&tag).await?;
     Ok(document.map(|document| ReferrerReport::read(&document, Via::DigestTag(tag))))
