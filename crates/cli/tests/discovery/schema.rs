@@ -113,6 +113,18 @@ fn moves_and_referrers_are_as_their_schemas_describe_them() {
 }
 
 #[test]
+fn the_program_prints_every_published_schema_and_lists_it() {
+    let server = Server::new(Site::new());
+    let listed = rows_text(&server.run("help json"));
+    for verb in verbs() {
+        let output = server.run(&format!("help json {verb}"));
+        assert_eq!(output.status.code(), Some(0), "{verb}: {output:?}");
+        assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap(), schema(&verb), "{verb}");
+        assert!(listed.contains(&format!("\n  {verb:<10} ")), "{verb} is not in the list: {listed}");
+    }
+}
+
+#[test]
 fn a_document_that_departs_from_its_schema_is_found() {
     let schema = schema("tags");
     for (row, wrong) in [
