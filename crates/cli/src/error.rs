@@ -44,10 +44,10 @@ pub(crate) enum Error {
     Image(#[from] image::Error),
     #[error(transparent)]
     Platform(#[from] platform::NoMatch),
-    #[error("no image, but a build cache of BuildKit: its index lists {layers} layers")]
-    BuildCache { layers: usize },
-    #[error("indexes within indexes: expected at most {limit} (limit index_depth), each listed once")]
-    Nesting { limit: u64 },
+    #[error(transparent)]
+    BuildCache(#[from] resolve::BuildCacheFound),
+    #[error(transparent)]
+    Nesting(#[from] Nesting),
     /// What a name stood for is known, but no longer available.
     #[error("{text}")]
     Gone { text: String, hints: Vec<Hint> },
@@ -193,8 +193,8 @@ where
         match error {
             resolve::Error::Source(error) => error.into(),
             resolve::Error::Platform(error) => Self::Platform(error),
-            resolve::Error::BuildCache { layers } => Self::BuildCache { layers },
-            resolve::Error::Nesting(Nesting { limit }) => Self::Nesting { limit },
+            resolve::Error::BuildCache(error) => Self::BuildCache(error),
+            resolve::Error::Nesting(error) => Self::Nesting(error),
             resolve::Error::Image(error) => Self::Image(error),
         }
     }
@@ -289,9 +289,10 @@ impl Classify for Error {
             Self::Save(error) => error.failure(),
             Self::Image(error) => error.failure(),
             Self::Platform(error) => error.failure(),
-            Self::BuildCache { .. } => Failure::new(FailureClass::Platform, Blame::Input)
-                .hint(Hint::Text("to see what it lists, run porthole manifest".to_owned())),
-            Self::Nesting { limit } => Failure::named_limit("index_depth", *limit, 0),
+            Self::BuildCache(error) => {
+                error.failure().hint(Hint::Text("to see what it lists, run porthole manifest".to_owned()))
+            }
+            Self::Nesting(error) => error.failure(),
             Self::Gone { hints, .. } | Self::NoFile { hints, .. } => {
                 Failure::new(FailureClass::NotFound, Blame::Input).hints(hints.iter().cloned())
             }

@@ -143,7 +143,7 @@ async fn choose<S: ImageSource>(
     choice: &PlatformChoice,
 ) -> Result<Descriptor, Error<S::Error>> {
     if let Some(layers) = artifact::cached_layers(index) {
-        return Err(Error::BuildCache { layers });
+        return Err(BuildCacheFound { layers }.into());
     }
     let entry = descent.choose(index, &choice.platform)?;
     if entry.platform.is_none() && !entry.media_type.is_schema_1() {
@@ -193,12 +193,9 @@ pub enum Error<E> {
     /// There is no image for the platform.
     #[error(transparent)]
     Platform(#[from] NoMatch),
-    /// The index lists layers, and how BuildKit finds them again: it is not an image.
-    #[error("no image, but a build cache of BuildKit: its index lists {layers} layers")]
-    BuildCache {
-        /// How many layers are listed.
-        layers: usize,
-    },
+    /// The index lists layers, and how BuildKit finds them again.
+    #[error(transparent)]
+    BuildCache(#[from] BuildCacheFound),
     /// Indexes list indexes too deep, or themselves.
     #[error(transparent)]
     Nesting(#[from] Nesting),
@@ -212,9 +209,23 @@ impl<E: Classify> Classify for Error<E> {
         match self {
             Self::Source(error) => error.failure(),
             Self::Platform(error) => error.failure(),
-            Self::BuildCache { .. } => Failure::new(FailureClass::Platform, Blame::Input),
+            Self::BuildCache(error) => error.failure(),
             Self::Nesting(error) => error.failure(),
             Self::Image(error) => error.failure(),
         }
+    }
+}
+
+/// An index that lists layers instead of images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an image, but a build cache of BuildKit: its index lists {layers} layers")]
+pub struct BuildCacheFound {
+    /// How many layers are listed.
+    pub layers: usize,
+}
+
+impl Classify for BuildCacheFound {
+    fn failure(&self) -> Failure {
+        Failure::new(FailureClass::Platform, Blame::Input)
     }
 }

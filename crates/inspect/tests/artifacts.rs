@@ -169,6 +169,6 @@ fn a_build_cache_is_no_image_and_not_called_a_wrong_platform() {
     let cache = index(vec![entry(TAR), entry(TAR), entry("application/vnd.buildkit.cacheconfig.v0")]);
     assert_eq!(cached_layers(&cache), Some(2));
     assert_eq!(cached_layers(&index(vec![entry("application/vnd.oci.image.manifest.v1+json")])), None);
-    let error: resolve::Error<std::convert::Infallible> = resolve::Error::BuildCache { layers: 2 };
+    let error: resolve::Error<std::convert::Infallible> = resolve::BuildCacheFound { layers: 2 }.into();
     assert_eq!(error.to_string(), "no image, but a build cache of BuildKit: its index lists 2 layers");
 }
