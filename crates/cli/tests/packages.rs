@@ -4,12 +4,22 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
+mod conforms;
 mod place;
 mod snapshot;
 
+use conforms::Schema;
+use flate2::read::GzDecoder;
 use place::Place;
+use porthole_contents::{
+    database::Release,
+    export::{self, ExportSubject},
+    inventory::{Installed, Inventory},
+    package::{Ecosystem, Package, SourcePackage},
+};
 use porthole_testkit::image::{Built, Compression, Image, Layer};
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::io::Read;
 
 const STATUS: &str = "var/lib/dpkg/status";
 
@@ -241,4 +251,208 @@ fn files_are_listed_by_what_packages_say_of_them() {
             "packages --modified --format spdx oci:base",
         ],
     );
+}
+
+/// The published schemas of both formats.
+fn schemas() -> [(&'static str, Schema); 2] {
+    let cyclonedx = Schema::new(
+        include_bytes!("vectors/cyclonedx-1.6.json.gz"),
+        &[
+            ("spdx.SNAPSHOT.schema.json", include_bytes!("vectors/spdx-licences.json.gz")),
+            ("jsf-0.82.SNAPSHOT.schema.json", include_bytes!("vectors/jsf-0.82.json.gz")),
+        ],
+    );
+    [("spdx", Schema::new(include_bytes!("vectors/spdx-2.3.json.gz"), &[])), ("cyclonedx", cyclonedx)]
+}
+
+/// An image with a package of each kind of database that is text or lies ready: what they record is odd, and allowed.
+fn odd() -> Built {
+    let rpm = include_bytes!("../../contents/tests/vectors/rpm/rpmdb.sqlite.gz");
+    let mut database = Vec::new();
+    GzDecoder::new(rpm.as_slice()).read_to_end(&mut database).unwrap();
+    let layer = |created_by: &str| Layer::new(created_by).compression(Compression::Gzip);
+    let apk = "P:musl\nV:1.2.5-r0\nA:x86_64\nL:MIT AND (Beerware)\no:musl\nm:Jürgen <j@example.org>\n\n";
+    let status = [paragraph("zlib1g", "1:1.2.13.dfsg-1", "Source: zlib (1:1.2)\n"), paragraph("libé", "0", "")];
+    Image::new()
+        .layer(
+            layer("ADD rootfs.tar /")
+                .file("etc/os-release", "ID=débian\nVERSION_ID=\"12 (\\\"ü\\\")\"\n")
+                .file(STATUS, status.concat())
+                .file(
+                    "usr/share/doc/zlib1g/copyright",
+                    "Format: https://x/\n\nFiles: *\nLicense: Zlib and “more” <b>\n",
+                )
+                .file("lib/apk/db/installed", apk)
+                .file("var/lib/rpm/rpmdb.sqlite", database),
+        )
+        .layer(
+            layer("RUN install")
+                .file("a/node_modules/@ü/x y/package.json", r#"{"name":"@ü/x y","version":"","license":""}"#)
+                .file(
+                    "a/node_modules/b/package.json",
+                    r#"{"name":"b","version":"\u0001 1","license":{"type":"SEE LICENSE IN x"}}"#,
+                )
+                .file(
+                    "usr/lib/python3/a-1.dist-info/METADATA",
+                    "Metadata-Version: 2.1\nName: ä\nVersion: 1\nLicense: 自由\n",
+                )
+                .file(
+                    "usr/share/gems/specifications/r-1.gemspec",
+                    "s.name = \"r\".freeze\ns.version = \"1\"\ns.licenses = [\"MIT\", \"x y\"]\n",
+                )
+                .file(
+                    "c/vendor/composer/installed.json",
+                    r#"[{"name":"m/n","version":"dev-main","license":["MIT","GPL-2.0"]}]"#,
+                )
+                .file("d/app.deps.json", r#"{"libraries":{"Serilog/3.1.1":{"type":"package"}}}"#)
+                .file("e/lib-1.0.jar", jar()),
+        )
+        .build()
+}
+
+/// A Java archive with the properties of an artifact.
+fn jar() -> Vec<u8> {
+    let (name, text) = ("META-INF/maven/g/a/pom.properties", "groupId=g\nartifactId=a\nversion=1\u{fc}\n");
+    let mut crc = flate2::Crc::new();
+    crc.update(text.as_bytes());
+    let mut common = vec![0; 10];
+    common.extend(crc.sum().to_le_bytes());
+    common.extend([(text.len() as u32).to_le_bytes(); 2].concat());
+    common.extend((name.len() as u32).to_le_bytes());
+    let mut jar = [b"PK\x03\x04\x14\0".as_slice(), &common[2..], name.as_bytes(), text.as_bytes()].concat();
+    let start = jar.len();
+    jar.extend([b"PK\x01\x02\x14\0\x14\0".as_slice(), &common[2..], &[0; 14], name.as_bytes()].concat());
+    let size = jar.len() - start;
+    jar.extend(b"PK\x05\x06\0\0\0\0\x01\0\x01\0");
+    jar.extend([(size as u32).to_le_bytes(), (start as u32).to_le_bytes()].concat());
+    jar.extend([0; 2]);
+    jar
+}
+
+#[test]
+fn bills_of_images_are_as_their_published_schemas_describe_them() {
+    let place = place();
+    place.layout("odd", &odd());
+    for (format, schema) in schemas() {
+        for image in ["image", "empty", "odd"] {
+            let bill = place.run(&format!("packages --format {format} oci:{image}")).stdout;
+            let bill: Value = serde_json::from_slice(&bill).unwrap();
+            if let Err(wrong) = schema.check(&bill) {
+                panic!("{format} of {image}: {wrong}");
+            }
+        }
+        let bill = String::from_utf8(place.run(&format!("packages --format {format} oci:odd")).stdout).unwrap();
+        for kind in ["deb", "apk", "rpm", "npm", "pypi", "gem", "composer", "nuget", "maven"] {
+            assert!(bill.contains(&format!("pkg:{kind}/")), "{format} has no package of {kind}: {bill}");
+        }
+    }
+}
+
+#[test]
+fn bills_of_every_kind_of_package_are_as_their_published_schemas_describe_them() {
+    const TEXTS: [&str; 12] = [
+        "",
+        " ",
+        "MIT",
+        "MIT OR Apache-2.0",
+        "GPL-2+",
+        "(MIT",
+        "NOASSERTION",
+        "Größe 自由",
+        "a\nb\u{1b}[31m\0",
+        "<>\"{}|\\^`",
+        "LicenseRef-x",
+        "https://example.org/licence?a=b#c",
+    ];
+    let release = |text: &str| Release { id: text.into(), version: Some(text.into()), name: Some(text.into()) };
+    for text in TEXTS {
+        let one = |ecosystem, name: &str, version: &str| Installed {
+            package: Package {
+                licence: Some(text.into()),
+                vendor: Some(text.into()),
+                architecture: Some(text.into()),
+                source: Some(SourcePackage { name: text.into(), version: Some(text.into()) }),
+                ..Package::new(ecosystem, name, version)
+            },
+            recorded_in: [text.as_bytes(), b"\xff"].concat(),
+            layer: 0,
+            removed_by: None,
+            replaced_by: None,
+        };
+        let plain = |ecosystem| Installed {
+            package: Package::new(ecosystem, text, text),
+            recorded_in: b"a".to_vec(),
+            layer: u32::MAX - 1,
+            removed_by: None,
+            replaced_by: None,
+        };
+        let all = Ecosystem::ALL.into_iter();
+        // The same package twice: two places may record it.
+        let packages = all
+            .flat_map(|kind| {
+                [one(kind, text, "1"), one(kind, "a", text), plain(kind), plain(kind), one(kind, "é:é/@é", "")]
+            })
+            .collect();
+        let inventory = Inventory { packages, release: Some(release(text)), ..Inventory::default() };
+        let digest = format!("sha256:{}", "0a".repeat(32));
+        for (digest, created) in [
+            (Some(digest.as_str()), Some("2024-05-06T07:08:09.5Z")),
+            (None, None),
+            (Some("sha512:é"), Some("2024-13-45T25:61:61Z")),
+            (Some(text), Some(text)),
+        ] {
+            let subject = ExportSubject { name: text, digest, created };
+            let bills = [export::spdx(&inventory, subject), export::cyclonedx(&inventory, subject)];
+            for ((format, schema), bill) in schemas().iter().zip(&bills) {
+                if let Err(wrong) = schema.check(bill) {
+                    panic!("{format} with {text:?}, {digest:?}, {created:?}: {wrong}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_bill_that_departs_from_its_schema_is_found() {
+    let inventory = Inventory {
+        packages: vec![Installed {
+            package: Package { licence: Some("MIT".into()), ..Package::new(Ecosystem::Npm, "a", "1") },
+            recorded_in: b"a".to_vec(),
+            layer: 0,
+            removed_by: None,
+            replaced_by: None,
+        }],
+        ..Inventory::default()
+    };
+    let subject = ExportSubject { name: "a", digest: None, created: None };
+    let [(_, spdx), (_, cyclonedx)] = schemas();
+    for (place, value, expected) in [
+        ("/packages/0/filesAnalyzed", json!("no"), "/packages/0/filesAnalyzed: expected type"),
+        ("/relationships/0/relationshipType", json!("HAS"), "/relationships/0/relationshipType: expected enum"),
+        ("/packages/0", json!({"SPDXID": "a", "downloadLocation": "b"}), "/packages/0: expected \"name\""),
+        (
+            "/packages/0",
+            json!({"SPDXID": "a", "downloadLocation": "b", "name": "c", "x": 1}),
+            "/packages/0/x: not described",
+        ),
+    ] {
+        let mut bill = export::spdx(&inventory, subject);
+        *bill.pointer_mut(place).unwrap() = value;
+        assert!(spdx.check(&bill).is_err_and(|wrong| wrong.starts_with(expected)), "{place}: {:?}", spdx.check(&bill));
+    }
+    for (place, value, expected) in [
+        ("/serialNumber", json!("urn:uuid:1"), "/serialNumber: expected pattern"),
+        ("/metadata/timestamp", json!("1970-01-01"), "/metadata/timestamp: expected format"),
+        ("/components/0/type", json!("lib"), "/components/0/type: expected enum"),
+        ("/components/0/licenses", json!([{"license": {"id": "MIT2"}}]), "/components/0/licenses: expected oneOf"),
+        ("/dependencies/0/dependsOn", json!(["a", "a"]), "/dependencies/0/dependsOn: expected uniqueItems"),
+    ] {
+        let mut bill = export::cyclonedx(&inventory, subject);
+        *bill.pointer_mut(place).unwrap() = value;
+        assert!(
+            cyclonedx.check(&bill).is_err_and(|wrong| wrong.starts_with(expected)),
+            "{place}: {:?}",
+            cyclonedx.check(&bill)
+        );
+    }
 }

@@ -5,6 +5,8 @@ mod spdx;
 
 pub use self::{cyclonedx::cyclonedx, spdx::spdx};
 
+use std::ops::RangeInclusive;
+
 /// What the document is about.
 #[derive(Clone, Copy, Debug)]
 pub struct ExportSubject<'s> {
@@ -29,8 +31,16 @@ impl ExportSubject<'_> {
             });
             digits && text.len() == 19
         };
+        // Both formats take only times that exist; a second of 60 does, at the end of some days.
+        let exists = |text: &str| {
+            let within =
+                |at: usize, range: RangeInclusive<u8>| text[at..at + 2].parse().is_ok_and(|n| range.contains(&n));
+            let date = within(5, 1..=12) && within(8, 1..=31);
+            date && within(11, 0..=23) && within(14, 0..=59) && within(17, 0..=60)
+        };
         let seconds = self.created.filter(|created| created.ends_with('Z')).and_then(|created| created.get(..19));
-        seconds.filter(|text| shape(text)).map_or_else(|| UNKNOWN.to_owned(), |text| format!("{text}Z"))
+        let seconds = seconds.filter(|text| shape(text) && exists(text));
+        seconds.map_or_else(|| UNKNOWN.to_owned(), |text| format!("{text}Z"))
     }
 
     /// The digest in hexadecimal, or that of nothing.
@@ -51,6 +61,8 @@ mod tests {
             (Some("2024-05-06T07:08:09Z"), "2024-05-06T07:08:09Z"),
             (Some("2024-05-06T07:08:09+02:00"), "1970-01-01T00:00:00Z"),
             (Some("yesterdayZ"), "1970-01-01T00:00:00Z"),
+            (Some("2024-13-06T07:08:09Z"), "1970-01-01T00:00:00Z"),
+            (Some("2024-05-06T24:08:09Z"), "1970-01-01T00:00:00Z"),
             (None, "1970-01-01T00:00:00Z"),
         ] {
             assert_eq!(ExportSubject { name: "a", digest: None, created }.time(), expected);
