@@ -129,12 +129,36 @@ impl Authority {
     fn log_entry(&self, body: &Value) -> Value {
         let body = STANDARD.encode(body.to_string());
         let id = hex(&self.log_id());
+        json!({
+            "SignedEntryTimestamp": self.promise(&body),
+            "Payload": {"body": body, "integratedTime": SIGNED_AT, "logIndex": 7, "logID": id},
+        })
+    }
+
+    /// What the log signs when it takes an entry.
+    fn promise(&self, body: &str) -> String {
+        let id = hex(&self.log_id());
         // Canonical JSON: the keys in their order.
         let promised = format!(r#"{{"body":"{body}","integratedTime":{SIGNED_AT},"logID":"{id}","logIndex":7}}"#);
-        let promise = STANDARD.encode(self.log.sign(promised.as_bytes()).expect("a signature"));
+        STANDARD.encode(self.log.sign(promised.as_bytes()).expect("a signature"))
+    }
+
+    /// The same entry as a bundle has it, with the proof that it is the only one in a tree.
+    fn proved_entry(&self, body: &Value) -> Value {
+        let canonical = body.to_string();
+        let leaf = Sha256::new_with_prefix([0]).chain_update(&canonical).finalize();
+        let (root, body64) = (STANDARD.encode(leaf), STANDARD.encode(&canonical));
+        let note = format!("log.example\n1\n{root}\n");
+        let signature = self.log.sign(note.as_bytes()).expect("a signature");
+        let signature = STANDARD.encode([&self.log_id()[..4], &signature].concat());
         json!({
-            "SignedEntryTimestamp": promise,
-            "Payload": {"body": body, "integratedTime": SIGNED_AT, "logIndex": 7, "logID": id},
+            "logIndex": "7", "logId": {"keyId": STANDARD.encode(self.log_id())}, "integratedTime": SIGNED_AT.to_string(),
+            "kindVersion": {"kind": body["kind"], "version": body["apiVersion"]}, "canonicalizedBody": body64,
+            "inclusionPromise": {"signedEntryTimestamp": self.promise(&body64)},
+            "inclusionProof": {
+                "logIndex": "0", "rootHash": root, "treeSize": "1", "hashes": [],
+                "checkpoint": {"envelope": format!("{note}\n\u{2014} log.example {signature}\n")},
+            },
         })
     }
 }
@@ -155,36 +179,87 @@ pub fn payload(digest: &str) -> Vec<u8> {
 /// A signature of cosign 2: the layer with its payload. With an authority its log has the signature.
 pub fn signature(payload: Vec<u8>, by: &Signatory, log: Option<&Authority>) -> SignedLayer {
     let signature = by.sign(&payload);
-    let body = json!({
-        "apiVersion": "0.0.1", "kind": "hashedrekord", "spec": {
-            "data": {"hash": {"algorithm": "sha256", "value": hex(&Sha256::digest(&payload))}},
-            "signature": {"content": signature, "publicKey": {"content": STANDARD.encode(by.verifier())}},
-        },
-    });
+    let body = record_of_bytes(&payload, &signature, by);
     let annotations = annotations(by, log.map(|log| log.log_entry(&body)), signature);
     SignedLayer { blob: Blob::new("application/vnd.dev.cosign.simplesigning.v1+json", payload), annotations }
 }
 
 /// An attestation of cosign 2: the layer with an envelope around a statement.
 pub fn attestation(statement: &Value, by: &Signatory, log: Option<&Authority>) -> SignedLayer {
+    let (envelope, body) = envelope(statement, by);
+    let envelope = envelope.to_string();
+    let mut annotations = annotations(by, log.map(|log| log.log_entry(&body)), String::new());
+    annotations.insert("predicateType".to_owned(), json!("https://example.org/x"));
+    SignedLayer { blob: Blob::new("application/vnd.dsse.envelope.v1+json", envelope.into_bytes()), annotations }
+}
+
+/// A bundle of Sigstore, as cosign 3 writes it, with a signature of bytes. With an authority its log has the signature.
+pub fn signature_bundle(content: &[u8], by: &Signatory, log: Option<&Authority>) -> Blob {
+    let signature = by.sign(content);
+    let body = record_of_bytes(content, &signature, by);
+    let digest = STANDARD.encode(Sha256::digest(content));
+    let message = json!({"messageDigest": {"algorithm": "SHA2_256", "digest": digest}, "signature": signature});
+    bundle("messageSignature", &message, &body, by, log)
+}
+
+/// The same with an envelope around a statement.
+pub fn statement_bundle(statement: &Value, by: &Signatory, log: Option<&Authority>) -> Blob {
+    let (envelope, body) = envelope(statement, by);
+    bundle("dsseEnvelope", &envelope, &body, by, log)
+}
+
+fn bundle(field: &str, content: &Value, body: &Value, by: &Signatory, log: Option<&Authority>) -> Blob {
+    let mut material = match &by.certificate {
+        Some(certificate) => json!({"certificate": {"rawBytes": STANDARD.encode(certificate)}}),
+        None => json!({"publicKey": {"hint": STANDARD.encode(Sha256::digest(by.key.subject_public_key_info()))}}),
+    };
+    material["tlogEntries"] = log.map(|log| log.proved_entry(body)).into_iter().collect();
+    let mut bundle = json!({"mediaType": BUNDLE, "verificationMaterial": material});
+    bundle[field] = content.clone();
+    Blob::new(BUNDLE, bundle.to_string().into_bytes())
+}
+
+/// The manifest that refers to the signed one, as cosign 3 writes it, and its blobs. `predicate` is the type of the bundle's statement.
+pub fn referring(subject: &Blob, bundle: &Blob, predicate: Option<&str>) -> (Blob, [Blob; 2]) {
+    let config = Blob::new("application/vnd.oci.empty.v1+json", b"{}".to_vec());
+    let mut manifest = json!({
+        "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": BUNDLE, "config": config.descriptor(),
+        "layers": [bundle.descriptor()], "subject": subject.descriptor(),
+    });
+    if let Some(predicate) = predicate {
+        manifest["annotations"] =
+            json!({"dev.sigstore.bundle.content": "dsse-envelope", "dev.sigstore.bundle.predicateType": predicate});
+    }
+    (Blob::new(MANIFEST, manifest.to_string().into_bytes()), [config, bundle.clone()])
+}
+
+/// What a log records of a signature of bytes.
+fn record_of_bytes(content: &[u8], signature: &str, by: &Signatory) -> Value {
+    json!({
+        "apiVersion": "0.0.1", "kind": "hashedrekord", "spec": {
+            "data": {"hash": {"algorithm": "sha256", "value": hex(&Sha256::digest(content))}},
+            "signature": {"content": signature, "publicKey": {"content": STANDARD.encode(by.verifier())}},
+        },
+    })
+}
+
+/// An envelope around a statement, and what a log records of it.
+fn envelope(statement: &Value, by: &Signatory) -> (Value, Value) {
     const TYPE: &str = "application/vnd.in-toto+json";
     let statement = statement.to_string();
     let signed = format!("DSSEv1 {} {TYPE} {} {statement}", TYPE.len(), statement.len());
     let signature = by.sign(signed.as_bytes());
     let envelope = json!({
         "payloadType": TYPE, "payload": STANDARD.encode(&statement), "signatures": [{"keyid": "", "sig": signature}],
-    })
-    .to_string();
-    let body = json!({
+    });
+    let record = json!({
         "apiVersion": "0.0.1", "kind": "dsse", "spec": {
-            "envelopeHash": {"algorithm": "sha256", "value": hex(&Sha256::digest(&envelope))},
+            "envelopeHash": {"algorithm": "sha256", "value": hex(&Sha256::digest(envelope.to_string()))},
             "payloadHash": {"algorithm": "sha256", "value": hex(&Sha256::digest(&statement))},
             "signatures": [{"signature": signature, "verifier": STANDARD.encode(by.verifier())}],
         },
     });
-    let mut annotations = annotations(by, log.map(|log| log.log_entry(&body)), String::new());
-    annotations.insert("predicateType".to_owned(), json!("https://example.org/x"));
-    SignedLayer { blob: Blob::new("application/vnd.dsse.envelope.v1+json", envelope.into_bytes()), annotations }
+    (envelope, record)
 }
 
 /// A signature of Notation by someone with a certificate: the manifest that refers to the signed one, and its blobs.
@@ -248,6 +323,7 @@ impl SignedLayer {
 }
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
 fn annotations(by: &Signatory, entry: Option<Value>, signature: String) -> Map<String, Value> {
     let mut annotations = Map::new();

@@ -7,7 +7,10 @@ use super::{
 use porthole_testkit::{
     image::{Blob, Built, Compression, Content, Image, Layer},
     registry::Site,
-    signing::{Authority, Signatory, SignedLayer, attestation, notation, payload, signature},
+    signing::{
+        Authority, Signatory, SignedLayer, attestation, notation, payload, referring, signature, signature_bundle,
+        statement_bundle,
+    },
 };
 use serde_json::{Value, json};
 use std::{fs, process::Output};
@@ -266,6 +269,98 @@ fn provenance(image: &Built) -> Value {
             "materials": [{"uri": "pkg:docker/alpine@3 \u{1b}[31m", "digest": {"sha256": "ab"}}],
         },
     })
+}
+
+/// A statement about an image, of a type.
+fn stated(image: &Built, kind: &str, predicate: Value) -> Value {
+    let digest = image.manifest.digest.trim_start_matches("sha256:");
+    json!({
+        "_type": "https://in-toto.io/Statement/v1", "predicateType": kind, "predicate": predicate,
+        "subject": [{"name": "app", "digest": {"sha256": digest}}],
+    })
+}
+
+/// A registry that has bundles about an image: it lists what refers to the image, or a tag does.
+fn with_bundles(image: &Built, bundles: &[(Blob, Option<&str>)], by_tag: bool) -> Server {
+    let mut content = image.clone().into_content("1");
+    let mut listed = Vec::new();
+    for (bundle, predicate) in bundles {
+        let (manifest, blobs) = referring(&image.manifest, bundle, *predicate);
+        listed.push(manifest.descriptor());
+        for blob in blobs.into_iter().chain([manifest]) {
+            content.add_blob(blob);
+        }
+    }
+    let site = if by_tag {
+        let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": listed}).to_string();
+        content.add_root(&image.manifest.digest.replace(':', "-"), Blob::new(INDEX, index.into_bytes()));
+        Site::new().repository("a/b", content)
+    } else {
+        Site::new().repository("a/b", content).with_referrers()
+    };
+    Server::new(site)
+}
+
+/// cosign's statement that an image is signed.
+const SIGN: &str = "https://sigstore.dev/cosign/sign/v1";
+const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
+
+#[test]
+fn bundles_that_refer_to_an_image_are_its_signature_and_its_attestation() {
+    let authority = Authority::new();
+    let (who, image) = (authority.attest(IDENTITY, ISSUER), image());
+    let predicate = json!({"runDetails": {"builder": {"id": "https://builder.example"}}});
+    let attested = statement_bundle(&stated(&image, PROVENANCE, predicate), &who, Some(&authority));
+    let by_statement = statement_bundle(&stated(&image, SIGN, json!({})), &who, Some(&authority));
+    let by_digest = signature_bundle(&image.manifest.bytes, &who, Some(&authority));
+    for (signed, predicate) in [(by_statement, Some(SIGN)), (by_digest, None)] {
+        for by_tag in [false, true] {
+            let bundles = [(signed.clone(), predicate), (attested.clone(), Some(PROVENANCE))];
+            let server = with_bundles(&image, &bundles, by_tag);
+            fs::write(server.path("root.json"), authority.trusted_root()).unwrap();
+            let by = |issuer: &str| {
+                format!("--certificate-identity {IDENTITY} --certificate-oidc-issuer {issuer} --trusted-root root.json")
+            };
+            let steps = rows(&server.run(&format!("verify --json --no-layers {} REGISTRY/a/b:1", by(ISSUER))));
+            let [_, _, step] = &steps[..] else { panic!("{by_tag}: {steps:?}") };
+            assert_eq!((&step["state"], &step["format"]), (&json!("trusted"), &json!("Sigstore bundle")), "{step}");
+            assert_eq!((&step["log_index"], &step["times"]), (&json!(7), &json!(["2026-01-01T12:00:00Z"])));
+            let blob = format!("/blobs/{}", attested.digest);
+            assert_eq!(server.internet.count(&blob), 0, "an attestation is no signature, and stays where it is");
+            let other = server.run(&format!("verify --no-layers {} REGISTRY/a/b:1", by("https://gitlab.com")));
+            ends(&other, 1, "by none of the signers that were named");
+            let output = server.run(&format!("attestation --json {} REGISTRY/a/b:1", by(ISSUER)));
+            let [row] = &rows(&output)[..] else { panic!("{by_tag}: {output:?}") };
+            assert_eq!((&row["kind"], &row["state"]), (&json!("provenance"), &json!("trusted")));
+        }
+    }
+}
+
+#[test]
+fn bundles_by_a_key_are_checked_by_that_key() {
+    let (who, other, image, authority) = (Signatory::new(), Signatory::new(), image(), Authority::new());
+    let about_another = stated(&Image::new().layer(Layer::new("ADD b").file("b", "")).build(), SIGN, json!({}));
+    for by_tag in [false, true] {
+        // Only an envelope has what a key signed in it; of a digest alone the log has to be known.
+        for bundle in [
+            statement_bundle(&stated(&image, SIGN, json!({})), &who, None),
+            signature_bundle(&image.manifest.bytes, &who, Some(&authority)),
+        ] {
+            let server = with_bundles(&image, &[(bundle, None)], by_tag);
+            key_file(&server, "cosign.pub", &who);
+            fs::write(server.path("root.json"), authority.trusted_root()).unwrap();
+            let verify = "verify --no-layers --key cosign.pub --trusted-root root.json REGISTRY/a/b:1";
+            ends(&server.run(verify), 0, "no layer was downloaded");
+        }
+        let bundle = statement_bundle(&stated(&image, SIGN, json!({})), &who, None);
+        let server = with_bundles(&image, &[(bundle, Some(SIGN))], by_tag);
+        key_file(&server, "other.pub", &other);
+        ends(&server.run("verify --no-layers --key other.pub REGISTRY/a/b:1"), 1, "by none of the signers");
+        let bundle = statement_bundle(&about_another, &who, None);
+        let server = with_bundles(&image, &[(bundle, Some(SIGN))], by_tag);
+        key_file(&server, "cosign.pub", &who);
+        ends(&server.run("verify --no-layers --key cosign.pub REGISTRY/a/b:1"), 7, "is not about sha256:");
+    }
 }
 
 #[test]
