@@ -4,15 +4,17 @@ use std::io::{self, Write};
 
 use porthole_core::calendar;
 use porthole_signature::{
-    evidence::EvidenceFormat,
+    evidence::{Evidence, EvidenceFormat},
     gather::Gathered,
-    verify::{SignatureCheck, Signer},
+    root::{RootOrigin, TrustRoot},
+    statement::{Predicate, Statement},
+    verify::{NO_KEY, SignatureCheck, Signer},
 };
 use serde::Serialize;
 
 use crate::{
     session::Session,
-    ui::{Style, safe, size},
+    ui::{Style, safe, size, time},
 };
 
 /// A blob that bears a signature, or should, and what became of it.
@@ -37,6 +39,53 @@ pub(crate) struct SignatureRow {
     /// When it existed, as a log or an authority signed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) times: Vec<String>,
+    /// What decided, if it is a signature that a trust root decides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) trust_root: Option<RootRow>,
+}
+
+/// A trust root, and how old it is.
+#[derive(Clone, PartialEq, Serialize)]
+pub(crate) struct RootRow {
+    origin: &'static str,
+    /// The day on which the newest of its keys and authorities came into use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    newest: Option<String>,
+}
+
+impl RootRow {
+    pub(crate) fn of(root: &TrustRoot) -> Self {
+        let origin = match root.origin() {
+            RootOrigin::PublicGood => "public",
+            RootOrigin::File => "file",
+        };
+        Self { origin, newest: root.newest().map(|newest| time(newest)[..10].to_owned()) }
+    }
+
+    /// One line.
+    pub(crate) fn words(&self) -> String {
+        let name = match self.origin {
+            "public" => "Sigstore's public instance",
+            _ => "the file that was named",
+        };
+        let newest = self.newest.as_ref().map(|newest| format!(" of {newest}")).unwrap_or_default();
+        format!("trust root: {name}{newest}")
+    }
+}
+
+/// The kind of statement; `None` for a signature, which says nothing more than who signed.
+pub(crate) fn kind_of(evidence: &Evidence) -> Option<&'static str> {
+    if evidence.bill.is_some() {
+        return Some("bill");
+    }
+    match evidence.statement.as_ref().map(Statement::read)? {
+        Predicate::Signature => None,
+        Predicate::Provenance(_) => Some("provenance"),
+        Predicate::Bill(_) => Some("bill"),
+        Predicate::Vex(_) => Some("vex"),
+        Predicate::Scan(_) => Some("scan"),
+        _ => Some("other"),
+    }
 }
 
 /// Who signed. Proved only if the state is `trusted` or `stranger`.
@@ -68,11 +117,13 @@ pub(crate) enum SignerRow {
 }
 
 impl SignatureRow {
-    pub(crate) fn of(gathered: &Gathered, check: &SignatureCheck) -> Self {
+    pub(crate) fn of(gathered: &Gathered, check: &SignatureCheck, root: &TrustRoot) -> Self {
         let format = match &gathered.evidence {
             Ok(evidence) => Some(evidence.format),
             Err(_) => EvidenceFormat::of(&gathered.layer.media_type),
         };
+        let is_signed = gathered.evidence.as_ref().is_ok_and(Evidence::is_signed);
+        let by_root = is_signed && format != Some(EvidenceFormat::Notation);
         Self {
             digest: gathered.layer.digest.to_string(),
             size: gathered.layer.size,
@@ -84,7 +135,18 @@ impl SignatureRow {
             reason: check.outcome.reason().map(str::to_owned),
             log_index: check.log_index,
             times: check.times.iter().copied().map(calendar::iso).collect(),
+            trust_root: by_root.then(|| RootRow::of(root)),
         }
+    }
+
+    /// Whether the signer is proved.
+    pub(crate) fn is_proved(&self) -> bool {
+        matches!(self.state, "trusted" | "stranger")
+    }
+
+    /// Whether it was not checked because a key signed it and none was named.
+    pub(crate) fn wants_key(&self) -> bool {
+        self.reason.as_deref() == Some(NO_KEY)
     }
 
     /// The word for people, with its style.
@@ -101,9 +163,8 @@ impl SignatureRow {
 
     /// Who signed and when, a line each, below a column of `indent` characters.
     pub(crate) fn print_proof(&self, out: &mut impl Write, indent: usize, session: &Session<'_>) -> io::Result<()> {
-        let proved = matches!(self.state, "trusted" | "stranger");
         if let Some(signer) = &self.signer {
-            let by = if proved { "signed by" } else { "claims to be signed by" };
+            let by = if self.is_proved() { "signed by" } else { "claims to be signed by" };
             for (number, line) in signer.lines().into_iter().enumerate() {
                 let by = if number == 0 { format!("{by} ") } else { "  ".to_owned() };
                 writeln!(out, "{:indent$} {by}{}", "", safe(&line))?;
@@ -150,7 +211,8 @@ impl SignerRow {
         }
     }
 
-    fn lines(&self) -> Vec<String> {
+    /// In words: the signer, then what else is known of them.
+    pub(crate) fn lines(&self) -> Vec<String> {
         match self {
             Self::Key { fingerprint, algorithm } => vec![format!("the {algorithm} key {fingerprint}")],
             Self::Subject { subject, root, fingerprint } => {

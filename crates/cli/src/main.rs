@@ -20,6 +20,7 @@ mod progress;
 mod quantity;
 mod reference;
 mod session;
+mod signatures;
 mod signers;
 mod source;
 mod stderr;

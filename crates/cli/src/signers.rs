@@ -74,6 +74,11 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
+    /// No one is named: what the trust root proves is said, and nothing is asked for.
+    pub(crate) fn no_one(trusted_root: Option<&Path>) -> Result<Self, Error> {
+        Ok(Self { demand: Demand::default(), root: root_in(trusted_root)? })
+    }
+
     /// What checks signatures.
     pub(crate) fn verifier(&self) -> Result<(SignatureVerifier, TrustRoot), Error> {
         let unusable = |error: RootError| Error::usage(error.to_string());
@@ -93,7 +98,7 @@ impl SignerArguments {
     pub(crate) fn asked(&self, spec: &Spec) -> Result<Asked, Error> {
         match &self.policy {
             Some(path) => by_policy(path, spec, self.at.clone()),
-            None => Ok(Asked { demand: self.demand()?, root: self.root()? }),
+            None => Ok(Asked { demand: self.demand()?, root: root_in(self.trusted_root.as_deref())? }),
         }
     }
 
@@ -144,12 +149,12 @@ impl SignerArguments {
         }
         Ok(trusted)
     }
+}
 
-    /// The trust root that they name.
-    fn root(&self) -> Result<Option<TrustRoot>, Error> {
-        let Some(path) = &self.trusted_root else { return Ok(None) };
-        TrustRoot::parse(&read_text(path)?).map(Some).map_err(|error| in_file(&error, path))
-    }
+/// The trust root in a file that was named.
+fn root_in(path: Option<&Path>) -> Result<Option<TrustRoot>, Error> {
+    let Some(path) = path else { return Ok(None) };
+    TrustRoot::parse(&read_text(path)?).map(Some).map_err(|error| in_file(&error, path))
 }
 
 /// What the rule about the image asks for.

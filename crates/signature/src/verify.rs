@@ -268,7 +268,8 @@ impl SignatureVerifier {
     }
 }
 
-const NO_KEY: &str = "it is signed with a key, and no key was named";
+/// The reason of [`Outcome::Unchecked`] where a key signed and none was named.
+pub const NO_KEY: &str = "it is signed with a key, and no key was named";
 
 fn not_about(image: &Digest, what: &str) -> Outcome {
     Outcome::Wrong(format!("the {what} is not about {image}"))

@@ -9,7 +9,6 @@ use porthole_core::digest::Digest;
 use porthole_signature::{
     evidence::Evidence,
     gather::{Gathered, WantedEvidence, gather},
-    statement::{Predicate, Statement},
     verify::Outcome,
 };
 
@@ -17,7 +16,7 @@ use self::row::Row;
 use crate::{
     argument::SourceArgument,
     error::Error,
-    evidence::SignatureRow,
+    evidence::{RootRow, SignatureRow, kind_of},
     output::print_json,
     session::Session,
     signers::{SignerArguments, judge},
@@ -52,6 +51,7 @@ With --json, one object for each statement:
   digest, size of the blob                             subject         digest that it is about
   state        of its signature: unsigned, or as `porthole verify` prints it, with signer, reason,
                log_index and times
+  trust_root   what decided: origin (public or file), and newest, the day of its newest key
   provenance   builder, build_type, source, commit, started, finished, invocation, materials
   bill         format, name, created, tools, packages (their number)
   predicate    what it says, whole
@@ -81,15 +81,20 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let (verifier, root) = asked.verifier()?;
     let demand = &asked.demand;
     let mut out = session.ui.out();
-    let mut outcomes = Vec::new();
+    let (mut outcomes, mut by_root) = (Vec::new(), false);
     for found in &shown {
         let check = found.check(&verifier, demand);
-        let row = Row::of(SignatureRow::of(found, &check), found.evidence.as_ref().ok());
+        let signature = SignatureRow::of(found, &check, &root);
+        by_root |= signature.trust_root.is_some();
+        let row = Row::of(signature, found.evidence.as_ref().ok());
         match session.ui.json {
             true => print_json(&mut out, &row)?,
             false => row.print(&mut out, session)?,
         }
         outcomes.push(check.outcome);
+    }
+    if by_root && !session.ui.json {
+        writeln!(out, "{}", RootRow::of(&root).words())?;
     }
     out.flush()?;
     if shown.is_empty() {
@@ -100,21 +105,6 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         judge(&outcomes, "attestation", &root)?;
     }
     Ok(())
-}
-
-/// The kinds that are attestations; a signature says nothing more than who signed.
-fn kind_of(evidence: &Evidence) -> Option<&'static str> {
-    if evidence.bill.is_some() {
-        return Some("bill");
-    }
-    match evidence.statement.as_ref().map(Statement::read)? {
-        Predicate::Signature => None,
-        Predicate::Provenance(_) => Some("provenance"),
-        Predicate::Bill(_) => Some("bill"),
-        Predicate::Vex(_) => Some("vex"),
-        Predicate::Scan(_) => Some("scan"),
-        _ => Some("other"),
-    }
 }
 
 fn is_wanted(wanted: Option<&str>, kind: &str, evidence: &Evidence) -> bool {

@@ -62,13 +62,12 @@ impl Gathered {
     ///
     /// [`Error::Layers`] if any layer is not what it should be: nothing that it holds is then shown.
     pub(super) fn read(session: &Session<'_>, source: &Source, sought: Sought) -> Result<Self, Error> {
-        let (image, index) = match source.is_bare() {
-            true => (None, None),
-            false => {
-                let resolved = source.image(session, &mut |_| {})?;
-                (Some(resolved.image), resolved.index)
-            }
+        let resolved = match source.is_bare() {
+            true => None,
+            false => Some(source.image(session, &mut |_| {})?),
         };
+        let (image, index) = resolved.map(|resolved| (resolved.image, resolved.index)).unzip();
+        let index = index.flatten();
         let jobs = image.as_ref().map_or_else(Job::bare, |image| Job::of(&image.layers));
         let mut tree = FileTree::new(session.limits.tree_nodes);
         let (mut layers, mut secrets, mut blobs) = (Vec::new(), Vec::new(), Vec::new());

@@ -14,6 +14,8 @@ use porthole_inspect::{
     report::{ComparedBase, OverviewReport},
     waste::WasteReport,
 };
+use porthole_signature::gather::WantedEvidence;
+use serde::Serialize;
 
 use super::stack::Stacked;
 use crate::{
@@ -23,6 +25,7 @@ use crate::{
     output::print_json,
     progress::Meter,
     session::Session,
+    signatures::{RootArgument, SignatureList},
     source::{Source, Spec},
 };
 
@@ -32,6 +35,9 @@ use crate::{
 /// as well, for the size of the unpacked layers, the size of the files that a container sees, and findings: deleted files that are still in
 /// the image, copies, set-uid files, files with capabilities, paths that every user can write, entries that readers interpret differently.
 ///
+/// With --signatures, what signs the image, or the index that led to it, is fetched as well: for each signature the identity and its issuer, or
+/// the key, or why it is not verified. No signer is asked for: `porthole verify` does that.
+///
 /// Secrets in the configuration are masked; `porthole config` prints it as it is.
 #[derive(Args)]
 #[command(after_help = "\
@@ -39,6 +45,7 @@ Examples:
   porthole inspect nginx
   porthole inspect --base debian:12-slim nginx
   porthole inspect --platform linux/arm64 nginx
+  porthole inspect --signatures registry.example/app:1.2
   porthole inspect --full --json oci:layout:latest | jq .findings")]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -49,16 +56,35 @@ pub(crate) struct Arguments {
     /// Compare the layers with those of an image that it may have been built on; where it has all of them below its own, that is proved
     #[arg(long, value_name = "SRC")]
     base: Option<OsString>,
+    /// Say who signed the image, as far as the trust root proves it
+    #[arg(long)]
+    signatures: bool,
+    #[command(flatten)]
+    root: RootArgument,
     /// Read documents only, which is the default: accepted for scripts that were written when it was not
     #[arg(long = "quick", hide = true, conflicts_with = "full")]
     _quick: bool,
 }
 
+/// The report, with what was fetched beside it.
+#[derive(Serialize)]
+struct Shown<'r> {
+    #[serde(flatten)]
+    report: &'r OverviewReport,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signatures: Option<SignatureList>,
+}
+
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
+    let asked = arguments.root.asked()?;
     let spec = arguments.source.spec()?;
     let source = Source::open(&spec, session)?;
     let mut resolved = source.image(session, &mut |_| {})?;
     SecretMask::default().documents(resolved.index.as_mut(), resolved.chosen.as_mut(), &mut resolved.image);
+    let signatures = match arguments.signatures {
+        true => Some(SignatureList::read(&source, &resolved, WantedEvidence::Signatures, &asked)?),
+        false => None,
+    };
     let mut overview = Overview::of(&resolved);
     let jobs = Job::of(&resolved.image.layers);
     if arguments.full && jobs.iter().any(|job| job.file.is_some()) {
@@ -83,9 +109,10 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     }
     let mut out = session.ui.out();
     if session.ui.json {
-        print_json(&mut out, &report)?;
+        print_json(&mut out, &Shown { report: &report, signatures })?;
     } else {
         text::print(&mut out, session.ui, &report)?;
+        signatures.iter().try_for_each(|signatures| signatures.print(&mut out, session))?;
     }
     Ok(out.flush()?)
 }

@@ -8,15 +8,23 @@ mod thresholds;
 use std::{io, io::Write};
 
 use clap::{Args, ValueEnum};
+use porthole_inspect::resolve::ResolvedImage;
+use porthole_signature::gather::WantedEvidence;
 
 use self::{document::Document, thresholds::Thresholds};
 use super::gather::{Gathered, Sought};
-use crate::{argument::SourceArgument, error::Error, output::print_json, session::Session};
+use crate::{
+    argument::SourceArgument,
+    error::Error,
+    output::print_json,
+    session::Session,
+    signatures::{RootArgument, SignatureList},
+};
 
 /// Report everything about an image on one page, for a pull request or a pipeline
 ///
-/// Identity, sizes by layer, findings, dangers, waste, packages and secrets. Each layer is downloaded, verified and read once. Secrets are always
-/// masked. The same image gives the same bytes.
+/// Identity, signatures and attestations, sizes by layer, findings, dangers, waste, packages and secrets. Each layer is downloaded, verified and
+/// read once. Secrets are always masked. The same image gives the same bytes, as long as the same signatures and attestations refer to it.
 ///
 /// Dangers: set-uid and set-gid files, files with capabilities and paths that every user can write, which no package owns; devices outside
 /// of /dev; downloads without TLS in the history; certificates that had expired when the image was made, and
@@ -38,6 +46,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
     #[command(flatten)]
+    root: RootArgument,
+    #[command(flatten)]
     thresholds: Thresholds,
 }
 
@@ -52,6 +62,7 @@ enum Format {
 }
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
+    let asked = arguments.root.asked()?;
     let source = arguments.source.open(session)?;
     let gathered = Gathered::read(
         session,
@@ -59,7 +70,13 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         Sought { packages: true, secrets: true, digests: true, certificates: true, modified: false },
     )?;
     let inventory = gathered.inventory();
-    let document = Document::new(&arguments.source.source, &gathered, &inventory, &arguments.thresholds);
+    let mut document = Document::new(&arguments.source.source, &gathered, &inventory, &arguments.thresholds);
+    if let Some(image) = gathered.image.clone() {
+        let resolved = ResolvedImage { index: gathered.index.clone(), chosen: None, image };
+        // A registry that does not list them still has the image.
+        let found = SignatureList::read(&source, &resolved, WantedEvidence::All, &asked);
+        document.signatures = Some(found.or_else(|error| SignatureList::unread(&asked, &error))?);
+    }
     let format = arguments.format.unwrap_or(if session.ui.json { Format::Json } else { Format::Markdown });
     let mut out = session.ui.out();
     match format {

@@ -93,6 +93,7 @@ A step `signature` has other fields:
   format       of the signature                      subject    digest that it is about
   referrer     manifest that holds it                log_index  position in the log, proved
   times        when it existed, as a log or an authority signed
+  trust_root   what decided: origin (public or file), and newest, the day of its newest key
 
 Examples:
   porthole verify nginx@sha256:…

@@ -332,6 +332,7 @@ fn bundles_that_refer_to_an_image_are_its_signature_and_its_attestation() {
             let output = server.run(&format!("attestation --json {} REGISTRY/a/b:1", by(ISSUER)));
             let [row] = &rows(&output)[..] else { panic!("{by_tag}: {output:?}") };
             assert_eq!((&row["kind"], &row["state"]), (&json!("provenance"), &json!("trusted")));
+            assert_eq!(row["trust_root"], json!({"origin": "file", "newest": "2025-01-01"}));
         }
     }
 }
@@ -361,6 +362,86 @@ fn bundles_by_a_key_are_checked_by_that_key() {
         key_file(&server, "cosign.pub", &who);
         ends(&server.run("verify --no-layers --key cosign.pub REGISTRY/a/b:1"), 7, "is not about sha256:");
     }
+}
+
+#[test]
+fn who_signed_is_said_without_naming_anyone() {
+    let (authority, image) = (Authority::new(), image());
+    let of_image = || payload(&image.manifest.digest);
+    let run = |layer: Option<SignedLayer>, arguments: &str| {
+        let mut content = image.clone().into_content("1");
+        layer.iter().for_each(|layer| add(&mut content, &image.manifest, "sig", layer));
+        let server = Server::new(Site::new().repository("a/b", content));
+        fs::write(server.path("root.json"), authority.trusted_root()).unwrap();
+        let output = server.run(&format!("{arguments} REGISTRY/a/b:1"));
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        (String::from_utf8(output.stdout).unwrap(), server)
+    };
+    let keyless = || Some(signature(of_image(), &authority.attest(IDENTITY, ISSUER), Some(&authority)));
+    let by_key = || Some(signature(of_image(), &Signatory::new(), None));
+    let another = || Some(signature(payload(&format!("sha256:{}", "0".repeat(64))), &Signatory::new(), None));
+    let proved = format!("signed by {IDENTITY}, attested by {ISSUER}");
+    let root = "trust root: the file that was named of 2025-01-01";
+    let give_key = "by a key: `porthole verify --key FILE` checks it";
+    let inspect = "inspect --signatures --trusted-root root.json";
+    for (layer, expected) in [
+        (None, vec!["Signatures\n  not signed\n"]),
+        (keyless(), vec!["  signed ", proved.as_str(), "in the log at 7 since 2026-01-01T12:00:00Z", root]),
+        (by_key(), vec!["  unchecked ", give_key]),
+        (another(), vec!["  WRONG ", "the signed payload names another image"]),
+    ] {
+        let (text, _) = run(layer, inspect);
+        expected.iter().for_each(|part| assert!(text.contains(part), "expected `{part}`, got:\n{text}"));
+    }
+    let (text, _) = run(keyless(), "inspect --signatures");
+    assert!(text.contains("  UNKNOWN ") && text.contains("claims to be signed by"), "{text}");
+    assert!(text.contains("trust root: Sigstore's public instance of 20"), "{text}");
+    let (text, server) = run(keyless(), "inspect");
+    assert!(!text.contains("Signatures"), "{text}");
+    assert_eq!(server.internet.count("/referrers/"), 0, "signatures are fetched when they are asked for");
+    for (layer, expected) in [
+        (None, vec!["| Signatures | not signed |"]),
+        (keyless(), vec!["| Signatures | 1 signed |", "| signature | signed | `https://github.com/a/b/", root]),
+        (by_key(), vec!["| Signatures | 1 not checked |", give_key]),
+        (another(), vec!["| Signatures | 1 WRONG |", "| signature | WRONG: `the signed payload names another"]),
+    ] {
+        let (text, _) = run(layer, "report --trusted-root root.json");
+        expected.iter().for_each(|part| assert!(text.contains(part), "expected `{part}`, got:\n{text}"));
+    }
+    for (verb, states) in [
+        (inspect, ["stranger", "unchecked", "wrong"]),
+        ("report --trusted-root root.json", ["stranger", "unchecked", "wrong"]),
+    ] {
+        let schema = schema(verb.split(' ').next().unwrap());
+        for (layer, state) in [keyless(), by_key(), another()].into_iter().zip(states) {
+            let (text, _) = run(layer, &format!("{verb} --json"));
+            let document: Value = serde_json::from_str(&text).unwrap();
+            validate(&document, &schema, &schema, "").unwrap();
+            let [row] = &document["signatures"]["list"].as_array().unwrap()[..] else { panic!("{text}") };
+            assert_eq!((&row["kind"], &row["state"]), (&json!("signature"), &json!(state)), "{text}");
+        }
+        let (text, _) = run(None, &format!("{verb} --json"));
+        let document: Value = serde_json::from_str(&text).unwrap();
+        validate(&document, &schema, &schema, "").unwrap();
+        assert_eq!(document["signatures"]["list"], json!([]));
+    }
+    let (text, _) = run(another(), "report --format sarif");
+    let log: Value = serde_json::from_str(&text).unwrap();
+    let results = log["runs"][0]["results"].as_array().unwrap();
+    assert!(results.iter().any(|result| result["ruleId"] == "wrong-signature" && result["level"] == "error"), "{text}");
+}
+
+#[test]
+fn a_report_says_that_a_registry_does_not_tell_who_signed() {
+    let server = Server::new(Site::new().repository("a/b", image().into_content("1")).with_referrers());
+    server.internet.fault("/referrers/", 100, porthole_testkit::registry::Fault::Status(403));
+    let output = server.run("report REGISTRY/a/b:1");
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(
+        output.status.code() == Some(0) && text.contains(" not known: ") && !text.contains("not signed"),
+        "{output:?}"
+    );
+    assert_ne!(server.run("inspect --signatures REGISTRY/a/b:1").status.code(), Some(0));
 }
 
 #[test]

@@ -12,9 +12,8 @@ use porthole_signature::{
 use serde::Serialize;
 use serde_json::Value;
 
-use super::kind_of;
 use crate::{
-    evidence::SignatureRow,
+    evidence::{SignatureRow, kind_of},
     session::Session,
     ui::{Style, safe, size},
 };

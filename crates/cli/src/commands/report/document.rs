@@ -23,7 +23,10 @@ use porthole_inspect::{
 use serde::Serialize;
 
 use super::thresholds::{Measured, Thresholds};
-use crate::commands::{analyze::thresholds::Check, gather::Gathered, secrets};
+use crate::{
+    commands::{analyze::thresholds::Check, gather::Gathered, secrets},
+    signatures::SignatureList,
+};
 
 /// Places of waste that are named.
 const WASTED: usize = 10;
@@ -32,6 +35,9 @@ const WASTED: usize = 10;
 #[derive(Serialize)]
 pub(super) struct Document<'d> {
     pub(super) image: Identity,
+    /// `None` for a layer that belongs to no image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) signatures: Option<SignatureList>,
     pub(super) sizes: Sizes,
     pub(super) layers: Vec<LayerLine>,
     pub(super) findings: Vec<FindingReport>,
@@ -138,6 +144,7 @@ impl<'d> Document<'d> {
                 created: image.and_then(|image| image.config.created.clone()),
                 distribution: distribution.map(str::to_owned),
             },
+            signatures: None,
             sizes: Sizes { download, unpacked, visible: waste.waste.visible },
             layers: waste.layers.iter().map(LayerLine::of).collect(),
             findings: dangers.iter().map(danger).chain(found).collect(),

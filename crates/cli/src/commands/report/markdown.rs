@@ -3,7 +3,10 @@
 use std::io::{self, Write};
 
 use super::document::{Document, LayerLine, WastedPath};
-use crate::ui::{safe, size};
+use crate::{
+    signatures::{GIVE_KEY, SignedRow},
+    ui::{safe, size},
+};
 
 /// Rows of a table, and characters of a text in it: a comment of a pull request holds 65536 characters.
 const ROWS: usize = 50;
@@ -13,6 +16,7 @@ pub(super) fn print(out: &mut impl Write, document: &Document<'_>) -> io::Result
     writeln!(out, "# {}\n", code(&document.image.source))?;
     identity(out, document)?;
     thresholds(out, document)?;
+    signatures(out, document)?;
     secrets(out, document)?;
     findings(out, document)?;
     layers(out, document)?;
@@ -42,7 +46,32 @@ fn identity(out: &mut impl Write, document: &Document<'_>) -> io::Result<()> {
     ] {
         writeln!(out, "| {name} | {value} |")?;
     }
-    Ok(())
+    let signed = document.signatures.as_ref().map(|found| (found.unread.is_some(), found.words()));
+    match signed {
+        Some((true, words)) => writeln!(out, "| Signatures | {} |", cell(&cut(&words))),
+        Some((false, words)) => writeln!(out, "| Signatures | {words} |"),
+        None => Ok(()),
+    }
+}
+
+fn signatures(out: &mut impl Write, document: &Document<'_>) -> io::Result<()> {
+    let Some(found) = document.signatures.as_ref().filter(|found| !found.list.is_empty()) else { return Ok(()) };
+    writeln!(out, "\n## Signatures and attestations\n\n| What | State | Signer | Blob |\n| --- | --- | --- | --- |")?;
+    for row in found.list.iter().take(ROWS) {
+        let SignedRow { kind, signature } = row;
+        let reason = signature.reason.as_ref().map(|reason| format!(": {}", cell(&cut(reason)))).unwrap_or_default();
+        let state = match signature.wants_key() {
+            true => format!("not checked, {GIVE_KEY}"),
+            false => format!("{}{reason}", row.state().1),
+        };
+        let claims = if signature.is_proved() { "" } else { "claims " };
+        let signer = signature.signer.iter().flat_map(|signer| signer.lines()).next();
+        let signer = signer.map_or_else(|| "-".to_owned(), |line| format!("{claims}{}", cell(&cut(&line))));
+        let time = signature.times.first().map(|time| format!(" at {time}")).unwrap_or_default();
+        writeln!(out, "| {kind} | {state} | {signer}{time} | `{}` |", signature.digest)?;
+    }
+    more(out, found.list.len(), ROWS)?;
+    writeln!(out, "\n{}", found.trust_root.words())
 }
 
 fn thresholds(out: &mut impl Write, document: &Document<'_>) -> io::Result<()> {

@@ -43,6 +43,7 @@ pub(super) fn log(document: &Document<'_>) -> Value {
                 "digest": image.digest,
                 "platform": image.platform,
                 "created": image.created,
+                "signatures": document.signatures,
             },
         }],
     })
@@ -73,6 +74,14 @@ fn found<'d>(document: &'d Document<'_>) -> Vec<Found<'d>> {
         let (uri, is_path) = location(&None);
         let (rule, about) = (check.name, "a threshold is missed");
         let message = check.words.clone();
+        all.push(Found { rule, about, level: "error", message, uri, is_path, line: None, logical: None, layer: None });
+    }
+    let signed = document.signatures.iter().flat_map(|found| &found.list);
+    for row in signed.filter(|row| row.signature.state == "wrong") {
+        let (uri, is_path) = location(&None);
+        let message =
+            format!("{} {}: {}", row.kind, row.signature.digest, row.signature.reason.as_deref().unwrap_or("wrong"));
+        let (rule, about) = ("wrong-signature", "a signature does not hold");
         all.push(Found { rule, about, level: "error", message, uri, is_path, line: None, logical: None, layer: None });
     }
     for row in &document.secrets {

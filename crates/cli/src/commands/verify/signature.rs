@@ -6,13 +6,12 @@ use porthole_inspect::resolve::ResolvedImage;
 use porthole_signature::{
     evidence::Evidence,
     gather::{WantedEvidence, gather},
-    statement::Predicate,
 };
 use serde::Serialize;
 
 use crate::{
     error::Error,
-    evidence::SignatureRow,
+    evidence::{RootRow, SignatureRow, kind_of},
     output::print_json,
     session::Session,
     signers::{Asked, judge},
@@ -40,10 +39,11 @@ pub(super) fn run(
 ) -> Result<(), Error> {
     let (verifier, root) = asked.verifier()?;
     let gathered = source.wait(gather(&source.origin, resolved, WantedEvidence::Signatures))?;
-    let mut outcomes = Vec::new();
+    let (mut outcomes, mut by_root) = (Vec::new(), false);
     for found in gathered.iter().filter(|found| found.evidence.as_ref().map_or(true, is_signature)) {
         let check = found.check(&verifier, &asked.demand);
-        let row = SignatureRow::of(found, &check);
+        let row = SignatureRow::of(found, &check, &root);
+        by_root |= row.trust_root.is_some();
         match session.ui.json {
             true => print_json(out, &Step { step: "signature", row: &row })?,
             false => row.print(out, "signature", session)?,
@@ -51,11 +51,14 @@ pub(super) fn run(
         session.ui.flush(out)?;
         outcomes.push(check.outcome);
     }
+    if by_root && !session.ui.json {
+        writeln!(out, "{:9} {}", "", RootRow::of(&root).words())?;
+        session.ui.flush(out)?;
+    }
     judge(&outcomes, "signature", &root)
 }
 
 /// A statement is a signature only if that is what it says; one that, for example, lists vulnerabilities is not.
 fn is_signature(evidence: &Evidence) -> bool {
-    evidence.is_signed()
-        && evidence.statement.as_ref().is_none_or(|statement| matches!(statement.read(), Predicate::Signature))
+    evidence.is_signed() && kind_of(evidence).is_none()
 }
