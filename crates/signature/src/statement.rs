@@ -1,9 +1,11 @@
 //! In-toto statements: what someone says about an image (in-toto attestation framework, `spec/v1/statement.md`).
 
 mod provenance;
+mod vulnerabilities;
 
 pub use porthole_contents::bill::BillOfMaterials;
 pub use provenance::{BuildProvenance, Material};
+pub use vulnerabilities::{ScanReport, VexStatement};
 
 use porthole_core::digest::Digest;
 use serde_json::Value;
@@ -83,6 +85,16 @@ impl Statement {
     pub fn is_about(&self, digest: &Digest) -> bool {
         let (algorithm, hex) = (digest.algorithm().name(), digest.hex());
         self.subjects.iter().any(|subject| subject.digests.get(algorithm).is_some_and(|got| *got == hex))
+    }
+
+    /// What it says of each vulnerability; `None` if it is not OpenVEX.
+    pub fn vex(&self) -> Option<Vec<VexStatement>> {
+        matches!(self.read(), Predicate::Vex(_)).then(|| VexStatement::read(&self.predicate))
+    }
+
+    /// What a scanner found; `None` if it is no report of one.
+    pub fn scan(&self) -> Option<ScanReport> {
+        matches!(self.read(), Predicate::Scan(_)).then(|| ScanReport::read(&self.predicate))
     }
 
     /// The predicate, read as its type demands.

@@ -1,6 +1,7 @@
 //! `porthole attestation`
 
 mod row;
+mod said;
 
 use std::io::Write;
 
@@ -38,7 +39,7 @@ pub(crate) struct Arguments {
     /// Show only statements of this kind: provenance, bill, vex, scan, or the start of the URI of their type
     #[arg(long = "type", value_name = "KIND|URI")]
     kind: Option<String>,
-    /// Print what the one statement that is left says, as JSON, and nothing else
+    /// Print what the one statement that is left says, as JSON, as it is and without masking, and nothing else
     #[arg(long)]
     predicate: bool,
     #[command(flatten)]
@@ -52,9 +53,12 @@ With --json, one object for each statement:
   state        of its signature: unsigned, or as `porthole verify` prints it, with signer, reason,
                log_index and times
   trust_root   what decided: origin (public or file), and newest, the day of its newest key
-  provenance   builder, build_type, source, commit, started, finished, invocation, materials
+  provenance   builder, build_type, source, commit, started, finished, invocation, materials, and
+               parameters (what the build was given)
   bill         format, name, created, tools, packages (their number)
-  predicate    what it says, whole
+  vex          the statements of OpenVEX: vulnerability, status, products, justification
+  scan         scanner, version, finished, vulnerabilities (their number), severities (how many of each)
+  predicate    what it says, whole; secrets in it, other than in a bill, are masked
 
 Examples:
   porthole attestation registry.example/app:1.2

@@ -445,6 +445,49 @@ fn a_report_says_that_a_registry_does_not_tell_who_signed() {
 }
 
 #[test]
+fn parameters_vulnerabilities_and_scans_are_shown_and_secrets_in_them_masked() {
+    let (who, image) = (Signatory::new(), image());
+    let token = ["kV7-qP2xW9", "sL4mT8"].concat();
+    let given = json!({"args": {"build-arg:API_TOKEN": token, "build-arg:NAME": "app \u{1b}[31m"}});
+    let vex: Vec<_> = (0..30)
+        .map(|number| json!({"vulnerability": {"name": format!("CVE-{number}")}, "status": "fixed", "products": ["pkg:oci/a", "b"]}))
+        .collect();
+    let results =
+        json!({"Results": [{"Vulnerabilities": [{"Severity": "HIGH"}, {"Severity": "HIGH"}, {"Severity": "LOW"}]}]});
+    let scan = json!({"scanner": {"uri": "https://scan.example", "version": "1", "result": results}});
+    let bundles = [
+        (PROVENANCE, json!({"buildDefinition": {"externalParameters": given}})),
+        ("https://openvex.dev/ns/v0.2.0", json!({"statements": vex})),
+        ("https://cosign.sigstore.dev/attestation/vuln/v1", scan),
+    ]
+    .map(|(kind, predicate)| (statement_bundle(&stated(&image, kind, predicate), &who, None), Some(kind)));
+    let server = with_bundles(&image, &bundles, false);
+    let output = server.run("attestation --json REGISTRY/a/b:1");
+    assert!(!String::from_utf8_lossy(&output.stdout).contains(&token), "{output:?}");
+    let rows = rows(&output);
+    let of = |kind: &str| rows.iter().find(|row| row["kind"] == kind).unwrap();
+    assert_eq!(of("provenance")["provenance"]["parameters"]["args"]["build-arg:API_TOKEN"], "********");
+    assert_eq!(of("vex")["vex"].as_array().map(Vec::len), Some(30));
+    assert_eq!(
+        of("vex")["vex"][29],
+        json!({"vulnerability": "CVE-29", "status": "fixed", "products": ["pkg:oci/a", "b"]})
+    );
+    assert_eq!(of("scan")["scan"]["severities"], json!({"high": 2, "low": 1}));
+    let text = String::from_utf8(server.run("attestation REGISTRY/a/b:1").stdout).unwrap();
+    for part in [
+        "  parameter  args.build-arg:API_TOKEN=********\n",
+        "  parameter  args.build-arg:NAME=app \\x1b[31m\n",
+        "  statement  CVE-0  fixed  pkg:oci/a and 1 more\n",
+        "  statement  and 10 more: --json has all\n",
+        "  scanner    https://scan.example\n",
+        "  found      2 high, 1 low\n",
+    ] {
+        assert!(text.contains(part), "expected `{part}`, got:\n{text}");
+    }
+    assert!(!text.contains("CVE-20 ") && !text.contains(&token), "{text}");
+}
+
+#[test]
 fn attestations_of_buildkit_in_the_index_are_shown_as_unsigned() {
     let image = image();
     let statement = Blob::new("application/vnd.in-toto+json", provenance(&image).to_string().into_bytes());

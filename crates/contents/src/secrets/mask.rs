@@ -6,6 +6,7 @@ use porthole_core::{
     image::Image,
     manifest::{Document, Index},
 };
+use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 
 /// Masks secrets. Different ones stay different: the first becomes `********`, the second `********2`.
@@ -25,6 +26,24 @@ impl SecretMask {
         }
         if let Some(Document::Index(index)) = index {
             self.index(&mut index.value);
+        }
+    }
+
+    /// Masks the texts of a JSON document that people write, such as the parameters of a build. A field may show by its name that its value is
+    /// a secret; what stands before a colon in the name, such as `build-arg`, says nothing.
+    pub fn json(&mut self, value: &mut Value) {
+        match value {
+            Value::String(text) => self.mask(text),
+            Value::Array(list) => list.iter_mut().for_each(|value| self.json(value)),
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    match value {
+                        Value::String(text) => self.mask_value(name.rsplit(':').next().unwrap_or(name), text),
+                        value => self.json(value),
+                    }
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
 
@@ -100,6 +119,21 @@ mod tests {
         let mut label = second["GITHUB_TOKEN=".len()..].to_owned();
         mask.mask_value("org.example.token", &mut label);
         assert_eq!(label, "********2");
+    }
+
+    #[test]
+    fn parameters_of_a_build_are_masked_by_value_and_by_name() {
+        let token = ["ghp_16C7e42F292c6912", "E7710c838347Ae178B4a"].concat();
+        let mut parameters = serde_json::json!({
+            "args": { "build-arg:API_TOKEN": "kV7-qP2xW9sL4mT8", "build-arg:NAME": "app", "secret": null },
+            "list": [format!("GH={token}"), { "a": token }], "number": 1,
+        });
+        SecretMask::default().json(&mut parameters);
+        let expected = serde_json::json!({
+            "args": { "build-arg:API_TOKEN": "********", "build-arg:NAME": "app", "secret": null },
+            "list": ["GH=********2", { "a": "********2" }], "number": 1,
+        });
+        assert_eq!(parameters, expected);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::{
     io::{self, Write},
 };
 
+use porthole_contents::secrets::SecretMask;
 use porthole_signature::{
     evidence::Evidence,
     statement::{BillOfMaterials, BuildProvenance, Predicate, Statement},
@@ -12,6 +13,7 @@ use porthole_signature::{
 use serde::Serialize;
 use serde_json::Value;
 
+use super::said::{ScanRow, VexRow, parameters};
 use crate::{
     evidence::{SignatureRow, kind_of},
     session::Session,
@@ -30,6 +32,10 @@ pub(super) struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
     bill: Option<BillRow>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    vex: Option<Vec<VexRow>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scan: Option<ScanRow>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     predicate: Option<Value>,
 }
 
@@ -42,6 +48,8 @@ struct ProvenanceRow {
     started: Option<String>,
     finished: Option<String>,
     invocation: Option<String>,
+    /// With secrets masked.
+    parameters: Value,
     materials: Vec<MaterialRow>,
 }
 
@@ -68,16 +76,24 @@ impl Row {
             Some(Predicate::Bill(bill)) => Some(bill),
             _ => evidence.and_then(|evidence| evidence.bill.as_ref()),
         };
+        let mut mask = SecretMask::default();
+        let mut predicate = statement.map(|statement| statement.predicate.clone());
+        // A bill lists packages, many of them, and nothing that someone typed.
+        if bill.is_none() {
+            predicate.iter_mut().for_each(|predicate| mask.json(predicate));
+        }
         Self {
             kind: evidence.and_then(kind_of).unwrap_or("other"),
             predicate_type: statement.map(|statement| statement.predicate_type.clone()),
             signature,
             provenance: match &read {
-                Some(Predicate::Provenance(provenance)) => Some(ProvenanceRow::of(provenance)),
+                Some(Predicate::Provenance(provenance)) => Some(ProvenanceRow::of(provenance, &mut mask)),
                 _ => None,
             },
             bill: bill.map(BillRow::of),
-            predicate: statement.map(|statement| statement.predicate.clone()),
+            vex: statement.and_then(Statement::vex).map(|list| list.into_iter().map(VexRow::of).collect()),
+            scan: statement.and_then(Statement::scan).map(ScanRow::of),
+            predicate,
         }
     }
 
@@ -90,6 +106,12 @@ impl Row {
         writeln!(out, "  {}", session.ui.paint(Style::Faint, &blob))?;
         self.signature.print_proof(out, 1, session)?;
         let mut line = |name: &str, text: &str| writeln!(out, "  {name:<10} {}", safe(text));
+        for text in self.vex.iter().flat_map(|rows| VexRow::lines(rows)) {
+            line("statement", &text)?;
+        }
+        for (name, text) in self.scan.iter().flat_map(ScanRow::lines) {
+            line(name, &text)?;
+        }
         if let Some(provenance) = &self.provenance {
             for (name, value) in [
                 ("builder", &provenance.builder),
@@ -102,6 +124,9 @@ impl Row {
                 if let Some(value) = value {
                     line(name, value)?;
                 }
+            }
+            for text in parameters(&provenance.parameters) {
+                line("parameter", &text)?;
             }
             for material in &provenance.materials {
                 let digest = material.digests.iter().next().map(|(name, hex)| format!("  {name}:{hex}"));
@@ -120,8 +145,9 @@ impl Row {
 }
 
 impl ProvenanceRow {
-    fn of(provenance: &BuildProvenance) -> Self {
-        let provenance = provenance.clone();
+    fn of(provenance: &BuildProvenance, mask: &mut SecretMask) -> Self {
+        let mut provenance = provenance.clone();
+        mask.json(&mut provenance.parameters);
         let row = |material: porthole_signature::statement::Material| MaterialRow {
             uri: material.uri,
             digests: material.digests,
@@ -134,6 +160,7 @@ impl ProvenanceRow {
             started: provenance.started,
             finished: provenance.finished,
             invocation: provenance.invocation,
+            parameters: provenance.parameters,
             materials: provenance.materials.into_iter().map(row).collect(),
         }
     }
