@@ -42,9 +42,8 @@ impl At<'_> {
             schema => schema.as_object().unwrap(),
         };
         // In draft 7 nothing beside a reference counts.
-        if let Some(reference) = rules.get("$ref") {
-            let (name, pointer) =
-                reference.as_str().unwrap().split_once('#').unwrap_or((reference.as_str().unwrap(), ""));
+        if let Some(reference) = rules.get("$ref").and_then(Value::as_str) {
+            let (name, pointer) = reference.split_once('#').unwrap_or((reference, ""));
             let document = if name.is_empty() { self.document } else { &self.schema.others[name] };
             let target = document.pointer(pointer).unwrap();
             return At { document, ..self }.check(value, target, at);
@@ -93,8 +92,9 @@ impl At<'_> {
             "format" => value.as_str().is_none_or(|text| has_format(text, rule.as_str().unwrap())),
             "items" => {
                 for (place, item) in items.into_iter().flatten().enumerate() {
-                    let schema =
-                        rule.as_array().map_or(Some(rule), |list| list.get(place).or(rules.get("additionalItems")));
+                    let schema = rule
+                        .as_array()
+                        .map_or(Some(rule), |list| list.get(place).or_else(|| rules.get("additionalItems")));
                     schema.map_or(Ok(()), |schema| self.check(item, schema, &format!("{at}/{place}")))?;
                 }
                 true
