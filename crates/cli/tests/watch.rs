@@ -385,7 +385,8 @@ fn a_platform_is_watched_as_every_verb_resolves_it() {
         entries.iter_mut().for_each(|entry| drop(entry.as_object_mut().unwrap().remove("platform")));
         (entries, images, None)
     };
-    let kinds: [&dyn Fn(&str) -> (Vec<Value>, Vec<Built>, Option<Blob>); 2] = [&nested, &undeclared];
+    type Kind<'k> = &'k dyn Fn(&str) -> (Vec<Value>, Vec<Built>, Option<Blob>);
+    let kinds: [Kind<'_>; 2] = [&nested, &undeclared];
     for kind in kinds {
         let index = |name: &str| {
             let (entries, images, inner) = kind(name);
