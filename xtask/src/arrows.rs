@@ -39,7 +39,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["porthole-contents", "porthole-inspect", "porthole-source", "porthole-registry", "porthole-core"],
     ),
     ("porthole-web", &["porthole-viewer", "porthole-inspect", "porthole-source", "porthole-registry", "porthole-core"]),
-    ("porthole-web-signature", &["porthole-viewer", "porthole-signature", "porthole-core"]),
+    ("porthole-web-signature", &["porthole-viewer", "porthole-signature", "porthole-contents", "porthole-core"]),
     (
         "porthole-cli",
         &[

@@ -92,6 +92,7 @@ impl ContentDigest {
             "md5" => Self::md5(hex.as_bytes()),
             "sha1" => Self::sha1(hex.as_bytes()),
             "sha256" => Self::sha256(hex.as_bytes()),
+            "sha256-160" => bytes_of(hex.as_bytes()).map(Self::Sha256Of160),
             _ => None,
         }
     }

@@ -4,7 +4,7 @@ mod provenance;
 mod vulnerabilities;
 
 pub use porthole_contents::bill::BillOfMaterials;
-pub use provenance::{BuildProvenance, Material};
+pub use provenance::{BuildProvenance, Material, parameter_lines};
 pub use vulnerabilities::{ScanReport, VexStatement};
 
 use porthole_core::digest::Digest;

@@ -1,13 +1,14 @@
 //! Checking signatures, with the engine of `porthole verify` and `porthole attestation`.
 
+use porthole_contents::secrets::SecretMask;
 use porthole_core::{descriptor::Descriptor, digest::Digest, media_type::MediaType};
 use porthole_signature::{
     authorities::TrustedCertificates,
     demand::{Demand, DemandedIdentity, TextPattern},
     evidence::{Evidence, EvidenceFormat},
     key::PublicKey,
-    root::TrustRoot,
-    statement::{BillOfMaterials, BuildProvenance, Predicate},
+    root::{RootOrigin, TrustRoot},
+    statement::{BillOfMaterials, BuildProvenance, Predicate, ScanReport, VexStatement, parameter_lines},
     verify::{Outcome, SignatureCheck, SignatureVerifier, Signer},
 };
 use porthole_viewer::{
@@ -22,21 +23,29 @@ use porthole_viewer::{
 /// Checks what a session found.
 pub(crate) fn check(job: &EvidenceJob) -> EvidenceAnswer {
     let mut bills: Vec<ListedBill> = Vec::new();
-    let cards = prepare(&job.wish).map(|(verifier, demand)| {
+    let cards = prepare(&job.wish).map(|prepared| {
         let mut checked = |blob: &EvidenceBlob| {
             let parsed = parse(blob);
             let bill = parsed.as_ref().ok().and_then(Evidence::bill_of_materials);
             if let Some(bill) = bill.filter(|_| bills.iter().all(|other| other.name != blob.digest)) {
                 bills.push(ListedBill::of(blob.digest.clone(), bill));
             }
-            card(blob, parsed, &verifier, &demand)
+            card(blob, parsed, &prepared)
         };
         job.blobs.iter().map(&mut checked).collect()
     });
     EvidenceAnswer { look: job.look, run: job.run, cards, bills }
 }
 
-fn prepare(wish: &SignerWish) -> Result<(SignatureVerifier, Demand), String> {
+/// What every signature of a job is checked by.
+struct Prepared {
+    verifier: SignatureVerifier,
+    demand: Demand,
+    /// The trust root, and how old it is.
+    root: String,
+}
+
+fn prepare(wish: &SignerWish) -> Result<Prepared, String> {
     let key = |key: &String| PublicKey::parse(key.trim().as_bytes()).map_err(|error| error.to_string());
     let keys = wish.keys.iter().map(key).collect::<Result<_, _>>()?;
     let identities = wish.identities.iter().map(identity).collect::<Result<_, _>>()?;
@@ -47,7 +56,12 @@ fn prepare(wish: &SignerWish) -> Result<(SignatureVerifier, Demand), String> {
     };
     let root = root.map_err(|error| error.to_string())?;
     let verifier = SignatureVerifier::new(&root).map_err(|error| error.to_string())?;
-    Ok((verifier, Demand { keys, identities, certificates }))
+    let name = match root.origin() {
+        RootOrigin::PublicGood => "Sigstore's public instance",
+        RootOrigin::File => "your own",
+    };
+    let date = root.newest().map(|newest| format!(", of {}", &time::iso(newest)[..10])).unwrap_or_default();
+    Ok(Prepared { verifier, demand: Demand { keys, identities, certificates }, root: format!("{name}{date}") })
 }
 
 fn identity(SignerIdentity { identity, issuer }: &SignerIdentity) -> Result<DemandedIdentity, String> {
@@ -67,8 +81,7 @@ fn pattern(SignerText { text, is_expression }: &SignerText) -> Result<TextPatter
 fn card(
     blob: &EvidenceBlob,
     parsed: Result<Evidence, Outcome>,
-    verifier: &SignatureVerifier,
-    demand: &Demand,
+    Prepared { verifier, demand, root }: &Prepared,
 ) -> EvidenceCard {
     let check = match &parsed {
         Ok(evidence) => match subject(blob) {
@@ -79,6 +92,7 @@ fn card(
     };
     let promised = MediaType::parse(&blob.media_type).ok().and_then(|media_type| EvidenceFormat::of(&media_type));
     let format = parsed.as_ref().map_or(promised, |evidence| Some(evidence.format));
+    let by_root = parsed.as_ref().is_ok_and(Evidence::is_signed) && format != Some(EvidenceFormat::Notation);
     let format = format.map_or_else(|| blob.media_type.clone(), |format| format.name().to_owned());
     let statement = parsed.ok().and_then(|evidence| statement(&evidence));
     let SignatureCheck { outcome, signer, log_index, times } = check;
@@ -96,6 +110,7 @@ fn card(
         }
         None => format.clone(),
     };
+    facts.extend(by_root.then(|| named("Trust root", root)));
     facts.push(named("Format", format));
     facts.push(named("About", &blob.subject));
     facts.push(named("Manifest", &blob.referrer));
@@ -196,8 +211,8 @@ fn statement(evidence: &Evidence) -> Option<(String, Vec<(String, String)>)> {
         Predicate::Signature => return None,
         Predicate::Provenance(provenance) => facts_of_provenance(provenance),
         Predicate::Bill(bill) => facts_of_bill(bill),
-        Predicate::Vex(count) => vec![named("statements", count.to_string())],
-        Predicate::Scan(uri) => vec![named("scanner", uri)],
+        Predicate::Vex(_) => statement.vex().map(facts_of_vex).unwrap_or_default(),
+        Predicate::Scan(_) => statement.scan().map(facts_of_scan).unwrap_or_default(),
         _ => Vec::new(),
     };
     facts.insert(0, named("Type", &statement.predicate_type));
@@ -205,7 +220,9 @@ fn statement(evidence: &Evidence) -> Option<(String, Vec<(String, String)>)> {
 }
 
 fn facts_of_provenance(provenance: &BuildProvenance) -> Vec<(String, String)> {
-    let provenance = provenance.clone();
+    let mut provenance = provenance.clone();
+    // Build arguments are among them.
+    SecretMask::default().json(&mut provenance.parameters);
     let mut facts = pairs([
         ("builder", provenance.builder),
         ("source", provenance.source),
@@ -218,11 +235,30 @@ fn facts_of_provenance(provenance: &BuildProvenance) -> Vec<(String, String)> {
         let digest = material.digests.into_iter().next().map(|(name, hex)| format!("@{name}:{hex}"));
         ("material".to_owned(), format!("{}{}", material.uri, digest.unwrap_or_default()))
     }));
+    let parameters = parameter_lines(&provenance.parameters);
+    facts.extend(parameters.into_iter().take(PARAMETERS).map(|line| ("parameter".to_owned(), line)));
     facts
 }
 
-/// Materials that are sent to the page.
+fn facts_of_vex(statements: Vec<VexStatement>) -> Vec<(String, String)> {
+    let mut facts = vec![named("statements", statements.len().to_string())];
+    facts.extend(statements.into_iter().take(VULNERABILITIES).map(|one| {
+        let products = one.products.join(", ");
+        (one.vulnerability, format!("{} {products}", one.status))
+    }));
+    facts
+}
+
+fn facts_of_scan(report: ScanReport) -> Vec<(String, String)> {
+    let mut facts = pairs([("scanner", report.scanner), ("version", report.version), ("finished", report.finished)]);
+    facts.extend(report.severities.into_iter().map(|(severity, count)| (severity, count.to_string())));
+    facts
+}
+
+/// Materials, parameters and vulnerabilities that are sent to the page, of each.
 const MATERIALS: usize = 100;
+const PARAMETERS: usize = 100;
+const VULNERABILITIES: usize = 100;
 
 fn facts_of_bill(bill: &BillOfMaterials) -> Vec<(String, String)> {
     let mut facts =
@@ -241,6 +277,11 @@ mod tests {
     use super::*;
     use porthole_testkit::signing::{Authority, Signatory, SignedLayer, attestation, payload, signature};
     use serde_json::json;
+
+    /// A secret of the form of GitHub's tokens.
+    fn token() -> String {
+        ["ghp_16C7e42F292c6912", "E7710c838347Ae178B4a"].concat()
+    }
 
     fn digest() -> String {
         Digest::sha256(b"image").to_string()
@@ -283,7 +324,10 @@ mod tests {
         let statement = json!({
             "_type": "https://in-toto.io/Statement/v1", "predicateType": "https://slsa.dev/provenance/v1",
             "subject": [{"digest": {"sha256": Digest::sha256(b"image").hex()}}],
-            "predicate": {"runDetails": {"builder": {"id": "https://builder.example"}}},
+            "predicate": {
+                "buildDefinition": {"externalParameters": {"args": {"build-arg:TOKEN": token(), "build-arg:A": "1"}}},
+                "runDetails": {"builder": {"id": "https://builder.example"}},
+            },
         });
         let layers =
             [signature(payload(&digest()), &who, Some(&authority)), attestation(&statement, &who, Some(&authority))];
@@ -300,6 +344,9 @@ mod tests {
         assert!(found[0].facts.contains(&named("Signed by", "me@example.org")), "{found:?}");
         assert_eq!((found[1].title.as_str(), found[1].is_statement), ("provenance", true));
         assert!(found[1].facts.contains(&named("builder", "https://builder.example")), "{found:?}");
+        assert!(found[1].facts.contains(&named("parameter", "args.build-arg:A=1")), "{found:?}");
+        assert!(!format!("{found:?}").contains(&token()), "a build argument is masked: {found:?}");
+        assert!(found[0].facts.iter().any(|(name, root)| name == "Trust root" && root.starts_with("your own, of 20")));
         let signer =
             ShownSigner { name: "me@example.org".into(), attested_by: Some("https://login.example.org".into()) };
         assert_eq!(found[0].signer, Some(signer));

@@ -36,6 +36,32 @@ pub struct Material {
     pub digests: BTreeMap<String, String>,
 }
 
+/// The fields of a document, a line each: the path of the field, and its value. A field that is null has none.
+///
+/// ```
+/// use porthole_signature::statement::parameter_lines;
+/// let parameters = serde_json::json!({"args": {"build-arg:A": "1"}, "list": [true, null, 2]});
+/// assert_eq!(parameter_lines(&parameters), ["args.build-arg:A=1", "list.0=true", "list.2=2"]);
+/// ```
+pub fn parameter_lines(parameters: &Value) -> Vec<String> {
+    let mut all = Vec::new();
+    flatten(parameters, String::new(), &mut all);
+    all
+}
+
+fn flatten(value: &Value, path: String, all: &mut Vec<String>) {
+    let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    match value {
+        Value::Null => {}
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| flatten(value, below(name), all)),
+        Value::Array(list) => {
+            list.iter().enumerate().for_each(|(place, value)| flatten(value, below(&place.to_string()), all));
+        }
+        Value::String(text) => all.push(format!("{path}={text}")),
+        value => all.push(format!("{path}={value}")),
+    }
+}
+
 impl BuildProvenance {
     pub(super) fn read(predicate: &Value) -> Self {
         let (definition, run) = (&predicate["buildDefinition"], &predicate["runDetails"]);

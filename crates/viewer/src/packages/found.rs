@@ -55,6 +55,8 @@ pub struct FoundDetails {
     pub files: FoundPaths,
     /// What was in them when it was installed.
     pub recorded: FoundContents,
+    /// Where it is, if its database does not list files.
+    pub places: FoundPaths,
 }
 
 /// The paths of a package: escaped, one a line. Those for which a layer has no room stay behind, but their number does not.
@@ -197,12 +199,24 @@ pub fn found(layer: Collected, room: &mut PathRoom) -> (Vec<FoundDatabase>, Vec<
 fn twin(record: Record, room: &mut PathRoom) -> Option<FoundRecord> {
     Some(match record {
         Record::Package(package) => {
-            let Package { ecosystem, name, version, architecture, source, licence, vendor, size, files, recorded } =
-                package;
+            let Package {
+                ecosystem,
+                name,
+                version,
+                architecture,
+                source,
+                licence,
+                vendor,
+                size,
+                files,
+                recorded,
+                places,
+            } = package;
             let source = source.map(|source| (source.name, source.version));
             let files = FoundPaths::of(&files, room);
             let recorded = FoundContents::of(&recorded, room);
-            let details = FoundDetails { architecture, source, licence, vendor, size, files, recorded };
+            let places = FoundPaths::of(&places, room);
+            let details = FoundDetails { architecture, source, licence, vendor, size, files, recorded, places };
             FoundRecord::Package(ecosystem.name().into(), name, version, Box::new(details))
         }
         Record::Files { owner, files, size } => FoundRecord::Files(owner.into(), FoundPaths::of(&files, room), size),
@@ -238,11 +252,22 @@ impl FoundRecord {
     pub(super) fn original(&self) -> Option<Record> {
         Some(match self {
             Self::Package(kind, name, version, details) => {
-                let FoundDetails { architecture, source, licence, vendor, size, files, recorded } = (**details).clone();
+                let FoundDetails { architecture, source, licence, vendor, size, files, recorded, places } =
+                    (**details).clone();
                 let source = source.map(|(name, version)| SourcePackage { name, version });
                 let package = Package::new(Ecosystem::named(kind)?, name.as_str(), version.as_str());
-                let (files, recorded) = (files.original(), recorded.original());
-                Record::Package(Package { architecture, source, licence, vendor, size, files, recorded, ..package })
+                let (files, recorded, places) = (files.original(), recorded.original(), places.original());
+                Record::Package(Package {
+                    architecture,
+                    source,
+                    licence,
+                    vendor,
+                    size,
+                    files,
+                    recorded,
+                    places,
+                    ..package
+                })
             }
             Self::Files(owner, files, size) => {
                 Record::Files { owner: owner.original()?, files: files.original(), size: *size }
@@ -261,7 +286,9 @@ impl FoundRecord {
     /// Whether no path and no digest of a content stayed behind.
     pub(super) fn is_whole(&self) -> bool {
         match self {
-            Self::Package(.., details) => details.files.is_whole() && details.recorded.is_whole(),
+            Self::Package(.., details) => {
+                details.files.is_whole() && details.recorded.is_whole() && details.places.is_whole()
+            }
             Self::Files(_, files, _) => files.is_whole(),
             Self::Recorded(_, files) => files.is_whole(),
             Self::Diversion(..) | Self::Licence(..) | Self::Release(..) => true,
@@ -280,7 +307,12 @@ mod tests {
 
     #[test]
     fn records_survive_the_trip() {
-        let recorded = ["md5 900150983cd24fb0d6963f7d28e17f72", "sha1 a9993e364706816aba3e25717850c26c9cd0d89d"];
+        let recorded = [
+            "md5 900150983cd24fb0d6963f7d28e17f72",
+            "sha1 a9993e364706816aba3e25717850c26c9cd0d89d",
+            "sha256-160 ba7816bf8f01cfea414140de5dae2223b00361a3",
+            "sha256 ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+        ];
         let recorded = recorded.map(|text| {
             let (algorithm, hex) = text.split_once(' ').unwrap();
             let digest = ContentDigest::named(algorithm, hex).unwrap();
@@ -294,6 +326,7 @@ mod tests {
             size: Some(7),
             files: vec![b"usr/bin/\xff".to_vec(), b"a\nb".to_vec()],
             recorded: recorded.to_vec(),
+            places: vec![b"app/x y".to_vec()],
             ..Package::new(Ecosystem::Deb, "a", "1")
         };
         let release = Release { id: "debian".into(), version: Some("12".into()), name: None };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use porthole_signature::statement::{ScanReport, VexStatement};
+use porthole_signature::statement::{ScanReport, VexStatement, parameter_lines};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -71,25 +71,11 @@ impl ScanRow {
     }
 }
 
-/// The parameters of a build, a line each: the path of the field, and its value.
+/// The parameters of a build, a line each, for people.
 pub(super) fn parameters(value: &Value) -> Vec<String> {
-    let mut all = Vec::new();
-    flatten(value, String::new(), &mut all);
+    let all = parameter_lines(value);
     let count = all.len();
     bounded(all.into_iter(), count)
-}
-
-fn flatten(value: &Value, path: String, all: &mut Vec<String>) {
-    let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
-    match value {
-        Value::Null => {}
-        Value::Object(fields) => fields.iter().for_each(|(name, value)| flatten(value, below(name), all)),
-        Value::Array(list) => {
-            list.iter().enumerate().for_each(|(place, value)| flatten(value, below(&place.to_string()), all));
-        }
-        Value::String(text) => all.push(format!("{path}={text}")),
-        value => all.push(format!("{path}={value}")),
-    }
 }
 
 /// The first lines, each cut where it is too long, and one that counts the rest.
@@ -112,8 +98,6 @@ mod tests {
 
     #[test]
     fn parameters_are_lines_of_bounded_number_and_length() {
-        let some = json!({"frontend": "dockerfile.v0", "args": {"build-arg:A": "1"}, "list": [true, null, 2]});
-        assert_eq!(parameters(&some), ["args.build-arg:A=1", "frontend=dockerfile.v0", "list.0=true", "list.2=2"]);
         assert_eq!(parameters(&Value::Null), Vec::<String>::new());
         let lines = parameters(&json!(vec!["é".repeat(300); 100]));
         assert_eq!((lines.len(), lines[20].as_str()), (LINES + 1, "and 80 more: --json has all"));
