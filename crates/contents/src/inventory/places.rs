@@ -25,7 +25,7 @@ impl Installed {
     /// Whether it owns the path: its database lists it, or it is in one of its [places](Self::places) and in that of no package below.
     pub fn owns(&self, path: &[u8]) -> bool {
         let within = |place: Vec<u8>| match path.strip_prefix(place.as_slice()) {
-            Some(b"") => true,
+            Some([]) => true,
             Some(rest) => rest.starts_with(b"/") && !rest.split(|&b| b == b'/').any(|name| name == MODULES),
             None => false,
         };

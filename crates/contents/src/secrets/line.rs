@@ -138,12 +138,7 @@ mod tests {
         let token = format!("ghp_{}", made(36));
         let line = format!("GH={token} make all");
         let whole = "GH=******** make all".to_owned();
-        for (sought, part) in
-            [("make", "make"), ("GH", "GH"), ("ghp_", "********"), (&token[..], "********"), ("= ", "")]
-        {
-            if sought == "= " {
-                continue;
-            }
+        for (sought, part) in [("make", "make"), ("GH", "GH"), ("ghp_", "********"), (&token[..], "********")] {
             assert_eq!(masked("app/a", &line, sought), Some((whole.clone(), part.to_owned())), "{sought}");
         }
         assert_eq!(masked("app/a", &line, &format!("H={}", &token[..9])), Some((whole.clone(), "H=********".into())));
