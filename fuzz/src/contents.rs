@@ -6,7 +6,7 @@ use porthole_contents::{
     database::{DatabaseKind, GoScan, read, read_go, read_rpm_with_log},
     inventory::Inventory,
     purl::PurlParts,
-    secrets::{TextOrigin, scan},
+    secrets::{TextOrigin, mask_line, scan, scan_file},
 };
 use std::{io::Read as _, sync::OnceLock};
 
@@ -58,9 +58,22 @@ pub fn bills(data: &[u8]) {
     assert!(comparison.rows.len() + comparison.others <= bill.packages.len());
 }
 
-/// Searches a text, and checks that each secret lies where the match says, without an overlap.
+/// Searches a file and a line, masks the latter, searches a text, and checks that each secret lies where the match says, without an overlap.
 pub fn secrets(data: &[u8]) {
-    for origin in [TextOrigin::Config, TextOrigin::File(b"root/.npmrc"), TextOrigin::File(b"etc/shadow")] {
+    for path in [b"etc/tls.key".as_slice(), b"etc/tls.p12", b"etc/store.jks", b"srv/text"] {
+        let _ = scan_file(path, data);
+        let middle = data.len() / 2;
+        if let Some(masked) = mask_line(path, data, middle..data.len(), (true, true)) {
+            assert!(masked.range.start <= masked.range.end && masked.range.end <= masked.text.len());
+        }
+    }
+    let origins = [
+        TextOrigin::Config,
+        TextOrigin::File(b"root/.npmrc"),
+        TextOrigin::File(b"etc/shadow"),
+        TextOrigin::Line(b"root/.kube/config"),
+    ];
+    for origin in origins {
         let mut end = 0;
         for found in scan(data, origin) {
             assert!(found.range.start >= end, "secrets overlap");

@@ -66,3 +66,26 @@ fn twin(ContentHit { path, content, mut line }: ContentHit) -> FoundLine {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use porthole_core::tar::Kind;
+
+    #[test]
+    fn secrets_of_lines_stay_in_the_worker() {
+        // Letters of our own making, so that no secret is in this file.
+        let token: String = (0..36_u8).map(|place| char::from(b"aB3dE6gH9jK2m"[usize::from(place % 13)])).collect();
+        let query = SearchQuery { pattern: "make".into(), ..SearchQuery::default() };
+        let mut search = search(&query).unwrap_or_else(|error| panic!("{error}"));
+        let text = format!("GH=ghp_{token} make all\n");
+        let entry = Entry { size: text.len() as u64, ..Entry::new("app/run", Kind::File) };
+        assert!(LayerProbe::begin(&mut search, &entry));
+        LayerProbe::push(&mut search, text.as_bytes());
+        LayerProbe::end(&mut search);
+        let found = LayerProbe::take(&mut search);
+        let [line] = found.hits.as_slice() else { panic!("{} lines", found.hits.len()) };
+        assert_eq!(String::from_utf8_lossy(&line.text), "GH=******** make all");
+        assert_eq!(&line.text[line.range.0 as usize..line.range.1 as usize], b"make");
+    }
+}
