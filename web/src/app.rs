@@ -16,7 +16,7 @@ const KEPT: i32 = 60_000;
 /// How long the address waits for the selection to rest, in milliseconds: browsers refuse a page that rewrites it too often.
 const ADDRESS_WAIT: i32 = 300;
 
-/// The page.
+/// The root component of the page.
 pub struct App {
     state: Rc<State>,
     session: Session,

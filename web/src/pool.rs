@@ -20,7 +20,7 @@ pub struct Workers {
 
 /// What a layer worker said.
 pub enum Said {
-    /// A report.
+    /// A report of its job.
     Report(Box<WorkerReport>),
     /// It could not be loaded, or died without a report.
     Ended,

@@ -62,7 +62,7 @@ impl RootRow {
         Self { origin, newest: root.newest().map(|newest| time(newest)[..10].to_owned()) }
     }
 
-    /// One line.
+    /// The origin as a line of text.
     pub(crate) fn words(&self) -> String {
         let name = match self.origin {
             "public" => "Sigstore's public instance",

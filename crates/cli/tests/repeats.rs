@@ -18,7 +18,7 @@ const TIMES: usize = 100;
 
 fn image(last: &str) -> Built {
     let layer = |created_by: &str| Layer::new(created_by).compression(Compression::Gzip);
-    // No letter twice beside itself, so that it looks like the key that it is none of.
+    // No letter twice beside itself, so that it looks like a key, which it is not.
     let line: String = (0..64).map(|at: usize| char::from(b'A' + (at * 7 % 26) as u8)).collect();
     let key = format!("-----BEGIN OPENSSH PRIVATE KEY-----\n{line}\n{line}\n-----END OPENSSH PRIVATE KEY-----\n");
     let status = "Package: tool\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n\n";

@@ -53,7 +53,7 @@ pub struct DatabaseCollector {
 struct RpmFiles {
     /// Path, place, content.
     database: Option<(Vec<u8>, u64, Vec<u8>)>,
-    /// Path, content.
+    /// Path and content of its write-ahead log.
     log: Option<(Vec<u8>, Vec<u8>)>,
 }
 

@@ -1,6 +1,6 @@
 //! What makes an image dangerous to run, as far as the image itself is evidence of it.
 //!
-//! Rights count that no package brought: the distribution's own set-uid files and the like are no danger here. Nothing reads a clock:
+//! Rights count that no package brought: the distribution's own set-uid and set-gid files are no danger here. Nothing reads a clock:
 //! a certificate is compared with the time at which the image says it was made. What the documents alone tell is a finding of `inspect`.
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 };
 use porthole_core::{calendar, config::ImageConfig, path, tar::Kind, tree::Row};
 
-/// A danger.
+/// A reason not to run the image as it is, with its evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Danger {
     /// What kind of danger it is.

@@ -31,25 +31,25 @@ pub enum Record {
     Package(Package),
     /// A package owns files. The database of its package manager keeps the list in a file of its own.
     Files {
-        /// The package.
+        /// The package that owns them.
         owner: Owner,
-        /// Clean paths.
+        /// Clean paths that it owns.
         files: Vec<Vec<u8>>,
         /// Their size in bytes, if it is recorded.
         size: Option<u64>,
     },
     /// The contents of files when a package was installed. The database keeps them in a file of its own.
     Recorded {
-        /// The package.
+        /// The package that installed them.
         owner: Owner,
-        /// The files.
+        /// Paths, and digests of their contents.
         files: Vec<RecordedFile>,
     },
     /// A package moved a file aside.
     Diversion(Diversion),
     /// A package has a licence.
     Licence {
-        /// The package.
+        /// The package that has it.
         owner: Owner,
         /// The licence, or several separated by ` AND `.
         licence: String,
@@ -61,7 +61,7 @@ pub enum Record {
 /// A path at which the file of one package takes the place of those of all others (`man 1 dpkg-divert`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diversion {
-    /// Clean path.
+    /// Clean path that the file had before.
     pub from: Vec<u8>,
     /// Where the file of another package is.
     pub to: Vec<u8>,
@@ -96,7 +96,7 @@ pub enum Unreadable {
     Limit {
         /// Name of the limit.
         name: &'static str,
-        /// Its value.
+        /// How much the limit allows.
         limit: u64,
         /// What is counted.
         unit: &'static str,

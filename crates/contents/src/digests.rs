@@ -137,7 +137,7 @@ impl DigestCollector {
         self.all.0.drain().collect()
     }
 
-    /// All digests.
+    /// The digests that were found.
     pub fn finish(self) -> LayerDigests {
         self.all
     }

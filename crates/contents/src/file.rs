@@ -62,11 +62,11 @@ pub struct FileFact {
 pub enum FactValue {
     /// A text, which may hold any character.
     Text(String),
-    /// A number.
+    /// A number without a unit.
     Number(u64),
     /// Whether something is so.
     Flag(bool),
-    /// Several texts.
+    /// Several texts in order.
     List(Vec<String>),
 }
 

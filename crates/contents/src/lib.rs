@@ -6,7 +6,7 @@
 //! - [`inventory`] puts the layers together: for each package the layer that brought it, and the one that removed it.
 //! - [`ownership`] says which package owns a file, and whether its content is still that of the package.
 //! - [`digests`] finds the digests that package managers record.
-//! - [`dangers`] names files with rights that no package brought, device nodes, expired certificates and the like.
+//! - [`dangers`] names files with rights that no package brought, device nodes and expired certificates.
 //! - [`changes`] compares the packages of two images.
 //! - [`mod@file`] says what a single file is: a program, a certificate, a picture, an archive with its members.
 //! - [`secrets`] finds private keys, tokens and passwords, in deleted files as well.

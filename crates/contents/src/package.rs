@@ -53,7 +53,7 @@ impl Package {
 /// A file as its package brought it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedFile {
-    /// Clean path.
+    /// Clean path in the image.
     pub path: Vec<u8>,
     /// Digest of its content.
     pub digest: ContentDigest,
@@ -67,9 +67,9 @@ pub struct RecordedFile {
 pub enum ContentDigest {
     /// MD5: dpkg, and rpm before 4.6.
     Md5([u8; 16]),
-    /// SHA-1: apk.
+    /// SHA-1: apk before 3.
     Sha1([u8; 20]),
-    /// SHA-256: rpm.
+    /// SHA-256: rpm, since 4.6.
     Sha256([u8; 32]),
     /// The first 160 bits of SHA-256: apk 3.
     Sha256Of160([u8; 20]),
@@ -131,7 +131,7 @@ fn bytes_of<const N: usize>(hex: &[u8]) -> Option<[u8; N]> {
 /// The package of source code that binary packages are built from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourcePackage {
-    /// Its name.
+    /// Name of the source package.
     pub name: String,
     /// Its version, if it differs from that of the binary package.
     pub version: Option<String>,
@@ -145,17 +145,17 @@ pub enum Ecosystem {
     Deb,
     /// apk: Alpine and what is made from it.
     Apk,
-    /// rpm.
+    /// rpm: Red Hat, SUSE and others.
     Rpm,
     /// npm, for Node.js.
     Npm,
     /// The Python Package Index.
     Pypi,
-    /// Go modules.
+    /// Modules of Go.
     Golang,
     /// Maven, for Java.
     Maven,
-    /// RubyGems.
+    /// RubyGems, for Ruby.
     Gem,
     /// Composer, for PHP.
     Composer,

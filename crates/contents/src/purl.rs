@@ -59,7 +59,7 @@ pub struct PurlParts {
     pub kind: String,
     /// What stands before the name, without percent-encoding; empty if nothing does.
     pub namespace: String,
-    /// The name.
+    /// The name, without percent-encoding.
     pub name: String,
     /// The version. An `epoch` among the qualifiers is part of it.
     pub version: Option<String>,

@@ -54,7 +54,7 @@ pub struct SecretMatch {
     pub line: usize,
     /// Where the secret itself is in the text.
     pub range: Range<usize>,
-    /// The secret.
+    /// The secret itself, masked when it is shown.
     pub value: SecretValue,
 }
 

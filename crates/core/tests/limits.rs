@@ -242,7 +242,7 @@ fn window_bytes() {
     assert_eq!(named(&error, &limit), "window_bytes");
     assert!(error.to_string().ends_with("exceeds the limit of 1048576 bytes (limit window_bytes)"));
     assert_eq!(verdict(1, 9, &limits("window_bytes", 9 << 17)).1, Ok(()));
-    // Who states the size of the content is refused at once.
+    // A frame that states the size of its content is refused at once.
     let stated = [&[0x28, 0xb5, 0x2f, 0xfd, 0xa0], &((1 << 20) + 1u32).to_le_bytes()[..], &[0; 3]].concat();
     let error = Error::ZstdWindow { requested: (1 << 20) + 1, limit: 1 << 20 };
     assert_eq!(unpack(Compression::Zstd, &stated, &limit), (0, Err(error)));

@@ -26,7 +26,7 @@ pub(crate) fn forward(client: &HeaderMap) -> HeaderMap {
 /// What the headers of a push become on the way to a registry. The length of the body is that of what is sent.
 ///
 /// # Errors
-/// A `Content-Range` that is none of an upload (OCI distribution specification, "Pushing a blob in chunks").
+/// A `Content-Range` that is not one of an upload (OCI distribution specification, "Pushing a blob in chunks").
 pub(crate) fn forward_push(client: &HeaderMap) -> Result<HeaderMap, Refusal> {
     let mut headers = HeaderMap::new();
     for name in [header::ACCEPT, header::AUTHORIZATION, header::CONTENT_TYPE, header::IF_MATCH, header::IF_NONE_MATCH] {

@@ -33,7 +33,7 @@ pub(crate) struct Call {
     pub(crate) registry: String,
     /// `host[:port]` that serves its API: `registry-1.docker.io`.
     pub(crate) host: String,
-    /// `library/nginx`; empty where the endpoint is none of a repository.
+    /// `library/nginx`; empty where the endpoint has no repository.
     pub(crate) repository: String,
     pub(crate) endpoint: Endpoint,
     /// Query parameters other than `ns`, decoded.

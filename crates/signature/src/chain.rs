@@ -14,9 +14,9 @@ use purpose::{check_authority, check_leaf};
 /// What the first certificate of a chain is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ChainPurpose {
-    /// Signing code.
+    /// Signing code (extended key usage).
     Code,
-    /// Signing times.
+    /// Signing times (extended key usage).
     Time,
 }
 

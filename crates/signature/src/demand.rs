@@ -6,7 +6,7 @@ use regex_lite::Regex;
 /// The signers that a person named. Any of them is enough. An empty demand is fulfilled by no signature.
 #[derive(Clone, Debug, Default)]
 pub struct Demand {
-    /// Keys.
+    /// Keys, any of which may sign.
     pub keys: Vec<PublicKey>,
     /// Identities in certificates.
     pub identities: Vec<DemandedIdentity>,

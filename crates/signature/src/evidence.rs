@@ -52,7 +52,7 @@ pub enum EvidenceError {
     /// A signature of Notation.
     #[error(transparent)]
     Notation(#[from] NotationError),
-    /// A statement.
+    /// A statement of in-toto.
     #[error(transparent)]
     Statement(#[from] StatementError),
     /// An annotation of cosign.

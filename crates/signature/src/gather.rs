@@ -61,7 +61,7 @@ impl Gathered {
         Self { subject, referrer, layer, evidence }
     }
 
-    /// Checks the evidence against its subject. A blob that is none is wrong, and one that was not read is not checked.
+    /// Checks the evidence against its subject. A blob that is not evidence is wrong, and one that was not read is not checked.
     pub fn check(&self, verifier: &SignatureVerifier, demand: &Demand) -> SignatureCheck {
         match &self.evidence {
             Ok(evidence) => verifier.check(evidence, &self.subject, demand),

@@ -32,7 +32,7 @@ pub enum KeyAlgorithm {
     EcdsaP384,
     /// ECDSA on P-521.
     EcdsaP521,
-    /// Ed25519.
+    /// Ed25519 (RFC 8032).
     Ed25519,
     /// RSA with a modulus of 2048 to 8192 bits.
     Rsa,
@@ -157,7 +157,7 @@ impl PublicKey {
         Digest::sha256(self.der.as_bytes())
     }
 
-    /// Its algorithm.
+    /// Algorithm of the key.
     pub fn algorithm(&self) -> KeyAlgorithm {
         self.algorithm
     }

@@ -45,7 +45,7 @@ pub enum Predicate {
     Vex(usize),
     /// The result of a scanner for vulnerabilities, by its URI.
     Scan(String),
-    /// Another kind.
+    /// Any other kind of predicate.
     Other,
 }
 

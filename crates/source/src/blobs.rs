@@ -40,7 +40,7 @@ pub trait BlobFiles {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`] if there is none of this digest.
+    /// [`Error::NotFound`] if no blob has this digest.
     fn open_file(&self, digest: &Digest) -> impl Future<Output = Result<Self::File, Error>>;
 
     /// Opens a blob, or takes it from its descriptor where the place lacks it and the descriptor has its bytes.

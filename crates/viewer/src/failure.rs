@@ -164,7 +164,7 @@ pub fn of_absent_file(name: &str) -> FailureNotice {
 
 /// A file that cannot be read any more.
 pub fn of_changed_file() -> FailureNotice {
-    let text = "the file was moved or changed after it was opened, and the browser reads it no more";
+    let text = "the file was moved or changed after it was opened, and the browser cannot read it any more";
     FailureNotice { remedies: vec![Remedy::ChooseFile], ..FailureNotice::plain(FailureClass::Other, text) }
 }
 
@@ -238,7 +238,7 @@ fn of_relay(message: &str, context: Context<'_>, plain: FailureNotice) -> Failur
             (FailureClass::Other, None, format!("The relay does not go to {registry}: {words}."), Vec::new())
         }
         _ => {
-            let text = format!("The relay had no use for what {registry} answered ({code}): {words}.");
+            let text = format!("The relay refused the answer of {registry} ({code}): {words}.");
             (FailureClass::Protocol, None, text, retry)
         }
     };

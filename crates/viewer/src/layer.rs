@@ -115,7 +115,7 @@ pub enum WorkerReport {
     /// The worker listens.
     Ready,
     /// The registry wants other authorization, or does not let a page read the blob; the worker waits for
-    /// [`WorkerOrder::Request`] and will go on where it stopped.
+    /// [`WorkerOrder::Request`] and continues where it stopped.
     Stuck {
         /// Number of the job.
         job: u32,
@@ -186,7 +186,7 @@ pub enum WorkerReport {
         /// Why, for a person.
         text: String,
     },
-    /// An HTTP exchange, as far as it is known: when it is sent, answered and ended.
+    /// An HTTP exchange so far: when it is sent, answered and ended.
     Wire {
         /// Number of the job.
         job: u32,

@@ -8,7 +8,7 @@ pub const OUTLINE_NODES: usize = 5_000;
 /// Levels of an outline.
 pub const OUTLINE_DEPTH: usize = 100;
 
-/// A value, an element, or the like. The nodes below it follow it.
+/// A value or an element. The nodes below it follow it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct OutlineNode {

@@ -95,7 +95,7 @@ pub struct State {
     pub facts: Option<(String, Rc<ShownFacts>)>,
     /// The image that this one may have been built on, or why it could not be read.
     pub base: Option<Rc<Result<BaseLayers, String>>>,
-    /// The image compared with another, as far as it is known.
+    /// The comparison with another image so far.
     pub comparison: Option<Rc<ComparisonFacts>>,
     /// Why the last comparison ended.
     pub comparison_failure: Option<Rc<ComparisonFailure>>,

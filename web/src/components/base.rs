@@ -19,7 +19,7 @@ pub struct BaseProps {
     pub base: Option<Rc<Result<BaseLayers, String>>>,
     /// The image that is named as the base.
     pub named: Option<String>,
-    /// Takes actions.
+    /// Receives the actions of the component.
     pub dispatch: Callback<Action>,
 }
 

@@ -23,7 +23,7 @@ pub struct BillsView<'a> {
     pub window: &'a PackageWindow,
     /// What is known of what is attached.
     pub evidence: Option<&'a EvidenceFound>,
-    /// Takes actions.
+    /// Receives the actions of the component.
     pub dispatch: &'a Callback<Action>,
 }
 

@@ -16,7 +16,7 @@ pub struct ByteViewProps {
     pub part: ShownPart,
     /// There is room for sixteen bytes a line.
     pub wide: bool,
-    /// Takes actions.
+    /// Receives the actions of the component.
     pub dispatch: Callback<Action>,
 }
 

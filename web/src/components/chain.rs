@@ -24,14 +24,14 @@ pub struct ChainBarProps {
     pub signed: Option<SignedLink>,
     /// The images of a rule that this image breaks.
     pub broken: Option<String>,
-    /// Takes actions.
+    /// Receives the actions of the component.
     pub dispatch: Callback<Action>,
 }
 
 /// Whether something is being fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
-    /// It is.
+    /// Something is being fetched.
     Running,
     /// The person stopped it.
     Stopped,

@@ -22,13 +22,13 @@ use yew::prelude::*;
 pub struct CompareProps {
     /// The image of the look.
     pub image: Option<Rc<ImageSummary>>,
-    /// Its platform.
+    /// Platform of that image.
     pub platform: Option<String>,
     /// The other reference, as the address has it.
     pub with: Option<String>,
     /// Names of what is left out.
     pub ignored: Vec<String>,
-    /// The comparison, as far as it is known.
+    /// The comparison so far.
     pub comparison: Option<Rc<ComparisonFacts>>,
     /// Why it ended.
     pub failure: Option<Rc<ComparisonFailure>>,
@@ -44,7 +44,7 @@ pub struct CompareProps {
     pub package_cost: Option<ProbeCost>,
     /// A file, and how it differs.
     pub file_diff: Option<(String, Rc<VersionDiff>)>,
-    /// Takes actions.
+    /// Receives the actions of the component.
     pub dispatch: Callback<Action>,
 }
 
@@ -219,7 +219,7 @@ fn files_head(facts: &ComparisonFacts, layers: bool, props: &CompareProps) -> Ht
             </p>
         },
         ComparedFiles::Nothing if layers => {
-            html! { <p data-files="nothing">{ "The files are the same in both, or are none." }</p> }
+            html! { <p data-files="nothing">{ "Both have the same files, or no files." }</p> }
         }
         ComparedFiles::Nothing => {
             html! { <p data-files="nothing">{ "The layers, and so the files, are the same." }</p> }

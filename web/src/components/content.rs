@@ -11,14 +11,14 @@ use yew::prelude::*;
 /// What the content needs.
 #[derive(Properties, PartialEq)]
 pub struct ContentProps {
-    /// The content, as far as it is known.
+    /// The content so far.
     pub content: Rc<ShownContent>,
     /// A line to be marked, counted from 1.
     pub line: Option<u32>,
     /// There is room for sixteen bytes a line.
     #[prop_or_default]
     pub wide: bool,
-    /// Takes actions.
+    /// Receives the actions of the component.
     pub dispatch: Callback<Action>,
 }
 

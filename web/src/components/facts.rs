@@ -23,7 +23,7 @@ use yew::prelude::*;
 pub struct FactsProps {
     /// The selected entry.
     pub selection: Option<Rc<Selection>>,
-    /// The image.
+    /// The image of the look.
     pub image: Option<Rc<ImageSummary>>,
     /// Progress of its layers.
     pub progress: Rc<Vec<LayerProgress>>,
@@ -39,7 +39,7 @@ pub struct FactsProps {
     pub diff: Option<(String, u32, u32, Rc<VersionDiff>)>,
     /// The content is shown elsewhere.
     pub reading: bool,
-    /// Takes actions.
+    /// Receives the actions of the component.
     pub dispatch: Callback<Action>,
 }
 
@@ -85,9 +85,9 @@ pub fn Facts(props: &FactsProps) -> Html {
 /// What a path needs.
 #[derive(Properties, PartialEq)]
 pub struct TrailProps {
-    /// Escaped path.
+    /// Path, escaped for display.
     pub path: String,
-    /// Takes actions.
+    /// Receives the actions of the component.
     pub dispatch: Callback<Action>,
 }
 

@@ -7,7 +7,7 @@ use yew::prelude::*;
 /// What the field needs.
 #[derive(Properties, PartialEq)]
 pub struct FilterFieldProps {
-    /// Its id.
+    /// Id of the element.
     pub id: &'static str,
     /// What it is called.
     pub label: &'static str,
@@ -58,7 +58,7 @@ const WAIT: i32 = 90;
 /// What a field for a place needs.
 #[derive(Properties, PartialEq)]
 pub struct PlaceFieldProps {
-    /// Its id.
+    /// Id of the element.
     pub id: &'static str,
     /// What it is called.
     pub label: &'static str,

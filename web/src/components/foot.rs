@@ -19,7 +19,7 @@ pub struct FootProps {
     pub cost: Option<ProbeCost>,
     /// How far those contents are read.
     pub contents: [Option<Rc<ProbeProgress>>; 2],
-    /// Takes actions.
+    /// Receives the actions of the component.
     pub dispatch: Callback<Action>,
     /// Bytes received in this look.
     pub fetched: u64,

@@ -25,11 +25,11 @@ pub struct LayersProps {
     pub base: Option<BaseLayers>,
     /// The layer that the view is about.
     pub chosen: Option<u32>,
-    /// Takes actions.
+    /// Receives the actions of the component.
     pub dispatch: Callback<Action>,
 }
 
-/// The layers.
+/// The list of layers.
 #[component]
 pub fn Layers(props: &LayersProps) -> Html {
     let layers = props.image.as_ref().map_or(&[][..], |image| &image.layers);

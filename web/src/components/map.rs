@@ -23,7 +23,7 @@ pub struct MapProps {
     pub measure: MapMeasure,
     /// Path of the selected entry.
     pub selected: Option<String>,
-    /// Takes actions.
+    /// Receives the actions of the component.
     pub dispatch: Callback<Action>,
 }
 

@@ -38,7 +38,7 @@ pub struct OverviewProps {
     /// The one that is named.
     #[prop_or_default]
     pub named_base: Option<String>,
-    /// Takes actions.
+    /// Receives the actions of the component.
     pub dispatch: Callback<Action>,
 }
 

@@ -34,7 +34,7 @@ pub struct PackagesProps {
     pub recorded: Option<Rc<ProbeProgress>>,
     /// What is known of what is attached to the image.
     pub evidence: Option<Rc<EvidenceFound>>,
-    /// Takes actions.
+    /// Receives the actions of the component.
     pub dispatch: Callback<Action>,
 }
 

@@ -18,7 +18,7 @@ pub(super) fn paint(pieces: &[TextPiece], body: &HtmlElement, part: &Range<u32>)
     }
 }
 
-/// Colours nothing.
+/// Removes the colours of all kinds.
 pub(super) fn clear() {
     for kind in PieceKind::ALL {
         let _ = set(kind, &Array::new());

@@ -13,13 +13,13 @@ use yew::prelude::*;
 pub struct PolicyProps {
     /// The image of the look.
     pub image: Option<Rc<ImageSummary>>,
-    /// The rules.
+    /// The rules about signatures.
     pub policy: Rc<PolicyFacts>,
     /// The rule about that image has these images.
     pub rule: Option<String>,
     /// Whose signature was asked for last.
     pub wish: SignerWish,
-    /// Takes actions.
+    /// Receives the actions of the component.
     pub dispatch: Callback<Action>,
 }
 

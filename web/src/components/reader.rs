@@ -16,7 +16,7 @@ pub struct ReaderProps {
     pub content: Option<(String, Rc<ShownContent>)>,
     /// A line of it to be marked.
     pub line: Option<u32>,
-    /// Takes actions.
+    /// Receives the actions of the component.
     pub dispatch: Callback<Action>,
 }
 

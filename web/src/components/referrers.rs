@@ -23,7 +23,7 @@ pub struct ReferrersProps {
     pub policy: Rc<PolicyFacts>,
     /// The images that the rule about this one is about.
     pub rule: Option<String>,
-    /// Takes actions.
+    /// Receives the actions of the component.
     pub dispatch: Callback<Action>,
 }
 

@@ -20,7 +20,7 @@ pub struct SearchProps {
     pub cost: Option<ProbeCost>,
     /// What the last search found so far.
     pub found: Option<Rc<ProbedRows<SearchHit>>>,
-    /// Takes actions.
+    /// Receives the actions of the component.
     pub dispatch: Callback<Action>,
 }
 

@@ -24,7 +24,7 @@ pub struct SecretsProps {
     pub cost: Option<ProbeCost>,
     /// What was found so far.
     pub found: Option<Rc<SecretsFound>>,
-    /// Takes actions.
+    /// Receives the actions of the component.
     pub dispatch: Callback<Action>,
 }
 

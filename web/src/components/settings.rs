@@ -12,13 +12,13 @@ use yew::prelude::*;
 /// What the settings need.
 #[derive(Properties, PartialEq)]
 pub struct SettingsProps {
-    /// Everything known.
+    /// State of the page.
     pub state: Rc<State>,
-    /// Takes actions.
+    /// Receives the actions of the component.
     pub dispatch: Callback<Action>,
 }
 
-/// The settings.
+/// The component of the settings.
 #[component]
 pub fn Settings(props: &SettingsProps) -> Html {
     let (state, dispatch) = (&props.state, &props.dispatch);

@@ -9,13 +9,13 @@ use yew::prelude::*;
 /// What the dialog needs.
 #[derive(Properties, PartialEq)]
 pub struct SignInProps {
-    /// Logical registry.
+    /// Registry, as references name it.
     pub registry: String,
     /// Others were sent and refused.
     pub refused: bool,
     /// The relay that they go through.
     pub relay: Option<String>,
-    /// Takes actions.
+    /// Receives the actions of the component.
     pub dispatch: Callback<Action>,
 }
 

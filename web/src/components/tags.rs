@@ -21,7 +21,7 @@ pub struct TagsProps {
     pub query: NameQuery,
     /// Those that are known.
     pub names: Option<Rc<NameWindow>>,
-    /// Takes actions.
+    /// Receives the actions of the component.
     pub dispatch: Callback<Action>,
 }
 

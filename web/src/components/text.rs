@@ -28,7 +28,7 @@ pub struct TextViewProps {
     pub pieces: Rc<[TextPiece]>,
     /// A line to be marked, counted from 1.
     pub line: Option<u32>,
-    /// Takes actions.
+    /// Receives the actions of the component.
     pub dispatch: Callback<Action>,
 }
 

@@ -12,7 +12,7 @@ use yew::prelude::*;
 /// What the tools need.
 #[derive(Properties, PartialEq)]
 pub struct ToolsProps {
-    /// The view.
+    /// The view that is listed.
     pub view: ViewMode,
     /// The layer that "as of" and "only" refer to.
     pub focused: Option<u32>,
@@ -24,7 +24,7 @@ pub struct ToolsProps {
     pub rows: Rc<RowWindow>,
     /// The files are a map.
     pub map: bool,
-    /// Takes actions.
+    /// Receives the actions of the component.
     pub dispatch: Callback<Action>,
 }
 
@@ -85,7 +85,7 @@ pub fn Tools(props: &ToolsProps) -> Html {
         <div class="tools">
             <div class="group" role="group" aria-label="Which files">{ for views }</div>
             <FilterField id="filter" label="Filter by path" placeholder="filter: text, glob, /regex/"
-                title="text, a glob such as *.pem or usr/**/bin, or /an expression/; is:set-uid and the like before it"
+                title="text, a glob such as *.pem or usr/**/bin, or /an expression/; terms such as is:set-uid before it"
                 value={props.listing.filter.clone()} on_typed={dispatch.reform(Action::Filter)} />
             <select id="special" aria-label="Special files" onchange={special}>
                 <option value="" selected={chosen.is_none()}>{ "all files" }</option>

@@ -22,7 +22,7 @@ pub struct TopBarProps {
     pub connection: Option<Rc<LookRoute>>,
     /// References that were opened before.
     pub recent: Rc<Vec<RecentReference>>,
-    /// Takes actions.
+    /// Receives the actions of the component.
     pub dispatch: Callback<Action>,
 }
 

@@ -14,7 +14,7 @@ pub struct VersionsProps {
     pub versions: Rc<Vec<PathVersionFacts>>,
     /// Two layers, and how the path differs between them.
     pub diff: Option<(u32, u32, Rc<VersionDiff>)>,
-    /// Takes actions.
+    /// Receives the actions of the component.
     pub dispatch: Callback<Action>,
 }
 

@@ -21,7 +21,7 @@ pub struct WasteProps {
     pub cost: Option<ProbeCost>,
     /// How far it is.
     pub contents: [Option<Rc<ProbeProgress>>; 2],
-    /// Takes actions.
+    /// Receives the actions of the component.
     pub dispatch: Callback<Action>,
 }
 

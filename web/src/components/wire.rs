@@ -10,9 +10,9 @@ use yew::prelude::*;
 /// What the view needs.
 #[derive(Properties, PartialEq)]
 pub struct WireProps {
-    /// The log.
+    /// The log of requests.
     pub wire: Option<Rc<WireShown>>,
-    /// Takes actions.
+    /// Receives the actions of the component.
     pub dispatch: Callback<Action>,
 }
 

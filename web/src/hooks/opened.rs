@@ -8,7 +8,7 @@ pub type OpenedFiles = Rc<RefCell<Vec<Opened>>>;
 
 /// What a person opened.
 pub struct Opened {
-    /// Its name.
+    /// Name of the file or folder.
     pub name: String,
     /// A file, or an array of the files of a folder, each a pair of its path and itself.
     pub handle: JsValue,

@@ -29,7 +29,7 @@ fn show(document: &Document, text: &str) -> Option<()> {
     card.append_child(&*element("h2", "This page broke")?).ok()?;
     card.append_child(&*element(
         "p",
-        "That is a bug in Porthole. Reload the page to go on: its address names what you look at.",
+        "That is a bug in Porthole. Reload the page to continue: its address names what you look at.",
     )?)
     .ok()?;
     card.append_child(&*element("pre", text)?).ok()?;

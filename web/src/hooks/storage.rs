@@ -83,7 +83,7 @@ pub fn policy() -> String {
     read(POLICY).unwrap_or_default()
 }
 
-/// Keeps them.
+/// Keeps the rules about signatures.
 pub fn keep_policy(text: &str) {
     write(POLICY, text);
 }

@@ -42,9 +42,9 @@ use yew::prelude::*;
 /// What the page needs.
 #[derive(Properties, PartialEq)]
 pub struct PageProps {
-    /// Everything known.
+    /// State of the page.
     pub state: Rc<State>,
-    /// Takes actions.
+    /// Receives the actions of the component.
     pub dispatch: Callback<Action>,
 }
 

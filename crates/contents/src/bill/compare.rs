@@ -21,7 +21,7 @@ pub struct BillComparison<'c> {
 /// One package in one version, of the bill, of the image, or of both.
 #[derive(Clone, Copy, Debug)]
 pub struct BillRow<'c> {
-    /// Who has it.
+    /// Whether the bill, the image or both have it.
     pub agreement: BillAgreement,
     /// Whose package it is; `None` for an entry of the bill that does not say and that the image does not have.
     pub ecosystem: Option<Ecosystem>,
@@ -31,7 +31,7 @@ pub struct BillRow<'c> {
     pub installed: Option<&'c Installed>,
 }
 
-/// Who has a package.
+/// Whether the bill, the image or both have a package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum BillAgreement {
     /// Both, in the same version.

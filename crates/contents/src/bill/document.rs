@@ -21,13 +21,13 @@ pub struct BillOfMaterials {
 /// A package of a bill of materials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BillPackage {
-    /// Its name.
+    /// Its name in the bill.
     pub name: String,
     /// Its version, where one is given.
     pub version: Option<String>,
     /// Its package URL, where one is given.
     pub purl: Option<String>,
-    /// Whether it is software: not a file, a system, an image or the like.
+    /// Whether it is software: not a file, an operating system or an image.
     pub is_package: bool,
 }
 

@@ -73,7 +73,7 @@ impl GoScan {
     }
 }
 
-/// Whether what starts with the magic is no header, as far as it is known.
+/// Whether the bytes so far, which start with the magic, cannot be a header.
 fn refuted(found: &[u8]) -> bool {
     let pointer = found.get(MAGIC.len()).copied().unwrap_or(8);
     let flags = found.get(MAGIC.len() + 1).copied().unwrap_or(INLINE);

@@ -16,11 +16,11 @@ pub enum DatabaseKind {
     DpkgSums,
     /// dpkg's `NAME.md5sums`: contents of the files of a package.
     DpkgRecorded,
-    /// dpkg's `diversions`.
+    /// dpkg's `diversions`: files moved aside.
     DpkgDiversions,
     /// `/usr/share/doc/NAME/copyright`.
     DebianCopyright,
-    /// apk's `installed`.
+    /// apk's database, `installed`.
     Apk,
     /// rpm's database, in any of its three formats.
     Rpm,
@@ -40,7 +40,7 @@ pub enum DatabaseKind {
     Jar,
     /// A specification of a Ruby gem.
     Gemspec,
-    /// Composer's `installed.json`.
+    /// `installed.json` of Composer.
     Composer,
     /// `NAME.deps.json` of a .NET program.
     DotnetDeps,

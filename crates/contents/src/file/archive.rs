@@ -32,7 +32,7 @@ pub struct ArchiveMember {
     pub path: Vec<u8>,
     /// What it is.
     pub kind: Kind,
-    /// Bytes, unpacked.
+    /// Size in bytes, unpacked.
     pub size: u64,
     /// Bytes that it takes in the archive, where each member is packed by itself.
     pub packed: Option<u64>,

@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 /// Certificates that are listed.
 const LISTED: usize = 200;
 
-/// A certificate.
+/// The fields of a certificate that are shown.
 #[derive(Debug)]
 struct Certificate<'a> {
     serial: &'a [u8],
@@ -160,7 +160,7 @@ fn text(tag: u8, value: &[u8]) -> String {
     }
 }
 
-/// Names of hosts, addresses and the like (RFC 5280, 4.2.1.6).
+/// Names of hosts, addresses and other alternatives (RFC 5280, 4.2.1.6).
 fn alternative_names(value: &[u8]) -> Vec<String> {
     let mut rest = expect(SEQUENCE, value).map_or(&[][..], |(names, _)| names);
     let mut names = Vec::new();

@@ -39,7 +39,7 @@ pub struct MemberReport {
     /// `file`, `dir`, `symlink` and so on.
     #[serde(rename = "type")]
     pub kind: &'static str,
-    /// Bytes, unpacked.
+    /// Size in bytes, unpacked.
     pub size: u64,
     /// Bytes that it takes in the archive, where each member is packed by itself.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -8,7 +8,7 @@ use crate::{
 use porthole_core::{layer::LayerNumber, path};
 use serde::Serialize;
 
-/// One package.
+/// A package as JSON has it.
 #[derive(Serialize)]
 pub struct PackageReport<'p> {
     #[serde(rename = "type")]

@@ -10,7 +10,7 @@ use porthole_core::{
 use serde::Serialize;
 use std::borrow::Cow;
 
-/// One secret.
+/// A secret as JSON has it.
 #[derive(Serialize)]
 pub struct SecretReport {
     /// Name of the rule that found it.

@@ -16,7 +16,7 @@ pub struct FileSecrets {
     pub unread: Vec<TooLargeToScan>,
     /// How many files were searched.
     pub files: u64,
-    /// Their bytes.
+    /// Bytes of these files.
     pub bytes: u64,
 }
 
@@ -36,7 +36,7 @@ pub struct FileSecret {
     pub path: Vec<u8>,
     /// Where its data starts in the archive of the layer.
     pub offset: u64,
-    /// The secret.
+    /// The secret, and the rule that found it.
     pub found: SecretMatch,
 }
 

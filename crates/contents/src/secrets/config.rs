@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 pub struct ConfigSecret {
     /// Where it is.
     pub place: ConfigPlace,
-    /// The secret.
+    /// The secret, and the rule that found it.
     pub found: SecretMatch,
 }
 

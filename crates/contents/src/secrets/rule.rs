@@ -37,7 +37,7 @@ fn nothing(_: &[u8], _: Range<usize>, _: TextOrigin<'_>) -> Option<Found> {
     None
 }
 
-/// All rules.
+/// All rules that are searched for.
 pub const RULES: &[SecretRule] = rules![
     "private-key", "private key (PEM)", ["-----BEGIN "], keys::pem;
     "encoded-private-key", "private key (PEM), in base64 once more", ["LS0tLS1CRUdJTi"], keys::encoded_pem;

@@ -16,7 +16,7 @@ impl SecretValue {
         Self(bytes.to_vec())
     }
 
-    /// The secret itself, for a person who asks for it.
+    /// The secret itself, to show on the request of the user.
     pub fn reveal(&self) -> &[u8] {
         &self.0
     }

@@ -27,7 +27,7 @@ pub(super) struct Shelf {
     claims: AtomicU64,
 }
 
-/// Who fetches a blob.
+/// The relay that fetches a blob.
 pub(super) enum Claimed {
     /// This relay, from now on.
     Ours(Claim),

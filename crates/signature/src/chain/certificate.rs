@@ -150,7 +150,7 @@ fn pss_hash(algorithm: &AlgorithmIdentifierOwned) -> Option<HashAlgorithm> {
     hash_of_oid(hash.oid)
 }
 
-/// The digest that an object identifier names; `None` if it is none that is accepted.
+/// The digest that an object identifier names; `None` if it is not accepted.
 pub(crate) fn hash_of_oid(oid: ObjectIdentifier) -> Option<HashAlgorithm> {
     Some(match oid {
         SHA256 => HashAlgorithm::Sha2256,

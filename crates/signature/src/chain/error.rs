@@ -23,7 +23,7 @@ pub enum ChainError {
     /// One may not do what it does.
     #[error("the certificate `{subject}` {fault}")]
     Unfit {
-        /// Its subject.
+        /// Subject of the certificate.
         subject: String,
         /// What is wrong with it.
         fault: String,
@@ -31,7 +31,7 @@ pub enum ChainError {
     /// One was not issued by the one that follows it.
     #[error("the certificate `{subject}` was not issued by the one that follows it, `{issuer}`")]
     Broken {
-        /// Its subject.
+        /// Subject of the certificate.
         subject: String,
         /// Subject of the one that follows it.
         issuer: String,
@@ -39,7 +39,7 @@ pub enum ChainError {
     /// One was not valid.
     #[error("the certificate `{subject}` is valid from {from} to {until}, and not at {time}")]
     Outside {
-        /// Its subject.
+        /// Subject of the certificate.
         subject: String,
         /// Start of its validity.
         from: Moment,

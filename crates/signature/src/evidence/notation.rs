@@ -23,7 +23,7 @@ pub(crate) struct NotationSignature {
     pub(crate) key: PublicKey,
     /// `None` = an algorithm that Notation does not have.
     pub(crate) algorithm: Option<JwsAlgorithm>,
-    /// Who says when it was made.
+    /// The party that vouches for the time of the signature.
     pub(crate) scheme: NotationScheme,
     /// The end of its life.
     pub(crate) expiry: Option<Moment>,
@@ -51,7 +51,7 @@ pub(crate) enum NotationScheme {
     X509,
     /// `notary.x509.signingAuthority`: a service that is trusted with it says when.
     SigningAuthority(Moment),
-    /// Another one.
+    /// A scheme that Notation does not define.
     Unknown,
 }
 

@@ -41,7 +41,7 @@ impl VexStatement {
 pub struct ScanReport {
     /// The URI of the scanner.
     pub scanner: Option<String>,
-    /// Its version.
+    /// Version of the scanner.
     pub version: Option<String>,
     /// When it ended, RFC 3339 as written.
     pub finished: Option<String>,

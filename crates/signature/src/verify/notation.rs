@@ -57,7 +57,7 @@ fn check_content(found: &NotationSignature, subject: &Descriptor) -> Result<(), 
         ));
     }
     let Some(algorithm) = found.algorithm else {
-        return Err(Outcome::Unchecked("its algorithm is none of Notation's".to_owned()));
+        return Err(Outcome::Unchecked("Notation does not define its algorithm".to_owned()));
     };
     if !found.key.signed_jws(algorithm, &found.message, &found.signature) {
         return wrong("the signature is not one of this content by the key that it names".to_owned());

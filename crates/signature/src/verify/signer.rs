@@ -15,7 +15,7 @@ pub enum Signer {
     Key {
         /// SHA-256 of the public key.
         fingerprint: Digest,
-        /// Its algorithm.
+        /// Algorithm of the key.
         algorithm: KeyAlgorithm,
     },
     /// Someone whom an OpenID Connect provider attested to an authority.
@@ -43,7 +43,7 @@ pub enum Signer {
 pub struct CertificateClaims {
     /// The repository that was built.
     pub source: Option<String>,
-    /// Its commit.
+    /// Commit that was built.
     pub commit: Option<String>,
     /// Its branch or tag.
     pub reference: Option<String>,

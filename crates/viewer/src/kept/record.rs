@@ -58,7 +58,7 @@ impl KeptRecord {
         Some(bytes)
     }
 
-    /// Reads a record. `None` = it is none, or is damaged.
+    /// Reads a record. `None` = it is damaged, or something else.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let length = Self::length(bytes)?;
         let (content, checksum) = bytes.get(..length)?.split_at(length - CHECKSUM);
@@ -79,7 +79,7 @@ impl KeptRecord {
         Some(Self { verified: u64::from_le_bytes(*verified), identity: *identity, note, texts })
     }
 
-    /// Bytes of the record, by its first [`Self::START`] bytes. `None` = it is none.
+    /// Bytes of the record, by its first [`Self::START`] bytes. `None` = it is something else.
     pub fn length(start: &[u8]) -> Option<usize> {
         let rest = start.strip_prefix(MAGIC)?;
         let length = u32::from_le_bytes(*rest.first_chunk()?);

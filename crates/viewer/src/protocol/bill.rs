@@ -11,7 +11,7 @@ pub struct ListedBill {
     pub format: String,
     /// What it lists.
     pub packages: Vec<ListedPackage>,
-    /// Why it is none, for a person.
+    /// Why it cannot be read as a bill, as text.
     pub problem: Option<String>,
 }
 
@@ -24,7 +24,7 @@ pub struct ListedPackage {
     pub version: Option<String>,
     /// The package URL, if the bill has one.
     pub purl: Option<String>,
-    /// It is software: not a file, a system, an image or the like.
+    /// It is software: not a file, an operating system or an image.
     pub is_package: bool,
 }
 
@@ -37,7 +37,7 @@ pub struct BillFact {
     pub format: String,
     /// How much it lists.
     pub entries: u64,
-    /// Why it is none, for a person.
+    /// Why it cannot be read as a bill, as text.
     pub problem: Option<String>,
 }
 

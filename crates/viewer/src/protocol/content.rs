@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Bytes that are shown at once in hexadecimal.
 pub const SHOWN_BYTES: u64 = 4 << 10;
 
-/// Content of a path, as far as it is known.
+/// Content of a path so far.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ShownContent {

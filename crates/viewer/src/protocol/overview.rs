@@ -122,7 +122,7 @@ pub enum OtherRole {
     Attestation,
     /// An index within the index.
     Index,
-    /// What is none of the others, such as a chart.
+    /// Any other artifact, such as a chart.
     Artifact,
 }
 

@@ -24,7 +24,7 @@ pub struct ConfigSecretFact {
     pub kind: SecretKind,
 }
 
-/// What a secret is, as far as it is shown.
+/// What is shown of a secret besides its place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretKind {
     /// Name of the rule that found it.

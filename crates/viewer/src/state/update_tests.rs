@@ -165,7 +165,7 @@ fn a_layer_that_failed_is_wrong_at_once() {
     assert_eq!(state.layers[1].state, LayerState::Wrong);
     let worst = worst(state.failure.as_deref(), &state.layer_failures);
     assert_eq!(worst.and_then(|failure| failure.layer), Some(1), "wrong bytes are worse than none");
-    assert!(state.failure.is_none(), "the others go on");
+    assert!(state.failure.is_none(), "the others continue");
 }
 
 #[test]

@@ -198,7 +198,7 @@ fn a_worker_that_ends_loses_its_layer_alone() {
     stage.begin(Action::Search(text("needle")));
     stage.until(|stage| stage.orders().len() > 2);
     let (worker, _) = stage.orders()[2];
-    assert!(worker >= 2, "it is none of those that list layers");
+    assert!(worker >= 2, "another worker than those that list layers");
     stage.kill(worker);
     stage.settle();
     let progress = progress(&stage);

@@ -14,8 +14,8 @@ impl Ahead {
         &self.text
     }
 
-    /// Takes a key. Returns from which row on to look for the name, where the keyboard is on row `active`; `None`: the key is none of a
-    /// text.
+    /// Takes a key. Returns from which row on to look for the name, where the keyboard is on row `active`; `None`: the key is not a
+    /// character.
     pub(super) fn take(&mut self, key: &str, active: u64) -> Option<u64> {
         let mut characters = key.chars();
         match (characters.next(), characters.next()) {

@@ -29,7 +29,7 @@ pub struct TreeProps {
     pub selection: Option<Rc<Selection>>,
     /// The wanted path, selected or not yet.
     pub path: Option<String>,
-    /// Takes actions.
+    /// Receives the actions of the component.
     pub dispatch: Callback<Action>,
 }
 

@@ -33,7 +33,7 @@ pub(super) struct Thresholds {
 pub(super) struct Measured {
     /// Bytes to download.
     pub(super) download: u64,
-    /// Wasted bytes.
+    /// Bytes that the final tree does not show.
     pub(super) wasted: u64,
     pub(super) dangers: usize,
     /// Secrets of high confidence.

@@ -82,7 +82,7 @@ impl Report {
         }
     }
 
-    /// `unstated`: the configuration should have its diff_id, and has not, so that it was computed and not checked.
+    /// `unstated`: the configuration lacks its diff_id, so that it was computed and not checked.
     pub(super) fn of_layer(layer: &VerifiedLayer, unstated: bool) -> Self {
         Self {
             step: "layer",

@@ -13,7 +13,7 @@ fn inventory(list: &[&str]) -> Inventory {
     Inventory { packages: list.iter().map(installed).collect(), ..Inventory::default() }
 }
 
-/// A bill of package URLs; a text that is none is `name version`.
+/// A bill of package URLs; any other text is `name version`.
 fn bill(list: &[&str]) -> BillOfMaterials {
     let component = |text: &&str| match text.split_once(' ') {
         Some((name, version)) => json!({"type": "library", "name": name, "version": version}),

@@ -92,7 +92,7 @@ impl<'h> Header<'h> {
     }
 
     fn files(self, package: &mut Package, paths: &mut OwnedPaths) -> Result<(), Unreadable> {
-        // More directories than paths are of no use.
+        // More directories than paths cannot be referred to.
         let directories: Vec<&[u8]> = self.texts(tag::DIR_NAMES).take(OWNED_PATHS).collect();
         let places = self.numbers(tag::DIR_INDEXES);
         let split = places.zip(self.texts(tag::BASE_NAMES));

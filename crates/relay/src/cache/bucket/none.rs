@@ -15,7 +15,7 @@ pub(super) enum Access {
 
 impl Bucket {
     /// # Errors
-    /// Always.
+    /// Always: this build has no buckets.
     pub(crate) fn open(
         _place: Reached,
         _credentials: Option<PathBuf>,

@@ -8,7 +8,7 @@ use porthole_core::{
 };
 use ring::hmac::{self, HMAC_SHA256};
 
-/// Who signs.
+/// The key that signs.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Credentials {
     pub(super) key: String,

@@ -2,7 +2,7 @@
 
 use super::NotationError;
 
-/// One item.
+/// A data item of CBOR.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Item {
     Integer(i64),

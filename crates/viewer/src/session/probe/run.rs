@@ -248,7 +248,7 @@ impl ProbeRun {
         &self.progress.state
     }
 
-    /// How the probe ended. `None`: it has not.
+    /// How the probe ended. `None`: it runs.
     pub(in crate::session) fn outcome(&self) -> Option<Result<(), String>> {
         let lost = self.progress.lost.first().map(|lost| match lost.layer {
             Some(layer) => format!("layer {}: {}", LayerNumber::of_index(layer), lost.text),
