@@ -2,7 +2,7 @@
 
 use super::{
     field::write,
-    probe::contents,
+    probe::{ask, contents},
     versions::difference,
     words::{bdi, tip},
 };
@@ -10,7 +10,7 @@ use porthole_core::failure::FailureClass;
 use porthole_viewer::protocol::{
     ChangedFile, ChangedSetting, ChangedStep, ComparedFiles, ComparisonFacts, ComparisonFailure, FindingLink,
     HistoryEntry, ImageLayer, ImageSummary, LayerRelation, MatchedLayer, PackageChangeFact, PackageChanges,
-    ProbeProgress, ProbeState, VersionDiff, ViewMode,
+    ProbeProgress, VersionDiff, ViewMode,
 };
 use porthole_viewer::size::{count, size};
 use porthole_viewer::state::{Action, ProbeCost, State, contents_cost};
@@ -250,32 +250,24 @@ fn files_head(facts: &ComparisonFacts, layers: bool, props: &CompareProps) -> Ht
 
 /// The packages that differ; before they are read, what that costs.
 fn changes(props: &CompareProps) -> Html {
-    let running = |progress: &&Rc<ProbeProgress>| progress.state == ProbeState::Running;
-    let found = props.package_changes.as_deref();
-    if let (None, Some(running)) = (found, props.packages.iter().flatten().find(running)) {
-        return html! { <progress max={running.total.max(1).to_string()} value={running.read.to_string()} aria-label="Bytes read" /> };
-    }
-    if let Some(Ok(PackageChanges { sums, rows, total })) = found {
-        let sum = |(change, number): &(String, u64)| html! { <div data-package-sum={change.clone()} data-count={number.to_string()}><dd class="num">{ count(*number) }</dd><dt>{ change }</dt></div> };
-        return html! {
-            <>
-                if *total == 0 { <p class="verdict" role="status" id="same-packages">{ "No package differs." }</p> }
-                <dl class="figures">{ for sums.iter().map(sum) }</dl>
-                <table class="package-changes"><tbody>{ for rows.iter().map(package) }</tbody></table>
-                if (rows.len() as u64) < *total { <p class="dim">{ format!("The first {} of {}.", count(rows.len() as u64), count(*total)) }</p> }
-            </>
-        };
-    }
-    let cost = props.package_cost.map(|cost| match cost {
-        ProbeCost { here: true, bytes, .. } => format!(" · reads {}", size(bytes)),
-        ProbeCost { bytes, .. } => format!(" · fetches {} once more", size(bytes)),
-    });
-    html! {
-        <>
-            if let Some(Err(why)) = found { <p class="finding" role="alert">{ bdi(why) }</p> }
-            <p><button id="compare-packages" onclick={props.dispatch.reform(|_| Action::ComparePackages)}>{ "Compare packages" }{ for cost }</button></p>
-        </>
-    }
+    let (probes, problem) = match props.package_changes.as_deref() {
+        Some(Ok(PackageChanges { sums, rows, total })) => {
+            let sums: Vec<String> =
+                sums.iter().map(|(change, number)| format!("{} {change}", count(*number))).collect();
+            let words = if sums.is_empty() { "No package differs.".to_owned() } else { sums.join(", ") };
+            let rest = (rows.len() as u64) < *total;
+            return html! {
+                <>
+                    <p role="status" id="package-sums">{ words }{ if rest { ": the first are listed" } else { "" } }</p>
+                    <table class="package-changes"><tbody>{ for rows.iter().map(package) }</tbody></table>
+                </>
+            };
+        }
+        Some(Err(why)) => ([None, None], Some(why)),
+        None => (props.packages.each_ref().map(Option::as_ref), None),
+    };
+    let onclick = props.dispatch.reform(|_| Action::ComparePackages);
+    html! { <p>{ ask(("compare-packages", "Compare packages"), props.package_cost, probes.into_iter().flatten(), problem, onclick) }</p> }
 }
 
 fn package(row: &PackageChangeFact) -> Html {

@@ -1,16 +1,17 @@
 //! The files that no package owns, and those that were modified after they were installed.
 
-use super::words::bdi;
-use porthole_viewer::protocol::{FindingLink, ModifiedFact, OwnerFacts, ProbeProgress, ProbeState, ViewMode};
-use porthole_viewer::size::{count, size};
+use super::{probe::ask, words::bdi};
+use porthole_viewer::protocol::{FindingLink, ModifiedFact, OwnerFacts, ProbeProgress, ViewMode};
+use porthole_viewer::size::count;
 use porthole_viewer::state::{Action, ProbeCost};
+use std::rc::Rc;
 use yew::prelude::*;
 
 /// Both lists in short, each with a button that leads to its files.
 pub(super) fn owners(
     facts: &OwnerFacts,
     cost: Option<ProbeCost>,
-    recorded: Option<&ProbeProgress>,
+    recorded: Option<&Rc<ProbeProgress>>,
     dispatch: &Callback<Action>,
 ) -> Html {
     let list = |id: &'static str, number: u64, words: &str| {
@@ -30,32 +31,9 @@ pub(super) fn owners(
                     </details>
                 }
             } else {
-                { compare(cost, recorded, dispatch) }
+                { ask(("compare-recorded", "Compare files with what packages recorded"), cost, recorded.into_iter(), None, dispatch.reform(|_| Action::CompareRecorded)) }
             }
         </section>
-    }
-}
-
-/// What a comparison with the recorded digests costs, or how far it is.
-fn compare(cost: Option<ProbeCost>, recorded: Option<&ProbeProgress>, dispatch: &Callback<Action>) -> Html {
-    if let Some(running) = recorded
-        .filter(|progress| matches!(progress.state, ProbeState::Running | ProbeState::Done) && progress.lost.is_empty())
-    {
-        return html! { <progress max={running.total.max(1).to_string()} value={running.read.to_string()} aria-label="Bytes read" /> };
-    }
-    let reads = cost.map(|cost| {
-        if cost.here {
-            format!(" · reads {}", size(cost.bytes))
-        } else {
-            format!(" · fetches {} once more", size(cost.bytes))
-        }
-    });
-    let problem = recorded.and_then(|progress| progress.lost.first());
-    html! {
-        <>
-            if let Some(problem) = problem { <p class="finding" role="alert">{ bdi(&problem.text) }</p> }
-            <p><button id="compare-recorded" onclick={dispatch.reform(|_| Action::CompareRecorded)}>{ "Compare files with what packages recorded" }{ for reads }</button></p>
-        </>
     }
 }
 

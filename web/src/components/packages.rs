@@ -82,7 +82,7 @@ pub fn Packages(props: &PackagesProps) -> Html {
             if let Some(progress) = &progress {
                 { status(progress, &words(&window, progress.state == ProbeState::Running)) }
                 { unread(&window.unread, "packages are not listed") }
-                if let Some(facts) = &window.owners { { owners(facts, props.cost, props.recorded.as_deref(), dispatch) } }
+                if let Some(facts) = &window.owners { { owners(facts, props.cost, props.recorded.as_ref(), dispatch) } }
                 if props.found.is_some() { { bills(&compared) } }
                 <Choice query={props.query.clone()} window={Rc::clone(&window)} dispatch={dispatch.clone()} />
                 if is_list && !window.rows.is_empty() {

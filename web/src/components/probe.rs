@@ -54,25 +54,47 @@ pub fn contents(
     contents: &[Option<Rc<ProbeProgress>>; 2],
     dispatch: &Callback<Action>,
 ) -> Html {
-    let last = contents.iter().flatten().next_back();
-    let problem = last.and_then(|progress| match &progress.state {
-        ProbeState::Refused(why) => Some(why.clone()),
-        _ => progress.lost.first().map(|lost| lost.text.clone()),
-    });
-    if let Some(running) = contents.iter().flatten().find(|progress| progress.state == ProbeState::Running) {
-        return html! { <progress max={running.total.max(1).to_string()} value={running.read.to_string()} aria-label="Bytes read" /> };
+    if cost.is_none() && !contents.iter().flatten().any(is_running) {
+        return Html::default();
     }
-    let Some(cost) = cost else { return Html::default() };
-    let bytes = size(cost.bytes);
-    let reads = if cost.here { format!("reads {bytes}") } else { format!("fetches {bytes} once more") };
     html! {
         <div class="contents-cost">
             <p class="dim">{ words }</p>
-            if let Some(problem) = problem {
-                <p class="finding" role="alert">{ bdi(&problem) }</p>
-            }
-            <button id="compare-contents" data-bytes={cost.bytes.to_string()} onclick={dispatch.reform(|_| Action::CompareContents)}>{ format!("Compare contents · {reads}") }</button>
+            { ask(("compare-contents", "Compare contents"), cost, contents.iter().flatten(), None, dispatch.reform(|_| Action::CompareContents)) }
         </div>
+    }
+}
+
+fn is_running(progress: &Rc<ProbeProgress>) -> bool {
+    progress.state == ProbeState::Running
+}
+
+/// A button, by its identifier and words, that starts probes and says what they cost; how far they are while they run. `problem` is why
+/// the last ones were of no avail, if their progress does not say it.
+pub(super) fn ask<'p>(
+    (id, words): (&'static str, &'static str),
+    cost: Option<ProbeCost>,
+    probes: impl Iterator<Item = &'p Rc<ProbeProgress>>,
+    problem: Option<&String>,
+    onclick: Callback<MouseEvent>,
+) -> Html {
+    let mut lost = None;
+    for progress in probes {
+        if is_running(progress) {
+            return html! { <progress max={progress.total.max(1).to_string()} value={progress.read.to_string()} aria-label="Bytes read" /> };
+        }
+        lost = match &progress.state {
+            ProbeState::Refused(why) => Some(why),
+            _ => progress.lost.first().map(|lost| &lost.text),
+        };
+    }
+    let reads =
+        cost.map(|cost| format!(" · {} {}", if cost.here { "reads" } else { "fetches once more" }, size(cost.bytes)));
+    html! {
+        <>
+            if let Some(problem) = problem.or(lost) { <p class="finding" role="alert">{ bdi(problem) }</p> }
+            <button {id} data-bytes={cost.map(|cost| cost.bytes.to_string())} {onclick}>{ words }{ for reads }</button>
+        </>
     }
 }
 

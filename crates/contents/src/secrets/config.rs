@@ -33,7 +33,7 @@ pub enum ConfigPlace {
     Command,
     /// The author of the image.
     Author,
-    /// The command that tells whether a container is healthy.
+    /// The command that says whether a container is healthy.
     HealthCheck,
     /// An annotation of the manifest, of a descriptor in it, or of the index, by its name.
     Annotation(String),
