@@ -170,5 +170,5 @@ fn a_build_cache_is_no_image_and_not_called_a_wrong_platform() {
     assert_eq!(cached_layers(&cache), Some(2));
     assert_eq!(cached_layers(&index(vec![entry("application/vnd.oci.image.manifest.v1+json")])), None);
     let error: resolve::Error<std::convert::Infallible> = resolve::BuildCacheFound { layers: 2 }.into();
-    assert_eq!(error.to_string(), "no image, but a build cache of BuildKit: its index lists 2 layers");
+    assert_eq!(error.to_string(), "not an image, but a build cache of BuildKit: its index lists 2 layers");
 }

@@ -7,29 +7,15 @@ use porthole_viewer::state::Action;
 use web_sys::Element;
 use yew::prelude::*;
 
-/// What the bytes need.
-#[derive(Properties, PartialEq)]
-pub struct ByteViewProps {
-    /// Lines of sixteen bytes.
-    pub hex: String,
-    /// Which bytes of the file they are.
-    pub part: ShownPart,
-    /// There is room for sixteen bytes a line.
-    pub wide: bool,
-    /// Receives the actions of the component.
-    pub dispatch: Callback<Action>,
-}
-
-/// Bytes in hexadecimal, with ways to other bytes of the file.
-#[component]
-pub fn ByteView(props: &ByteViewProps) -> Html {
-    let ShownPart { from, shown, size, .. } = props.part;
+/// Lines of sixteen bytes in hexadecimal, with ways to other bytes of the file. `wide` says that there is room for such lines.
+pub(super) fn hexadecimal(hex: &str, part: ShownPart, wide: bool, dispatch: &Callback<Action>) -> Html {
+    let ShownPart { from, shown, size, .. } = part;
     let end = from + shown;
     let before = (from > 0).then(|| from.saturating_sub(SHOWN_BYTES));
     let after = (end < size).then_some(end);
-    let go = |to: Option<u64>| props.dispatch.reform(move |_: MouseEvent| Action::Offset(to));
+    let go = |to: Option<u64>| dispatch.reform(move |_: MouseEvent| Action::Offset(to));
     let on_offset = {
-        let dispatch = props.dispatch.clone();
+        let dispatch = dispatch.clone();
         move |typed: String| {
             if let Some(offset) = offset(&typed) {
                 dispatch.emit(Action::Offset(Some(offset.min(size.saturating_sub(1)))));
@@ -38,7 +24,7 @@ pub fn ByteView(props: &ByteViewProps) -> Html {
     };
     // Where there is nothing left to scroll, the key leads to other bytes.
     let on_key = {
-        let dispatch = props.dispatch.clone();
+        let dispatch = dispatch.clone();
         move |event: KeyboardEvent| {
             let pane = event.target_unchecked_into::<Element>();
             let to = match &*event.key() {
@@ -63,7 +49,7 @@ pub fn ByteView(props: &ByteViewProps) -> Html {
                 <button id="whole" class="small" title="Show the file as what it is" onclick={go(None)}>{ "Default" }</button>
             </div>
             <div class="code" tabindex="0" role="region" aria-label="Content" onkeydown={on_key}>
-                <pre id="hex">{ if props.wide { props.hex.clone() } else { halves(&props.hex) } }</pre>
+                <pre id="hex">{ if wide { hex.to_owned() } else { halves(hex) } }</pre>
             </div>
         </div>
     }

@@ -1,6 +1,6 @@
 //! What is in the selected file.
 
-use super::{bytes::ByteView, outline::nodes, text::TextView, words::bdi};
+use super::{bytes::hexadecimal, outline::nodes, text::TextView, words::bdi};
 use porthole_viewer::highlight::TextPiece;
 use porthole_viewer::protocol::{ShownContent, ShownPart};
 use porthole_viewer::size::size;
@@ -65,7 +65,7 @@ pub fn FileContent(props: &ContentProps) -> Html {
         ShownContent::Binary { hex, part } => html! {
             <div class="content" data-kind="binary" data-shown={part.shown.to_string()} data-fetched={part.fetched.to_string()}>
                 <p class="cost">{ cost(part) }{ save }</p>
-                <ByteView hex={hex.clone()} part={*part} wide={props.wide} dispatch={props.dispatch.clone()} />
+                { hexadecimal(hex, *part, props.wide, &props.dispatch) }
             </div>
         },
         ShownContent::Failed { wrong, text } => html! {

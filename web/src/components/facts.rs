@@ -4,7 +4,7 @@ use super::{
     about::about,
     chain::{glyph, shorten},
     content::FileContent,
-    versions::Versions,
+    versions::list,
     words::bdi,
 };
 use porthole_viewer::mode::mode;
@@ -55,7 +55,7 @@ pub fn Facts(props: &FactsProps) -> Html {
     html! {
         <article class="selected" aria-label="Selected entry">
             <div class="line">
-                <h2><Trail path={row.path.clone()} dispatch={props.dispatch.clone()} /></h2>
+                <h2>{ trail(&row.path, &props.dispatch) }</h2>
                 <span class="end">
                     if is_file && !props.reading {
                         <button id="read" class="small" title="Read it over the whole middle pane (Enter)" onclick={props.dispatch.reform(|_| Action::Reading(true))}>{ "Open" }</button>
@@ -75,30 +75,19 @@ pub fn Facts(props: &FactsProps) -> Html {
                 <FileContent content={Rc::clone(content)} line={props.line} dispatch={props.dispatch.clone()} />
             }
             if let Some((_, versions)) = props.versions.as_ref().filter(|(path, _)| *path == row.path) {
-                <Versions versions={Rc::clone(versions)} diff={diff} dispatch={props.dispatch.clone()} />
+                { list(versions, diff.as_ref(), &props.dispatch) }
             }
             { layer(props.image.as_deref(), row, &props.dispatch) }
         </article>
     }
 }
 
-/// What a path needs.
-#[derive(Properties, PartialEq)]
-pub struct TrailProps {
-    /// Path, escaped for display.
-    pub path: String,
-    /// Receives the actions of the component.
-    pub dispatch: Callback<Action>,
-}
-
 /// A path; each directory above leads there.
-#[component]
-pub fn Trail(props: &TrailProps) -> Html {
-    let path = &props.path;
+pub(super) fn trail(path: &str, dispatch: &Callback<Action>) -> Html {
     let above = path.match_indices('/').map(|(end, _)| {
         let parent = path[..end].to_owned();
         let name = parent.rsplit('/').next().unwrap_or_default().to_owned();
-        let onclick = props.dispatch.reform(move |_| Action::Select(Some(parent.clone())));
+        let onclick = dispatch.reform(move |_| Action::Select(Some(parent.clone())));
         html! { <><button class="plain dim" {onclick}><bdi>{ name }</bdi></button><span class="dim">{ " / " }</span></> }
     });
     let name = path.rsplit('/').next().unwrap_or_default();

@@ -84,7 +84,7 @@ pub fn Packages(props: &PackagesProps) -> Html {
                 { unread(&window.unread, "packages are not listed") }
                 if let Some(facts) = &window.owners { { owners(facts, props.cost, props.recorded.as_ref(), dispatch) } }
                 if props.found.is_some() { { bills(&compared) } }
-                <Choice query={props.query.clone()} window={Rc::clone(&window)} dispatch={dispatch.clone()} />
+                { choice(&props.query, &window, dispatch) }
                 if is_list && !window.rows.is_empty() {
                     { table(&window, props) }
                 } else if is_list && progress.state != ProbeState::Running {
@@ -118,17 +118,8 @@ fn exports(source: &str, dispatch: &Callback<Action>) -> impl Iterator<Item = Ht
     })
 }
 
-#[derive(Properties, PartialEq)]
-struct ChoiceProps {
-    query: PackageQuery,
-    window: Rc<PackageWindow>,
-    dispatch: Callback<Action>,
-}
-
 /// Which packages are shown.
-#[component]
-fn Choice(props: &ChoiceProps) -> Html {
-    let (query, window, dispatch) = (&props.query, &props.window, &props.dispatch);
+fn choice(query: &PackageQuery, window: &PackageWindow, dispatch: &Callback<Action>) -> Html {
     let on_typed = {
         let query = query.clone();
         dispatch.reform(move |name| Action::ShowPackages(PackageQuery { name, ..query.clone() }))
@@ -141,8 +132,8 @@ fn Choice(props: &ChoiceProps) -> Html {
         }
     };
     let which = |deleted: bool, words: &'static str, number: u64| {
+        let pressed = (query.deleted == deleted).to_string();
         let query = PackageQuery { deleted, ..query.clone() };
-        let pressed = (props.query.deleted == deleted).to_string();
         html! { <button data-packages={words} aria-pressed={pressed} onclick={dispatch.reform(move |_| Action::ShowPackages(query.clone()))}>{ words }{ " " }{ count(number) }</button> }
     };
     // A type of the address that this image does not have is still the one that is shown.

@@ -1,6 +1,6 @@
 //! A file over the whole middle pane.
 
-use super::{content::FileContent, facts::Trail};
+use super::{content::FileContent, facts::trail};
 use porthole_viewer::protocol::ShownContent;
 use porthole_viewer::state::Action;
 use std::rc::Rc;
@@ -34,7 +34,7 @@ pub fn Reader(props: &ReaderProps) -> Html {
         <article id="reader" class="reader" ref={node} tabindex="-1" aria-label="File">
             <header class="bar">
                 <button id="back" class="small" onclick={props.dispatch.reform(|_| Action::Reading(false))}>{ "← Files" }</button>
-                <h2><Trail path={props.path.clone()} dispatch={props.dispatch.clone()} /></h2>
+                <h2>{ trail(&props.path, &props.dispatch) }</h2>
             </header>
             if let Some((_, content)) = content {
                 <FileContent content={Rc::clone(content)} line={props.line} wide=true dispatch={props.dispatch.clone()} />

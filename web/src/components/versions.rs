@@ -7,22 +7,12 @@ use porthole_viewer::state::Action;
 use std::rc::Rc;
 use yew::prelude::*;
 
-/// What the list needs.
-#[derive(Properties, PartialEq)]
-pub struct VersionsProps {
-    /// What each layer did to the path.
-    pub versions: Rc<Vec<PathVersionFacts>>,
-    /// Two layers, and how the path differs between them.
-    pub diff: Option<(u32, u32, Rc<VersionDiff>)>,
-    /// Receives the actions of the component.
-    pub dispatch: Callback<Action>,
-}
-
 /// The versions of a path, newest first.
-#[component]
-pub fn Versions(props: &VersionsProps) -> Html {
-    let dispatch = &props.dispatch;
-    let versions = &props.versions;
+pub(super) fn list(
+    versions: &[PathVersionFacts],
+    diff: Option<&(u32, u32, Rc<VersionDiff>)>,
+    dispatch: &Callback<Action>,
+) -> Html {
     // Two written versions can be compared; a removal has no content.
     let written: Vec<u32> = versions
         .iter()
@@ -42,7 +32,7 @@ pub fn Versions(props: &VersionsProps) -> Html {
         <section class="versions" aria-label="Versions of this path">
             <h3 class="heading">{ "Versions of this path" }</h3>
             <ol>{ for items }</ol>
-            if let Some((before, after, diff)) = &props.diff {
+            if let Some((before, after, diff)) = diff {
                 <div class="diff" data-before={before.to_string()} data-after={after.to_string()}>
                     <p class="dim">{ format!("Layer {} → layer {}", before + 1, after + 1) }</p>
                     { difference(diff, anyway(*before, *after, dispatch)) }

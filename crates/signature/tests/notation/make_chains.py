@@ -228,7 +228,7 @@ case("another digest", by(*chain, target={**TARGET, "digest": "sha256:" + "0" * 
 case("another size", by(*chain, target={**TARGET, "size": 101}), "wrong", "101 bytes")
 case("another media type", by(*chain, target={**TARGET, "mediaType": "application/json"}), "wrong", "`application/json`")
 case("another algorithm", by(*chain, alg="ES384"), "wrong", "not one of this content")
-case("no algorithm", by(*chain, alg="none"), "unchecked", "none of Notation's")
+case("no algorithm", by(*chain, alg="none"), "unchecked", "Notation does not define")
 thief = Holder("signer", middle)
 case("key of another", jws(thief.key, chain, stamp(tsa)), "wrong", "not one of this content")
 
