@@ -48,8 +48,7 @@ pub use overview::{
     OverviewFacts,
 };
 pub use packages::{
-    ModifiedFact, OwnerFacts, PackageChangeFact, PackageChanges, PackageFact, PackageQuery, PackageSort, PackageView,
-    PackageWindow,
+    OwnerFacts, PackageChangeFact, PackageChanges, PackageFact, PackageQuery, PackageSort, PackageView, PackageWindow,
 };
 pub use probe::{
     ContentFateFact, LostPart, PathProblem, ProbeKind, ProbeProgress, ProbeState, ProbeSums, ProbeWish, SearchHit,

@@ -1,11 +1,11 @@
 //! Which files no package owns, and which were modified after their package was installed.
 
-use crate::protocol::{ModifiedFact, OwnerFacts};
+use crate::protocol::OwnerFacts;
 use porthole_contents::{
     digests::LayerDigests,
     ownership::{ModifiedFile, Ownership},
 };
-use porthole_core::{path, tree::NodeId};
+use porthole_core::tree::NodeId;
 use std::{collections::HashSet, rc::Rc};
 
 /// Files of the final tree that packages say something about.
@@ -35,28 +35,12 @@ pub(super) fn weigh(
     }
     let unowned: HashSet<NodeId> = ownership.unowned().map(|row| row.node).collect();
     let modified = digests.map(|digests| ownership.modified(digests));
-    let facts = OwnerFacts {
-        unowned: unowned.len() as u64,
-        modified: modified.as_ref().map(|all| all.len() as u64),
-        rows: modified.iter().flatten().take(SENT).map(fact).collect(),
-    };
+    let facts = OwnerFacts { unowned: unowned.len() as u64, modified: modified.as_ref().map(|all| all.len() as u64) };
     let of_rows = |all: &Vec<ModifiedFile<'_>>| all.iter().map(|file| file.row.node).collect::<HashSet<_>>();
     let modified = modified.as_ref().map(of_rows).map(Rc::new).ok_or(NOT_COMPARED);
     (Some(facts), MarkedFiles { unowned: Ok(Rc::new(unowned)), modified })
 }
 
-fn fact(file: &ModifiedFile<'_>) -> ModifiedFact {
-    ModifiedFact {
-        path: path::escape(&file.row.path).into_owned(),
-        package: file.installed.package.name.clone(),
-        layer: file.row.layer,
-        configuration: file.recorded.configuration,
-        is_file: file.found.is_some(),
-    }
-}
-
-/// Modified files that are sent.
-const SENT: usize = 500;
 const NOT_READ: &str = "list the packages first, in the tab Packages";
 const NOT_COMPARED: &str = "compare files with what packages recorded first, in the tab Packages";
 const NO_DATABASE: &str = "no database of this image lists the files of its system";

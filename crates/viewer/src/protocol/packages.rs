@@ -108,23 +108,6 @@ pub struct OwnerFacts {
     pub unowned: u64,
     /// Files whose content is not what their package brought; `None`: contents are not compared.
     pub modified: Option<u64>,
-    /// The first of them.
-    pub rows: Vec<ModifiedFact>,
-}
-
-/// A file whose content is not what its package brought.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ModifiedFact {
-    /// Path, escaped as `porthole ls --json` prints it.
-    pub path: String,
-    /// Name of the package that owns it.
-    pub package: String,
-    /// Layer that last wrote it, 0 = bottom.
-    pub layer: u32,
-    /// It is a configuration file, which its user may change.
-    pub configuration: bool,
-    /// It is still a file.
-    pub is_file: bool,
 }
 
 /// The packages of two images compared, as `porthole diff --packages` does.

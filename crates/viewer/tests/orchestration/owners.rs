@@ -95,10 +95,7 @@ fn contents_are_compared_with_what_packages_recorded() {
     let reads = stage.reads();
     stage.act(Action::CompareRecorded);
     assert!(stage.reads() > reads, "contents are not kept");
-    let facts = owners(&stage);
-    let rows: Vec<_> =
-        facts.rows.iter().map(|row| (row.path.as_str(), row.package.as_str(), row.layer, row.is_file)).collect();
-    assert_eq!((facts.modified, rows), (Some(1), vec![("usr/bin/a", "a", 1, true)]));
+    assert_eq!(owners(&stage).modified, Some(1));
     stage.act(Action::ListFiles("is:modified".into()));
     assert_eq!(files(&stage), ["usr/bin/a"]);
     // Once is enough.
