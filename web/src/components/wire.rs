@@ -1,7 +1,9 @@
 //! Every HTTP exchange of the look, with its meaning in words.
 
-use super::words::{bdi, shown};
-use crate::hooks::copy::{Copied, use_copy};
+use super::{
+    config::CopyText,
+    words::{bdi, shown},
+};
 use porthole_viewer::protocol::WireLine;
 use porthole_viewer::state::{Action, WireShown};
 use std::rc::Rc;
@@ -86,7 +88,7 @@ fn Line(props: &LineProps) -> Html {
                 <dl class="facts">
                     { for line.facts.iter().map(|(name, value)| html! { <><dt>{ bdi(name) }</dt><dd class="mono">{ bdi(value) }</dd></> }) }
                 </dl>
-                <Curl text={line.curl.clone()} />
+                <p class="curl"><code class="mono">{ shown(&line.curl) }</code><CopyText text={line.curl.clone()} label="Copy the curl line" /></p>
             }
         </li>
     }
@@ -105,22 +107,5 @@ fn bar(line: &WireLine, span: u32) -> Html {
             { rect("wait", start, answered) }
             if end > answered { { rect("body", answered, end) } }
         </svg>
-    }
-}
-
-#[derive(Properties, PartialEq)]
-struct CurlProps {
-    text: String,
-}
-
-#[component]
-fn Curl(props: &CurlProps) -> Html {
-    let (copied, copy) = use_copy();
-    let text = props.text.clone();
-    html! {
-        <p class="curl">
-            <code class="mono">{ shown(&props.text) }</code>
-            <button onclick={move |_| copy.emit(text.clone())}>{ if copied == Copied::Yes { "Copied" } else { "Copy" } }</button>
-        </p>
     }
 }
