@@ -19,7 +19,7 @@ use std::{
 pub(crate) enum Build {
     /// Each program optimised as a whole, the page in `dist/`: what is deployed, tested and measured.
     Release,
-    /// Each crate optimised by itself, in a folder of its own: for a look at the page, in a fraction of the time.
+    /// Each crate optimised by itself, in a folder of its own: for a look at the page, in half of the time.
     Quick,
 }
 

@@ -34,7 +34,7 @@ usage: cargo xtask <task> [options]
 
   run [--release] [--listen ADDRESS] [-- RELAY OPTIONS]
                     build the page and the relay, start the relay, print its address; with --release as they are deployed:
-                    smaller and faster, but it takes three times as long to build
+                    smaller and faster, but it takes twice as long to build
   test [FILTER]     run all tests: native, wasm, and end to end with real registries and Chromium;
                     with FILTER, only the end-to-end tests whose names contain it
   check             check format, lints, documentation, tidy rules and dependencies
