@@ -16,6 +16,7 @@ mod python;
 mod release;
 mod rpm;
 
+pub(crate) use self::owned::split;
 pub use self::{go::GoScan, kind::DatabaseKind, release::Release};
 use crate::{
     limits::{OWNED_PATHS, PACKAGES},

@@ -53,7 +53,7 @@ pub(super) fn relative(base: &[u8], name: &[u8]) -> Vec<u8> {
 }
 
 /// The directory of a clean path, and its last component.
-pub(super) fn split(path: &[u8]) -> (&[u8], &[u8]) {
+pub(crate) fn split(path: &[u8]) -> (&[u8], &[u8]) {
     match path.iter().rposition(|&b| b == b'/') {
         Some(slash) => (&path[..slash], &path[slash + 1..]),
         None => (&path[..0], path),

@@ -1,7 +1,7 @@
 //! Where packages of languages are: their databases seldom list files, and the place of a database says which directory is theirs.
 
 use super::Installed;
-use crate::package::Ecosystem;
+use crate::{database::split, package::Ecosystem};
 use std::collections::HashSet;
 
 impl Installed {
@@ -87,12 +87,5 @@ impl AllPlaces {
             let gem = [base, b"gems/", name].concat();
             self.0.contains(&gem)
         })
-    }
-}
-
-fn split(path: &[u8]) -> (&[u8], &[u8]) {
-    match path.iter().rposition(|&b| b == b'/') {
-        Some(slash) => (&path[..slash], &path[slash + 1..]),
-        None => (&path[..0], path),
     }
 }
