@@ -294,3 +294,6 @@ fn release(histories: &BTreeMap<NodeId, History<'_>>) -> Option<Release> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod tools_tests;

@@ -35,5 +35,7 @@ pub mod package;
 pub mod purl;
 pub mod report;
 pub mod secrets;
+#[cfg(test)]
+mod testing;
 pub mod version;
 mod zip;

@@ -1,52 +1,9 @@
 use super::*;
-use crate::{certificates::CertificateCollector, collect::DatabaseCollector, inventory::Inventory};
-use porthole_core::{
-    layer::{Expected, LayerReader},
-    limits::Limits,
-    tar::{self, EntrySink, Flow},
-    tree::FileTree,
-};
-use porthole_testkit::image::{Compression, Entry, Kind as Special, Layer};
-
-struct All<'t> {
-    tree: &'t mut FileTree,
-    databases: DatabaseCollector,
-    certificates: CertificateCollector,
-}
-
-impl EntrySink for All<'_> {
-    fn entry(&mut self, entry: tar::Entry) -> Flow {
-        self.tree.apply(&entry).unwrap();
-        let wanted = self.databases.begin(&entry);
-        if self.certificates.begin(&entry) || wanted { Flow::WantData } else { Flow::Continue }
-    }
-
-    fn data(&mut self, bytes: &[u8]) -> Flow {
-        self.databases.push(bytes);
-        self.certificates.push(bytes);
-        Flow::Continue
-    }
-
-    fn end_of_data(&mut self) {
-        self.databases.end();
-        self.certificates.end();
-    }
-}
+use crate::{inventory::Inventory, testing::ReadLayers};
+use porthole_testkit::image::{Entry, Kind as Special, Layer};
 
 fn found(layers: &[Layer], config: &ImageConfig) -> Vec<Danger> {
-    let mut tree = FileTree::new(1000);
-    let (mut collected, mut certificates) = (Vec::new(), Vec::new());
-    for (number, layer) in (0..).zip(layers) {
-        tree.begin(number);
-        let (databases, found) = (DatabaseCollector::default(), CertificateCollector::default());
-        let mut all = All { tree: &mut tree, databases, certificates: found };
-        let mut reader = LayerReader::new(Expected::default(), Limits::default());
-        reader.push(&Compression::None.compress(&layer.tar()), &mut all);
-        reader.finish(&mut all);
-        collected.push(all.databases.finish());
-        certificates.push(all.certificates.finish());
-        tree.commit();
-    }
+    let ReadLayers { tree, collected, certificates, .. } = ReadLayers::of(layers);
     let inventory = Inventory::of(&tree, &collected);
     let name = inventory.release.as_ref().and_then(|release| release.name.as_deref());
     dangers(Some(config), &Ownership::of(&tree, &inventory), &certificates, name)

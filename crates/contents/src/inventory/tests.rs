@@ -1,48 +1,9 @@
 use super::*;
-use crate::collect::DatabaseCollector;
-use porthole_core::{
-    layer::{Expected, LayerReader},
-    limits::Limits,
-    tar::{Entry, EntrySink, Flow},
-};
-use porthole_testkit::image::{Compression, Layer};
-
-/// Stacks entries and collects databases, as a front end does.
-struct Both<'t> {
-    tree: &'t mut FileTree,
-    collector: DatabaseCollector,
-}
-
-impl EntrySink for Both<'_> {
-    fn entry(&mut self, entry: Entry) -> Flow {
-        self.tree.apply(&entry).unwrap();
-        if self.collector.begin(&entry) { Flow::WantData } else { Flow::Continue }
-    }
-
-    fn data(&mut self, bytes: &[u8]) -> Flow {
-        self.collector.push(bytes);
-        Flow::Continue
-    }
-
-    fn end_of_data(&mut self) {
-        self.collector.end();
-    }
-}
+use crate::testing::ReadLayers;
+use porthole_testkit::image::Layer;
 
 fn read(layers: &[Layer]) -> (FileTree, Vec<Collected>) {
-    let mut tree = FileTree::new(1000);
-    let mut collected = Vec::new();
-    for (number, layer) in (0..).zip(layers) {
-        tree.begin(number);
-        let mut both = Both { tree: &mut tree, collector: DatabaseCollector::default() };
-        let mut reader = LayerReader::new(Expected::default(), Limits::default());
-        reader.push(&Compression::None.compress(&layer.tar()), &mut both);
-        reader.finish(&mut both);
-        let all = both.collector.finish();
-        assert!(all.unread.is_empty(), "{:?}", all.unread);
-        collected.push(all);
-        tree.commit();
-    }
+    let ReadLayers { tree, collected, .. } = ReadLayers::of(layers).readable();
     (tree, collected)
 }
 
@@ -168,14 +129,8 @@ fn a_log_beside_the_database_of_rpm_counts_in_its_layer_alone() {
     assert_eq!(count(&[Layer::new("ADD").file(of_log, &log).file(of_database, &database)]), 1);
     assert!(count(&[alone.clone().file("usr/lib/sysimage/rpm/rpmdb.sqlite-shm", "x")]) > 1);
 
-    let mut tree = FileTree::new(100);
-    let mut both = Both { tree: &mut tree, collector: DatabaseCollector::default() };
-    both.tree.begin(0);
-    let mut reader = LayerReader::new(Expected::default(), Limits::default());
-    reader.push(&Layer::new("RUN").file(of_log, &log).tar(), &mut both);
-    reader.finish(&mut both);
-    let collected = both.collector.finish();
-    let [unread] = &collected.unread[..] else { panic!("{collected:?}") };
+    let collected = ReadLayers::of(&[Layer::new("RUN").file(of_log, &log)]).collected;
+    let [unread] = &collected[0].unread[..] else { panic!("{collected:?}") };
     assert_eq!(unread.path, of_log.as_bytes());
     assert!(unread.why.to_string().contains("not in the same layer"), "{}", unread.why);
 }

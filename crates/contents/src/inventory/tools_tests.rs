@@ -1,65 +1,13 @@
 //! Packages as the tools themselves list them: `tests/vectors/tools/make.sh` ran npm, pip, Go and apk 3, and packed what they installed.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
-
-use porthole_contents::{
-    collect::DatabaseCollector,
-    digests::DigestCollector,
-    inventory::{Installed, Inventory},
-    ownership::Ownership,
-    package::Ecosystem,
-};
-use porthole_core::{
-    layer::{Expected, LayerReader},
-    limits::Limits,
-    tar::{Entry, EntrySink, Flow},
-    tree::FileTree,
-};
+use super::*;
+use crate::{ownership::Ownership, testing::ReadLayers};
 use porthole_testkit::image::{Compression, Layer};
 use std::collections::BTreeSet;
 
-struct All<'t> {
-    tree: &'t mut FileTree,
-    databases: DatabaseCollector,
-    digests: DigestCollector,
-}
-
-impl EntrySink for All<'_> {
-    fn entry(&mut self, entry: Entry) -> Flow {
-        self.tree.apply(&entry).unwrap();
-        let wanted = self.databases.begin(&entry);
-        if self.digests.begin(&entry) || wanted { Flow::WantData } else { Flow::Continue }
-    }
-
-    fn data(&mut self, bytes: &[u8]) -> Flow {
-        self.databases.push(bytes);
-        self.digests.push(bytes);
-        Flow::Continue
-    }
-
-    fn end_of_data(&mut self) {
-        self.databases.end();
-        self.digests.end();
-    }
-}
-
 /// What layers hold, packages, and the paths of those that are modified.
 fn read(layers: &[&[u8]]) -> (Inventory, Vec<String>) {
-    let mut tree = FileTree::new(10_000);
-    let (mut collected, mut digests) = (Vec::new(), Vec::new());
-    for (number, layer) in (0..).zip(layers) {
-        tree.begin(number);
-        let (databases, hashes) = (DatabaseCollector::with_recorded(), DigestCollector::default());
-        let mut all = All { tree: &mut tree, databases, digests: hashes };
-        let mut reader = LayerReader::new(Expected::default(), Limits::default());
-        reader.push(layer, &mut all);
-        reader.finish(&mut all);
-        let databases = all.databases.finish();
-        assert!(databases.unread.is_empty(), "{:?}", databases.unread);
-        collected.push(databases);
-        digests.push(all.digests.finish());
-        tree.commit();
-    }
+    let ReadLayers { tree, collected, digests, .. } = ReadLayers::of_archives(layers).readable();
     let inventory = Inventory::of(&tree, &collected);
     let ownership = Ownership::of(&tree, &inventory);
     let modified = ownership.modified(&digests);
@@ -83,17 +31,17 @@ fn lines(text: &str) -> Vec<String> {
 
 #[test]
 fn packages_of_npm_are_those_of_npm_ls() {
-    let (inventory, _) = read(&[include_bytes!("vectors/tools/npm.tar.gz")]);
-    assert_eq!(rows(&inventory), lines(include_str!("vectors/tools/npm.tsv")));
+    let (inventory, _) = read(&[include_bytes!("../../tests/vectors/tools/npm.tar.gz")]);
+    assert_eq!(rows(&inventory), lines(include_str!("../../tests/vectors/tools/npm.tsv")));
     assert!(inventory.packages.iter().all(|installed| installed.recorded_in.ends_with(b"/package.json")));
 }
 
 #[test]
 fn packages_and_files_of_python_are_those_of_pip() {
-    let (inventory, _) = read(&[include_bytes!("vectors/tools/pip.tar.gz")]);
-    assert_eq!(rows(&inventory), lines(include_str!("vectors/tools/pip.tsv")));
+    let (inventory, _) = read(&[include_bytes!("../../tests/vectors/tools/pip.tar.gz")]);
+    assert_eq!(rows(&inventory), lines(include_str!("../../tests/vectors/tools/pip.tsv")));
     for name in ["Porthole.New", "porthole-old"] {
-        let expected: BTreeSet<_> = include_str!("vectors/tools/pip-files.tsv")
+        let expected: BTreeSet<_> = include_str!("../../tests/vectors/tools/pip-files.tsv")
             .lines()
             .filter_map(|line| line.strip_prefix(name)?.strip_prefix('\t'))
             .map(|path| match path.strip_prefix("../../../") {
@@ -109,9 +57,9 @@ fn packages_and_files_of_python_are_those_of_pip() {
 
 #[test]
 fn modules_of_a_program_are_those_of_go_version() {
-    let (inventory, _) = read(&[include_bytes!("vectors/tools/go.tar.gz")]);
+    let (inventory, _) = read(&[include_bytes!("../../tests/vectors/tools/go.tar.gz")]);
     let mut expected = Vec::new();
-    for line in include_str!("vectors/tools/go.txt").lines() {
+    for line in include_str!("../../tests/vectors/tools/go.txt").lines() {
         let fields: Vec<&str> = line.trim_start_matches('\t').split('\t').collect();
         match fields.as_slice() {
             ["mod" | "dep", path, version, ..] => expected.push(format!("{path}\t{version}")),
@@ -130,7 +78,7 @@ fn modules_of_a_program_are_those_of_go_version() {
 
 #[test]
 fn packages_of_apk_are_those_of_apk_and_what_it_calls_modified() {
-    let installed = include_bytes!("vectors/tools/apk.tar.gz").as_slice();
+    let installed = include_bytes!("../../tests/vectors/tools/apk.tar.gz").as_slice();
     let (inventory, modified) = read(&[installed]);
     let row = |Installed { package, .. }: &Installed| {
         assert_eq!(package.ecosystem, Ecosystem::Apk);
@@ -138,7 +86,7 @@ fn packages_of_apk_are_those_of_apk_and_what_it_calls_modified() {
         format!("{}\t{}\t{}", package.name, package.version, package.licence.as_deref().unwrap_or_default())
     };
     let rows: Vec<_> = inventory.packages.iter().map(row).collect();
-    assert_eq!(rows, lines(include_str!("vectors/tools/apk.tsv")));
+    assert_eq!(rows, lines(include_str!("../../tests/vectors/tools/apk.tsv")));
     assert_eq!(inventory.packages.iter().map(|installed| installed.package.recorded.len()).sum::<usize>(), 7);
     assert_eq!(modified, Vec::<String>::new());
     let changed = Layer::new("RUN")
@@ -147,5 +95,5 @@ fn packages_of_apk_are_those_of_apk_and_what_it_calls_modified() {
         .symlink("opt/link", "elsewhere");
     let (_, mut modified) = read(&[installed, &Compression::None.compress(&changed.tar())]);
     modified.sort();
-    assert_eq!(modified, lines(include_str!("vectors/tools/apk-modified.tsv")));
+    assert_eq!(modified, lines(include_str!("../../tests/vectors/tools/apk-modified.tsv")));
 }

@@ -1,52 +1,10 @@
 use super::*;
-use crate::{collect::DatabaseCollector, digests::DigestCollector};
-use porthole_core::{
-    layer::{Expected, LayerReader},
-    limits::Limits,
-    tar::{Entry, EntrySink, Flow},
-};
-use porthole_testkit::image::{Compression, Layer};
-
-struct All<'t> {
-    tree: &'t mut FileTree,
-    databases: DatabaseCollector,
-    digests: DigestCollector,
-}
-
-impl EntrySink for All<'_> {
-    fn entry(&mut self, entry: Entry) -> Flow {
-        self.tree.apply(&entry).unwrap();
-        let wanted = self.databases.begin(&entry);
-        if self.digests.begin(&entry) || wanted { Flow::WantData } else { Flow::Continue }
-    }
-
-    fn data(&mut self, bytes: &[u8]) -> Flow {
-        self.databases.push(bytes);
-        self.digests.push(bytes);
-        Flow::Continue
-    }
-
-    fn end_of_data(&mut self) {
-        self.databases.end();
-        self.digests.end();
-    }
-}
+use crate::testing::ReadLayers;
+use porthole_testkit::image::Layer;
 
 /// Paths without an owner, and those that were modified, each with its package.
 fn judged(layers: &[Layer]) -> (Vec<String>, Vec<String>) {
-    let mut tree = FileTree::new(1000);
-    let (mut collected, mut digests) = (Vec::new(), Vec::new());
-    for (number, layer) in (0..).zip(layers) {
-        tree.begin(number);
-        let (databases, hashes) = (DatabaseCollector::with_recorded(), DigestCollector::default());
-        let mut all = All { tree: &mut tree, databases, digests: hashes };
-        let mut reader = LayerReader::new(Expected::default(), Limits::default());
-        reader.push(&Compression::None.compress(&layer.tar()), &mut all);
-        reader.finish(&mut all);
-        collected.push(all.databases.finish());
-        digests.push(all.digests.finish());
-        tree.commit();
-    }
+    let ReadLayers { tree, collected, digests, .. } = ReadLayers::of(layers);
     let inventory = Inventory::of(&tree, &collected);
     let ownership = Ownership::of(&tree, &inventory);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
