@@ -11,7 +11,7 @@ use porthole_core::{
     path, tar,
     tree::{self, FileTree, NodeId},
 };
-use std::collections::HashSet;
+use std::{collections::HashSet, rc::Rc};
 
 /// Which directories are open: all but some, or none but some.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -245,7 +245,7 @@ impl Line {
 struct Sieve {
     filter: PathFilter,
     /// The paths of a list of special files.
-    special: Option<HashSet<NodeId>>,
+    special: Option<Rc<HashSet<NodeId>>>,
     changes: Changes,
 }
 

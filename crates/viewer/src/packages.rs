@@ -4,7 +4,7 @@ mod found;
 mod owned;
 
 pub use found::{
-    FoundCertificate, FoundContents, FoundDatabase, FoundDetails, FoundOwner, FoundPaths, FoundRecord, PathRoom, found,
+    FoundCertificate, FoundDatabase, FoundDetails, FoundLines, FoundOwner, FoundRecord, PathRoom, found,
     found_certificates,
 };
 pub(crate) use owned::MarkedFiles;

@@ -2,7 +2,7 @@
 
 use crate::packages::MarkedFiles;
 use porthole_core::tree::{FileTree, NodeId, Sort};
-use std::collections::HashSet;
+use std::{collections::HashSet, rc::Rc};
 
 /// What makes files special.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl SpecialFiles {
     ///
     /// # Errors
     /// In words: the list is not known.
-    pub(crate) fn nodes(self, tree: &FileTree, marked: &MarkedFiles) -> Result<HashSet<NodeId>, String> {
+    pub(crate) fn nodes(self, tree: &FileTree, marked: &MarkedFiles) -> Result<Rc<HashSet<NodeId>>, String> {
         let nodes = match self {
             Self::Copies => tree.copies().into_iter().flat_map(|copies| copies.nodes).collect(),
             Self::Biggest => tree.top_files(Sort::Size, TOP),
@@ -77,10 +77,10 @@ impl SpecialFiles {
             Self::Ambiguous => tree.survey().ambiguous.nodes,
             Self::Unowned | Self::Modified => {
                 let known = if self == Self::Unowned { &marked.unowned } else { &marked.modified };
-                return known.as_ref().map(|nodes| (**nodes).clone()).map_err(|why| (*why).to_owned());
+                return known.as_ref().map(Rc::clone).map_err(|why| (*why).to_owned());
             }
         };
-        Ok(nodes.into_iter().collect())
+        Ok(Rc::new(nodes.into_iter().collect()))
     }
 }
 

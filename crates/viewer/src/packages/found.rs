@@ -27,9 +27,9 @@ pub enum FoundRecord {
     /// A package is installed: type, name, version, and the rest.
     Package(String, String, String, Box<FoundDetails>),
     /// A package has files, which take this many bytes if that is recorded.
-    Files(FoundOwner, FoundPaths, Option<u64>),
+    Files(FoundOwner, FoundLines, Option<u64>),
     /// What was in files when a package was installed.
-    Recorded(FoundOwner, FoundContents),
+    Recorded(FoundOwner, FoundLines),
     /// A package moved a file aside: escaped paths, and the package.
     Diversion(String, String, String),
     /// A package has a licence.
@@ -52,24 +52,17 @@ pub struct FoundDetails {
     /// Bytes when installed.
     pub size: Option<u64>,
     /// The files that its database lists.
-    pub files: FoundPaths,
+    pub files: FoundLines,
     /// What was in them when it was installed.
-    pub recorded: FoundContents,
+    pub recorded: FoundLines,
     /// Where it is, if its database does not list files.
-    pub places: FoundPaths,
+    pub places: FoundLines,
 }
 
-/// The paths of a package: escaped, one a line. Those for which a layer has no room stay behind, but their number does not.
+/// Lines about the files of a package: their escaped paths, or what was in them when it was installed (algorithm, digest in hexadecimal,
+/// `c` for a configuration file or `-`, escaped path). Those for which a layer has no room stay behind, but their number does not.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FoundPaths {
-    known: String,
-    count: usize,
-}
-
-/// What was in files when their package was installed: algorithm, digest in hexadecimal, `c` for a configuration file or `-`, and
-/// escaped path, one a line. Those for which a layer has no room stay behind.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FoundContents {
+pub struct FoundLines {
     known: String,
     count: usize,
 }
@@ -96,50 +89,44 @@ impl PathRoom {
 /// Bytes of paths and recorded digests that are kept of a layer: those of some 250 000 files.
 const PATH_BYTES: usize = 32 << 20;
 
-impl FoundPaths {
-    fn of(files: &[Vec<u8>], room: &mut PathRoom) -> Self {
-        let mut known = String::new();
+impl FoundLines {
+    fn add(&mut self, line: &str, has_room: bool) {
+        self.count += 1;
+        if has_room {
+            self.known.push_str(line);
+            self.known.push('\n');
+        }
+    }
+
+    fn of_paths(files: &[Vec<u8>], room: &mut PathRoom) -> Self {
+        let mut lines = Self::default();
         for path in files {
             let escaped = path::escape(path);
             // What is said of certificates needs their owners.
-            if room.take(escaped.len()) || may_be_certificate(path) {
-                known.push_str(&escaped);
-                known.push('\n');
-            }
+            lines.add(&escaped, room.take(escaped.len()) || may_be_certificate(path));
         }
-        Self { known, count: files.len() }
+        lines
+    }
+
+    fn of_contents(files: &[RecordedFile], room: &mut PathRoom) -> Self {
+        let mut lines = Self::default();
+        for RecordedFile { path, digest, configuration } in files {
+            let flag = if *configuration { 'c' } else { '-' };
+            let line = format!("{} {} {flag} {}", digest.algorithm(), digest.hex(), path::escape(path));
+            lines.add(&line, room.take(line.len()));
+        }
+        lines
     }
 
     /// The paths; one that stayed behind is empty.
-    fn original(&self) -> Vec<Vec<u8>> {
+    fn paths(&self) -> Vec<Vec<u8>> {
         let mut paths: Vec<_> = self.known.lines().filter_map(path::unescape).collect();
         paths.resize(self.count, Vec::new());
         paths
     }
 
-    fn is_whole(&self) -> bool {
-        self.known.lines().count() == self.count
-    }
-}
-
-impl FoundContents {
-    fn of(files: &[RecordedFile], room: &mut PathRoom) -> Self {
-        let mut known = String::new();
-        for file in files {
-            let (algorithm, hex) = (file.digest.algorithm(), file.digest.hex());
-            let line = format!(
-                "{algorithm} {hex} {} {}\n",
-                if file.configuration { 'c' } else { '-' },
-                path::escape(&file.path)
-            );
-            if room.take(line.len()) {
-                known.push_str(&line);
-            }
-        }
-        Self { known, count: files.len() }
-    }
-
-    fn original(&self) -> Vec<RecordedFile> {
+    /// What was in the files, as far as it came along.
+    fn contents(&self) -> Vec<RecordedFile> {
         let file = |line: &str| {
             let mut words = line.splitn(4, ' ');
             let digest = ContentDigest::named(words.next()?, words.next()?)?;
@@ -213,14 +200,16 @@ fn twin(record: Record, room: &mut PathRoom) -> Option<FoundRecord> {
                 places,
             } = package;
             let source = source.map(|source| (source.name, source.version));
-            let files = FoundPaths::of(&files, room);
-            let recorded = FoundContents::of(&recorded, room);
-            let places = FoundPaths::of(&places, room);
+            let files = FoundLines::of_paths(&files, room);
+            let recorded = FoundLines::of_contents(&recorded, room);
+            let places = FoundLines::of_paths(&places, room);
             let details = FoundDetails { architecture, source, licence, vendor, size, files, recorded, places };
             FoundRecord::Package(ecosystem.name().into(), name, version, Box::new(details))
         }
-        Record::Files { owner, files, size } => FoundRecord::Files(owner.into(), FoundPaths::of(&files, room), size),
-        Record::Recorded { owner, files } => FoundRecord::Recorded(owner.into(), FoundContents::of(&files, room)),
+        Record::Files { owner, files, size } => {
+            FoundRecord::Files(owner.into(), FoundLines::of_paths(&files, room), size)
+        }
+        Record::Recorded { owner, files } => FoundRecord::Recorded(owner.into(), FoundLines::of_contents(&files, room)),
         Record::Diversion(Diversion { from, to, by }) => {
             FoundRecord::Diversion(path::escape(&from).into_owned(), path::escape(&to).into_owned(), by)
         }
@@ -256,7 +245,7 @@ impl FoundRecord {
                     (**details).clone();
                 let source = source.map(|(name, version)| SourcePackage { name, version });
                 let package = Package::new(Ecosystem::named(kind)?, name.as_str(), version.as_str());
-                let (files, recorded, places) = (files.original(), recorded.original(), places.original());
+                let (files, recorded, places) = (files.paths(), recorded.contents(), places.paths());
                 Record::Package(Package {
                     architecture,
                     source,
@@ -270,9 +259,9 @@ impl FoundRecord {
                 })
             }
             Self::Files(owner, files, size) => {
-                Record::Files { owner: owner.original()?, files: files.original(), size: *size }
+                Record::Files { owner: owner.original()?, files: files.paths(), size: *size }
             }
-            Self::Recorded(owner, files) => Record::Recorded { owner: owner.original()?, files: files.original() },
+            Self::Recorded(owner, files) => Record::Recorded { owner: owner.original()?, files: files.contents() },
             Self::Diversion(from, to, by) => {
                 Record::Diversion(Diversion { from: path::unescape(from)?, to: path::unescape(to)?, by: by.clone() })
             }
@@ -289,8 +278,7 @@ impl FoundRecord {
             Self::Package(.., details) => {
                 details.files.is_whole() && details.recorded.is_whole() && details.places.is_whole()
             }
-            Self::Files(_, files, _) => files.is_whole(),
-            Self::Recorded(_, files) => files.is_whole(),
+            Self::Files(_, files, _) | Self::Recorded(_, files) => files.is_whole(),
             Self::Diversion(..) | Self::Licence(..) | Self::Release(..) => true,
         }
     }

@@ -1,26 +1,21 @@
 //! The files that no package owns, those that were modified after they were installed, and the packages of two images compared.
 
-use crate::stage::*;
+use crate::{
+    packages::{STATUS, reading, status, window},
+    stage::*,
+};
 use porthole_testkit::{
     image::{Entry, Image, Layer},
     registry::{Fault, Internet, Site},
 };
 use porthole_viewer::{
     address::Tab,
-    protocol::{OwnerFacts, PackageChanges, PackageWindow, ProbeState},
+    protocol::{OwnerFacts, PackageChanges, ProbeState},
     state::Action,
 };
 
 const OTHER: &str = "r.example/a/other:1";
-const STATUS: &str = "var/lib/dpkg/status";
 const HELLO: &str = "5d41402abc4b2a76b9719d911017c592  usr/bin/a\n5d41402abc4b2a76b9719d911017c592  etc/a.conf\n";
-
-fn status(packages: &[(&str, &str)]) -> String {
-    let paragraph = |(name, version): &(&str, &str)| {
-        format!("Package: {name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: {version}\n\n")
-    };
-    packages.iter().map(paragraph).collect()
-}
 
 /// A system whose one package has two files, and a layer that changes one of them and adds others.
 fn base() -> Layer {
@@ -42,17 +37,8 @@ fn image() -> Image {
     )
 }
 
-fn window(stage: &Stage) -> &PackageWindow {
-    stage.state.packages.as_ref().and_then(|packages| packages.window.as_deref()).expect("packages")
-}
-
 fn owners(stage: &Stage) -> &OwnerFacts {
     window(stage).owners.as_ref().expect("a database lists the files of the system")
-}
-
-fn reading(stage: &mut Stage) {
-    stage.act(Action::Tab(Tab::Packages));
-    stage.act(Action::Packages);
 }
 
 /// Paths of the rows of files, without directories.

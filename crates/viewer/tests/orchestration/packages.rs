@@ -17,9 +17,9 @@ use porthole_viewer::{
 };
 use std::sync::Arc;
 
-const STATUS: &str = "var/lib/dpkg/status";
+pub(crate) const STATUS: &str = "var/lib/dpkg/status";
 
-fn status(packages: &[(&str, &str)]) -> String {
+pub(crate) fn status(packages: &[(&str, &str)]) -> String {
     let paragraph = |(name, version): &(&str, &str)| {
         format!("Package: {name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: {version}\n\n")
     };
@@ -45,7 +45,7 @@ fn image() -> Image {
     Image::new().layer(base).layer(app).layer(run)
 }
 
-fn window(stage: &Stage) -> &PackageWindow {
+pub(crate) fn window(stage: &Stage) -> &PackageWindow {
     stage.state.packages.as_ref().and_then(|packages| packages.window.as_deref()).expect("packages")
 }
 
@@ -58,7 +58,7 @@ fn rows(stage: &Stage) -> Vec<(&str, &str, u32, Option<u32>)> {
     window(stage).rows.iter().map(|row| (&*row.name, &*row.version, row.layer, row.removed_by)).collect()
 }
 
-fn reading(stage: &mut Stage) {
+pub(crate) fn reading(stage: &mut Stage) {
     stage.act(Action::Tab(Tab::Packages));
     stage.act(Action::Packages);
 }
