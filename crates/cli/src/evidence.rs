@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::{
     session::Session,
-    ui::{Style, safe, size, time},
+    ui::{Style, safe, size},
 };
 
 /// A blob that bears a signature, or should, and what became of it.
@@ -59,7 +59,7 @@ impl RootRow {
             RootOrigin::PublicGood => "public",
             RootOrigin::File => "file",
         };
-        Self { origin, newest: root.newest().map(|newest| time(newest)[..10].to_owned()) }
+        Self { origin, newest: root.newest_day() }
     }
 
     /// The origin as a line of text.
@@ -122,8 +122,7 @@ impl SignatureRow {
             Ok(evidence) => Some(evidence.format),
             Err(_) => EvidenceFormat::of(&gathered.layer.media_type),
         };
-        let is_signed = gathered.evidence.as_ref().is_ok_and(Evidence::is_signed);
-        let by_root = is_signed && format != Some(EvidenceFormat::Notation);
+        let by_root = gathered.evidence.as_ref().is_ok_and(Evidence::is_judged_by_root);
         Self {
             digest: gathered.layer.digest.to_string(),
             size: gathered.layer.size,

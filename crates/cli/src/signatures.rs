@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use clap::Args;
@@ -37,7 +37,7 @@ impl RootArgument {
     ///
     /// A trust root that cannot be read.
     pub(crate) fn asked(&self) -> Result<Asked, Error> {
-        Asked::no_one(self.trusted_root.as_deref().map(Path::new))
+        Asked::no_one(self.trusted_root.as_deref())
     }
 }
 

@@ -19,7 +19,6 @@ use porthole_signature::{
 use crate::{
     error::{Error, Told, with_article},
     source::Spec,
-    ui::time,
 };
 
 /// Who must have signed.
@@ -249,7 +248,7 @@ pub(crate) fn judge<'o>(
         return undecided(reason, remedy(lack).to_owned());
     }
     if let Some(reason) = unknown {
-        let date = root.newest().map(|newest| format!(", whose newest key is of {}", &time(newest)[..10]));
+        let date = root.newest_day().map(|day| format!(", whose newest key is of {day}"));
         let hint = match root.origin() {
             RootOrigin::PublicGood => format!(
                 "the trust root of Sigstore's public instance that this program ships{} may be older than the signature, or the signature is \

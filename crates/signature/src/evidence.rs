@@ -135,4 +135,9 @@ impl Evidence {
     pub fn is_signed(&self) -> bool {
         self.signed.is_some() || self.notation.is_some()
     }
+
+    /// Whether a trust root of Sigstore judges its signature. Certificates that a user names vouch for those of Notation.
+    pub fn is_judged_by_root(&self) -> bool {
+        self.is_signed() && self.format != EvidenceFormat::Notation
+    }
 }

@@ -1,6 +1,7 @@
 //! The authorities and logs that vouch for certificates.
 
 use crate::provider;
+use porthole_core::calendar;
 use sigstore_verify::trust_root::{SIGSTORE_PRODUCTION_TRUSTED_ROOT, TrustedRoot};
 
 /// Authorities that issue certificates for signing, logs that record signatures, authorities that sign times.
@@ -63,6 +64,11 @@ impl TrustRoot {
         let authorities = root.certificate_authorities.iter().map(|authority| authority.valid_for);
         let authorities = authorities.chain(root.timestamp_authorities.iter().map(|authority| authority.valid_for));
         keys.chain(authorities).flatten().map(|range| range.start.as_second()).max()
+    }
+
+    /// The day of [`newest`](Self::newest), as `YYYY-MM-DD`.
+    pub fn newest_day(&self) -> Option<String> {
+        calendar::iso(self.newest()?).split('T').next().map(str::to_owned)
     }
 }
 

@@ -41,10 +41,10 @@ pub enum Predicate {
     Provenance(BuildProvenance),
     /// What is in the image: SPDX or CycloneDX.
     Bill(BillOfMaterials),
-    /// Which vulnerabilities do, or do not, affect it: OpenVEX, with its number of statements.
-    Vex(usize),
-    /// The result of a scanner for vulnerabilities, by its URI.
-    Scan(String),
+    /// Which vulnerabilities do, or do not, affect it: OpenVEX.
+    Vex(Vec<VexStatement>),
+    /// The result of a scanner for vulnerabilities.
+    Scan(ScanReport),
     /// Any other kind of predicate.
     Other,
 }
@@ -87,16 +87,6 @@ impl Statement {
         self.subjects.iter().any(|subject| subject.digests.get(algorithm).is_some_and(|got| *got == hex))
     }
 
-    /// What it says of each vulnerability; `None` if it is not OpenVEX.
-    pub fn vex(&self) -> Option<Vec<VexStatement>> {
-        matches!(self.read(), Predicate::Vex(_)).then(|| VexStatement::read(&self.predicate))
-    }
-
-    /// What a scanner found; `None` if it is no report of one.
-    pub fn scan(&self) -> Option<ScanReport> {
-        matches!(self.read(), Predicate::Scan(_)).then(|| ScanReport::read(&self.predicate))
-    }
-
     /// The predicate, read as its type demands.
     pub fn read(&self) -> Predicate {
         let kind = self.predicate_type.as_str();
@@ -107,11 +97,11 @@ impl Statement {
         } else if let Some(bill) = BillOfMaterials::of_predicate(kind, &self.predicate) {
             Predicate::Bill(bill)
         } else if kind.starts_with("https://openvex.dev/ns") {
-            Predicate::Vex(self.predicate["statements"].as_array().map_or(0, Vec::len))
+            Predicate::Vex(VexStatement::read(&self.predicate))
         } else if kind.starts_with("https://cosign.sigstore.dev/attestation/vuln/")
             || kind.starts_with("https://in-toto.io/attestation/vulns")
         {
-            Predicate::Scan(text(&self.predicate["scanner"]["uri"]).unwrap_or_default())
+            Predicate::Scan(ScanReport::read(&self.predicate))
         } else {
             Predicate::Other
         }

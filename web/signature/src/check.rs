@@ -60,7 +60,7 @@ fn prepare(wish: &SignerWish) -> Result<Prepared, String> {
         RootOrigin::PublicGood => "Sigstore's public instance",
         RootOrigin::File => "your own",
     };
-    let date = root.newest().map(|newest| format!(", of {}", &time::iso(newest)[..10])).unwrap_or_default();
+    let date = root.newest_day().map(|day| format!(", of {day}")).unwrap_or_default();
     Ok(Prepared { verifier, demand: Demand { keys, identities, certificates }, root: format!("{name}{date}") })
 }
 
@@ -92,7 +92,7 @@ fn card(
     };
     let promised = MediaType::parse(&blob.media_type).ok().and_then(|media_type| EvidenceFormat::of(&media_type));
     let format = parsed.as_ref().map_or(promised, |evidence| Some(evidence.format));
-    let by_root = parsed.as_ref().is_ok_and(Evidence::is_signed) && format != Some(EvidenceFormat::Notation);
+    let by_root = parsed.as_ref().is_ok_and(Evidence::is_judged_by_root);
     let format = format.map_or_else(|| blob.media_type.clone(), |format| format.name().to_owned());
     let statement = parsed.ok().and_then(|evidence| statement(&evidence));
     let SignatureCheck { outcome, signer, log_index, times } = check;
@@ -206,21 +206,21 @@ fn statement(evidence: &Evidence) -> Option<(String, Vec<(String, String)>)> {
     }
     let statement = evidence.statement.as_ref()?;
     let read = statement.read();
-    let mut facts = match &read {
+    let name = read.name().to_owned();
+    let mut facts = match read {
         // It says that the image is signed, which the card says.
         Predicate::Signature => return None,
         Predicate::Provenance(provenance) => facts_of_provenance(provenance),
-        Predicate::Bill(bill) => facts_of_bill(bill),
-        Predicate::Vex(_) => statement.vex().map(facts_of_vex).unwrap_or_default(),
-        Predicate::Scan(_) => statement.scan().map(facts_of_scan).unwrap_or_default(),
+        Predicate::Bill(bill) => facts_of_bill(&bill),
+        Predicate::Vex(statements) => facts_of_vex(statements),
+        Predicate::Scan(report) => facts_of_scan(report),
         _ => Vec::new(),
     };
     facts.insert(0, named("Type", &statement.predicate_type));
-    Some((read.name().to_owned(), facts))
+    Some((name, facts))
 }
 
-fn facts_of_provenance(provenance: &BuildProvenance) -> Vec<(String, String)> {
-    let mut provenance = provenance.clone();
+fn facts_of_provenance(mut provenance: BuildProvenance) -> Vec<(String, String)> {
     // Build arguments are among them.
     SecretMask::default().json(&mut provenance.parameters);
     let mut facts = pairs([

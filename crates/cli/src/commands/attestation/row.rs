@@ -71,11 +71,15 @@ struct BillRow {
 impl Row {
     pub(super) fn of(signature: SignatureRow, evidence: Option<&Evidence>) -> Self {
         let statement = evidence.and_then(|evidence| evidence.statement.as_ref());
-        let read = statement.map(Statement::read);
-        let bill = match &read {
-            Some(Predicate::Bill(bill)) => Some(bill),
-            _ => evidence.and_then(|evidence| evidence.bill.as_ref()),
-        };
+        let (mut provenance, mut vex, mut scan) = (None, None, None);
+        let mut bill = evidence.and_then(|evidence| evidence.bill.as_ref()).map(BillRow::of);
+        match statement.map(Statement::read) {
+            Some(Predicate::Provenance(read)) => provenance = Some(read),
+            Some(Predicate::Bill(read)) => bill = Some(BillRow::of(&read)),
+            Some(Predicate::Vex(read)) => vex = Some(read.into_iter().map(VexRow::of).collect()),
+            Some(Predicate::Scan(read)) => scan = Some(ScanRow::of(read)),
+            _ => {}
+        }
         let mut mask = SecretMask::default();
         let mut predicate = statement.map(|statement| statement.predicate.clone());
         // A bill lists packages, many of them, and nothing that someone typed.
@@ -86,13 +90,10 @@ impl Row {
             kind: evidence.and_then(kind_of).unwrap_or("other"),
             predicate_type: statement.map(|statement| statement.predicate_type.clone()),
             signature,
-            provenance: match &read {
-                Some(Predicate::Provenance(provenance)) => Some(ProvenanceRow::of(provenance, &mut mask)),
-                _ => None,
-            },
-            bill: bill.map(BillRow::of),
-            vex: statement.and_then(Statement::vex).map(|list| list.into_iter().map(VexRow::of).collect()),
-            scan: statement.and_then(Statement::scan).map(ScanRow::of),
+            provenance: provenance.map(|provenance| ProvenanceRow::of(provenance, &mut mask)),
+            bill,
+            vex,
+            scan,
             predicate,
         }
     }
@@ -145,8 +146,7 @@ impl Row {
 }
 
 impl ProvenanceRow {
-    fn of(provenance: &BuildProvenance, mask: &mut SecretMask) -> Self {
-        let mut provenance = provenance.clone();
+    fn of(mut provenance: BuildProvenance, mask: &mut SecretMask) -> Self {
         mask.json(&mut provenance.parameters);
         let row = |material: porthole_signature::statement::Material| MaterialRow {
             uri: material.uri,
