@@ -47,8 +47,9 @@ impl Build {
 
     /// Adapts a build by cargo.
     fn adapt(self, command: &mut Command, workspace: &Workspace) {
-        command.env("CARGO_TARGET_DIR", self.target(workspace)).env("PORTHOLE_DIST", self.dist(workspace));
+        command.env("CARGO_TARGET_DIR", self.target(workspace));
         if self == Self::Quick {
+            command.env("PORTHOLE_DIST", self.dist(workspace));
             for profile in ["WEB", "RELEASE"] {
                 command.env(format!("CARGO_PROFILE_{profile}_LTO"), "off");
                 command.env(format!("CARGO_PROFILE_{profile}_CODEGEN_UNITS"), "16");
@@ -106,16 +107,7 @@ const WORKER: &str = "offline.js";
 
 /// Builds `relay`, which embeds the page, and `porthole`.
 pub(crate) fn programs(workspace: &Workspace) -> Result {
-    step("building relay and porthole", || {
-        run(cargo(&workspace.root).args([
-            "build",
-            "--release",
-            "--package",
-            "porthole-relay",
-            "--package",
-            "porthole-cli",
-        ]))
-    })
+    packages(workspace, Build::Release, "building relay and porthole", &["porthole-relay", "porthole-cli"])
 }
 
 /// Builds the page and the programs, as they are deployed.
@@ -129,10 +121,14 @@ pub(crate) fn all(workspace: &Workspace) -> Result {
 pub(crate) fn relay(workspace: &Workspace, build: Build) -> Result {
     let web = tools::web()?;
     page(workspace, &web, build)?;
-    step("building the relay", || {
+    packages(workspace, build, "building the relay", &["porthole-relay"])
+}
+
+fn packages(workspace: &Workspace, build: Build, title: &str, names: &[&str]) -> Result {
+    step(title, || {
         let mut cargo = cargo(&workspace.root);
         build.adapt(&mut cargo, workspace);
-        run(cargo.args(["build", "--release", "--package", "porthole-relay"]))
+        run(cargo.args(["build", "--release"]).args(names.iter().flat_map(|name| ["--package", name])))
     })
 }
 
