@@ -29,7 +29,7 @@ pub(crate) fn changed(scratch: &Scratch) -> Result<String> {
 }
 
 /// The differences that `porthole diff --json` prints, by kind.
-fn diff(options: &[&str], before: &Path, after: &str) -> Result<BTreeMap<String, Vec<Value>>> {
+pub(crate) fn diff(options: &[&str], before: &Path, after: &str) -> Result<BTreeMap<String, Vec<Value>>> {
     let mut command = Command::new(ours("porthole")?);
     command.args(["diff", "--json"]).args(options);
     let output = command.arg(format!("oci:{}", before.display())).arg(format!("oci:{after}")).output()?;

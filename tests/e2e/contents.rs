@@ -27,7 +27,7 @@ pub(crate) fn without_less(scratch: &Scratch) -> Result<String> {
 const STATUS: &str = "var/lib/dpkg/status";
 
 /// What a verb prints about an image with `--json`, a value for each line.
-fn printed(image: &str, arguments: &[&str]) -> Result<Vec<Value>> {
+pub(crate) fn printed(image: &str, arguments: &[&str]) -> Result<Vec<Value>> {
     let source = format!("oci:{image}:latest");
     let output = Command::new(ours("porthole")?).args(arguments).args(["--json", &source]).output()?;
     Ok(String::from_utf8(output.stdout)?.lines().map(serde_json::from_str).collect::<std::result::Result<_, _>>()?)

@@ -5,17 +5,11 @@ use porthole_tests::{
     Result,
     images::{DEBIAN, layout},
     page::Page,
-    program::{fixtures, ours},
+    program::fixtures,
     servers::{Access, Nginx, Registry, Scratch, Storage},
 };
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, path::Path, process::Command};
-
-/// What the command line prints with `--json`, a value for each line.
-fn printed(arguments: &[&str]) -> Result<Vec<Value>> {
-    let output = Command::new(ours("porthole")?).args(arguments).arg("--json").output()?;
-    Ok(String::from_utf8(output.stdout)?.lines().map(serde_json::from_str).collect::<std::result::Result<_, _>>()?)
-}
+use std::{collections::BTreeSet, path::Path};
 
 fn texts(values: &[Value], key: &str) -> BTreeSet<String> {
     values.iter().filter_map(|value| value[key].as_str()).map(str::to_owned).collect()
@@ -34,9 +28,8 @@ fn files_and_their_packages_are_as_the_command_line_lists_them() -> Result<()> {
     let storage = Storage::new()?;
     storage.push(&[(Path::new(&image), "latest", "porthole/owners:1")])?;
     let (host, registry) = (Nginx::page()?, Registry::start(&storage, &Access::OpenToPages)?);
-    let source = format!("oci:{image}:latest");
-    let unowned = printed(&["packages", "--unowned", &source])?;
-    let modified = printed(&["packages", "--modified", &source])?;
+    let unowned = contents::printed(&image, &["packages", "--unowned"])?;
+    let modified = contents::printed(&image, &["packages", "--modified"])?;
     assert!(texts(&unowned, "path").contains("opt/new.txt"), "the layer adds a file");
     assert_eq!(texts(&modified, "path"), BTreeSet::from(["etc/login.defs".to_owned()]), "the layer changes a file");
 
@@ -74,9 +67,7 @@ fn packages_of_two_images_are_compared_as_diff_does() -> Result<()> {
     let before = layout(&fixtures(), DEBIAN);
     storage.push(&[(&before, "latest", "porthole/before:1"), (Path::new(&other), "latest", "porthole/after:1")])?;
     let (host, registry) = (Nginx::page()?, Registry::start(&storage, &Access::OpenToPages)?);
-    let [before, after] = [before.display().to_string(), other].map(|layout| format!("oci:{layout}:latest"));
-    let expected: Vec<Value> = printed(&["diff", "--packages", &before, &after])?;
-    let expected: Vec<&Value> = expected.iter().filter(|row| row["kind"] == "package").collect();
+    let expected = compare::diff(&["--packages"], &before, &other)?.remove("package").unwrap_or_default();
     assert_eq!(expected.len(), 1, "{expected:?}");
 
     let page = Page::open(&host.url())?;
