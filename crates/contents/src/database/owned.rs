@@ -14,12 +14,17 @@ pub(super) struct OwnedPaths {
 impl OwnedPaths {
     /// The clean path of a name in a directory, where `..` in the name leads up.
     pub(super) fn relative(&mut self, directory: &[u8], name: &[u8]) -> Result<Vec<u8>, Unreadable> {
-        self.join(directory, name)?;
+        self.admit(directory, name)?;
         Ok(relative(directory, name))
     }
 
     /// The clean path of a name in a directory.
     pub(super) fn join(&mut self, directory: &[u8], name: &[u8]) -> Result<Vec<u8>, Unreadable> {
+        self.admit(directory, name)?;
+        Ok(path::clean(&[directory, b"/", name].concat()))
+    }
+
+    fn admit(&mut self, directory: &[u8], name: &[u8]) -> Result<(), Unreadable> {
         self.count += 1;
         self.bytes = self.bytes.saturating_add(directory.len()).saturating_add(name.len());
         if self.count > OWNED_PATHS {
@@ -32,12 +37,12 @@ impl OwnedPaths {
                 unit: "bytes of paths",
             });
         }
-        Ok(path::clean(&[directory, b"/", name].concat()))
+        Ok(())
     }
 }
 
 /// A path relative to a directory, in which `..` leads up: `../../../bin/tool`.
-pub(super) fn relative(base: &[u8], name: &[u8]) -> Vec<u8> {
+fn relative(base: &[u8], name: &[u8]) -> Vec<u8> {
     if name.starts_with(b"/") {
         return path::clean(name);
     }

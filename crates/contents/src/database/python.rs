@@ -2,7 +2,7 @@
 
 use super::{
     Owner, Record, Unreadable, all_of,
-    owned::{relative, split},
+    owned::{OwnedPaths, split},
     paragraph::paragraphs,
     text,
 };
@@ -28,10 +28,10 @@ pub(super) fn metadata(bytes: &[u8]) -> Result<Vec<Record>, Unreadable> {
 }
 
 /// The files of the package whose `dist-info` directory holds this record: a CSV of path, digest and size.
-pub(super) fn record(path: &[u8], bytes: &[u8]) -> Vec<Record> {
-    let Some(slash) = path.iter().rposition(|&b| b == b'/') else { return Vec::new() };
-    let directory = &path[..slash];
-    let base = directory.iter().rposition(|&b| b == b'/').map_or(&path[..0], |slash| &path[..slash]);
+pub(super) fn record(path: &[u8], bytes: &[u8]) -> Result<Vec<Record>, Unreadable> {
+    let (directory, _) = split(path);
+    let (base, _) = split(directory);
+    let mut paths = OwnedPaths::default();
     let all = String::from_utf8_lossy(bytes);
     let (mut files, mut size) = (Vec::new(), 0_u64);
     for line in all.lines().filter(|line| !line.is_empty()) {
@@ -41,17 +41,19 @@ pub(super) fn record(path: &[u8], bytes: &[u8]) -> Vec<Record> {
         let Some(name) = name else { continue };
         let name = name.strip_prefix('"').and_then(|name| name.strip_suffix('"')).unwrap_or(name).replace("\"\"", "\"");
         size = size.saturating_add(bytes.and_then(|bytes| bytes.trim().parse().ok()).unwrap_or(0));
-        files.push(relative(base, name.as_bytes()));
+        files.push(paths.relative(base, name.as_bytes())?);
     }
-    vec![Record::Files { owner: Owner::Directory(directory.to_vec()), files, size: Some(size) }]
+    Ok(vec![Record::Files { owner: Owner::Directory(directory.to_vec()), files, size: Some(size) }])
 }
 
 /// The files of the package whose `egg-info` directory holds this list: a path on each line, relative to that directory.
-pub(super) fn installed_files(path: &[u8], bytes: &[u8]) -> Vec<Record> {
+pub(super) fn installed_files(path: &[u8], bytes: &[u8]) -> Result<Vec<Record>, Unreadable> {
     let (directory, _) = split(path);
     let lines = bytes.split(|&b| b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    let files = lines.filter(|line| !line.is_empty()).map(|line| relative(directory, line)).collect();
-    vec![Record::Files { owner: Owner::Directory(directory.to_vec()), files, size: None }]
+    let mut paths = OwnedPaths::default();
+    let files = lines.filter(|line| !line.is_empty()).map(|line| paths.relative(directory, line));
+    let files = files.collect::<Result<_, _>>()?;
+    Ok(vec![Record::Files { owner: Owner::Directory(directory.to_vec()), files, size: None }])
 }
 
 #[cfg(test)]
@@ -82,7 +84,7 @@ mod tests {
         let path = b"usr/lib/python3/site-packages/a-1.dist-info/RECORD";
         let csv =
             b"a/__init__.py,sha256=47DEQ,10\n../../../bin/a,sha256=x,5\n\"b,\"\"c\"\"\",,\na-1.dist-info/RECORD,,\n";
-        let records = record(path, csv);
+        let records = record(path, csv).unwrap();
         let [Record::Files { owner, files, size }] = records.as_slice() else { panic!("{records:?}") };
         assert_eq!(*owner, Owner::Directory(b"usr/lib/python3/site-packages/a-1.dist-info".to_vec()));
         assert_eq!(*size, Some(15));
@@ -94,11 +96,22 @@ mod tests {
     #[test]
     fn a_list_of_installed_files_is_relative_to_its_directory() {
         let path = b"usr/lib/python3/site-packages/a-1.egg-info/installed-files.txt";
-        let records = installed_files(path, b"../a/__init__.py\n../../../../bin/a\r\nPKG-INFO\n\n");
+        let records = installed_files(path, b"../a/__init__.py\n../../../../bin/a\r\nPKG-INFO\n\n").unwrap();
         let [Record::Files { owner, files, size: None }] = records.as_slice() else { panic!("{records:?}") };
         assert_eq!(*owner, Owner::Directory(b"usr/lib/python3/site-packages/a-1.egg-info".to_vec()));
         let names: Vec<_> = files.iter().map(|file| String::from_utf8_lossy(file)).collect();
         let info = "usr/lib/python3/site-packages/a-1.egg-info/PKG-INFO";
         assert_eq!(names, ["usr/lib/python3/site-packages/a/__init__.py", "usr/bin/a", info]);
+    }
+
+    /// A database that is read whole would take as much memory as the names of its files times the length of its directory.
+    #[test]
+    fn short_names_in_a_long_directory_are_limited() {
+        let path = [&[b'a'; 1 << 20][..], b"/x.dist-info/RECORD"].concat();
+        let lines: String = (0..300).map(|number| format!("{number},,\n")).collect();
+        for read in [record, installed_files] {
+            let error = read(&path, lines.as_bytes()).unwrap_err();
+            assert!(matches!(error, Unreadable::Limit { name: "OWNED_PATH_BYTES", .. }), "{error}");
+        }
     }
 }
