@@ -4,7 +4,11 @@
 //! small document is tried both ways. A blob is streamed, so its length decides, and where there is none, the next try takes it the
 //! other way.
 
-use crate::transport::{self, ErrorKind};
+use crate::{
+    body::content_length,
+    error::quote,
+    transport::{self, ErrorKind},
+};
 use http::{HeaderMap, header};
 use porthole_core::{
     decode::{Decoder, MIN_OUTPUT},
@@ -25,6 +29,18 @@ pub fn compression(coding: &[u8]) -> Option<Compression> {
         b"zstd" => Some(Compression::Zstd),
         _ => None,
     }
+}
+
+/// Refuses a body with a content coding, since none was asked for. A length that equals `bytes` of the blob proves that there is no
+/// coding: some servers announce a blob's own compression as one. A platform that follows redirects itself (`!ours`) also decodes, and the
+/// length proves nothing.
+pub(crate) fn refuse(headers: &HeaderMap, bytes: u64, ours: bool) -> Result<(), String> {
+    let Some(coding) = of(headers) else { return Ok(()) };
+    if ours && content_length(headers) == Some(bytes) {
+        return Ok(());
+    }
+    let coding = quote(&String::from_utf8_lossy(coding));
+    Err(format!("expected bytes of the blob as they are, got Content-Encoding `{coding}`"))
 }
 
 /// A body whose coding is undone while it is read.

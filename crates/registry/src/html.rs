@@ -1,6 +1,7 @@
 //! HTML pages that come instead of an answer: a captive portal, a login page or a proxy answers in the registry's place.
 
-use crate::error::quote;
+use crate::{body::content_length, error::quote};
+use http::{HeaderMap, header};
 use std::fmt;
 
 /// An HTML page, as far as an error needs to name it.
@@ -33,6 +34,19 @@ pub const UPSTREAM_TYPE: http::HeaderName = http::HeaderName::from_static("porth
 pub fn is_html(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("text/html") || essence.eq_ignore_ascii_case("application/xhtml+xml")
+}
+
+/// Whether the head of an answer says that its body is HTML. A relay sends every blob as bytes without a type, and names the type that it
+/// saw.
+pub fn is_announced(headers: &HeaderMap, relayed: bool) -> bool {
+    let is_page = |name| headers.get(name).and_then(|value| value.to_str().ok()).is_some_and(is_html);
+    is_page(header::CONTENT_TYPE) || relayed && is_page(UPSTREAM_TYPE)
+}
+
+/// Whether an answer has the length of the blob or of the part that was asked for. Such a body may be a page that is the blob itself: its
+/// digest judges.
+pub fn is_right_length(headers: &HeaderMap, expected: u64, size: u64) -> bool {
+    content_length(headers).is_some_and(|length| length == expected || length == size)
 }
 
 /// Whether a body starts as HTML does, behind a byte order mark, white space, an XML declaration and comments.

@@ -44,6 +44,7 @@
 //! those of the transport are. No type prints a secret.
 
 pub mod auth;
+pub mod body;
 pub mod challenge;
 pub mod client;
 pub mod coding;
@@ -57,6 +58,7 @@ pub mod policy;
 pub mod range;
 pub mod redirect;
 pub mod relay_code;
+pub mod resume;
 pub mod retry;
 pub mod scope;
 pub mod trace;

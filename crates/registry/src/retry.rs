@@ -263,7 +263,7 @@ impl Budget {
     }
 
     /// Completes the words of the last failure. After several tries, the time of the last one alone would be too short.
-    pub(crate) fn conclude(&self, error: &mut transport::Error) {
+    pub fn conclude(&self, error: &mut transport::Error) {
         if self.failures < 2 {
             return;
         }

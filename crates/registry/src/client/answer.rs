@@ -10,7 +10,7 @@ use crate::{
     endpoint::problem::{self, Problem},
     error::{Error, Subject},
     policy::{self, Realm, Url},
-    redirect, relay_code,
+    redirect,
     retry::Budget,
     scope::Scopes,
     trace::Reason,
@@ -330,35 +330,23 @@ impl<T: Transport + Environment> Registry<T> {
         if let Some(schemes) = unknown_ways {
             return Err(Error::UnknownScheme { registry, what, schemes, message });
         }
-        let limited = problem.code.as_deref() == Some("TOOMANYREQUESTS");
-        Err(match status.as_u16() {
-            429 => Error::RateLimited { registry, retry_after, message },
-            _ if limited => Error::RateLimited { registry, retry_after, message },
-            // A relay that does not go there: no password would change that.
-            403 if matches!(
-                problem.code.as_deref(),
-                Some(relay_code::DESTINATION_DENIED | relay_code::ORIGIN_DENIED)
-            ) =>
-            {
-                Error::Status { registry, what, status: 403, message }
-            }
-            // Whatever the status would mean otherwise.
-            status if problem.code.as_deref() == Some("UNAVAILABLE") => {
+        let code = problem.code.clone();
+        let problem = Problem { message: message.clone(), ..problem };
+        let error = problem.into_error(status, &registry, &what, credentials, retry_after);
+        let status = status.as_u16();
+        Err(match error {
+            // A token server that does not exist says nothing about the image.
+            Error::NotFound { .. } if call.is_for_token() => Error::Elsewhere { registry, what, host, status, message },
+            // It is the repository that is missing, which some registries do not make by themselves.
+            Error::NotFound { .. } if what.step.starts_with("upload") && code.as_deref() == Some("NAME_UNKNOWN") => {
                 Error::Status { registry, what, status, message }
             }
-            // A token server that does not exist says nothing about the image.
-            404 if call.is_for_token() => Error::Elsewhere { registry, what, host, status: 404, message },
+            Error::NotFound { .. } => Error::NotFound { registry, what, host: elsewhere.then_some(host) },
             // A place where the registry keeps its blobs: it knows no account of the registry.
-            status @ (401 | 403) if elsewhere && !signed && problem.code.is_none() => {
+            Error::Unauthorized { .. } if elsewhere && !signed && code.is_none() => {
                 Error::Elsewhere { registry, what, host, status, message }
             }
-            status @ (401 | 403) => Error::Unauthorized { registry, what, credentials, status, message },
-            // It is the repository that is missing, which some registries do not make by themselves.
-            404 if what.step.starts_with("upload") && problem.code.as_deref() == Some("NAME_UNKNOWN") => {
-                Error::Status { registry, what, status: 404, message }
-            }
-            404 => Error::NotFound { registry, what, host: elsewhere.then_some(host) },
-            status => Error::Status { registry, what, status, message },
+            error => error,
         })
     }
 }

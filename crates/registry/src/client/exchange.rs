@@ -9,16 +9,11 @@ use crate::{
     redirect,
     retry::{self, Budget, TryFailure},
     trace::{Paused, Reason, Sent, TraceHead},
-    transport::{self, Body, Brief, Environment, ErrorKind, FinalUrl, Patience, Redirects, Request, Transport},
+    transport::{self, Brief, Environment, ErrorKind, FinalUrl, Patience, Redirects, Request, Transport},
 };
 use http::{HeaderValue, Method, StatusCode, header};
 use porthole_core::limits;
-use std::{
-    future::{Future, poll_fn},
-    pin::pin,
-    task::Poll,
-    time::Duration,
-};
+use std::time::Duration;
 
 /// In the extensions of a request: whether it may be sent again, where its method does not tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,29 +45,6 @@ impl<T: Transport + Environment> Registry<T> {
     /// What an operation may spend.
     pub(super) fn budget(&self) -> Budget {
         Budget::new(self.patience()).at_least(self.options.rate)
-    }
-
-    /// Reads a piece of a body, for as long as the budget allows: a body may have fewer bytes to come than its connection has time.
-    /// Beside it is how long it took.
-    pub(super) async fn read_within(
-        &self,
-        body: &mut T::Body,
-        buffer: &mut [u8],
-        limit: Duration,
-    ) -> (Result<usize, transport::Error>, Duration) {
-        let started = self.transport.now();
-        let mut read = pin!(body.read(buffer));
-        let mut alarm = pin!(self.transport.sleep(limit));
-        let outcome = poll_fn(|context| match read.as_mut().poll(context) {
-            Poll::Pending => alarm.as_mut().poll(context).map(|()| {
-                let message = format!("waited {} s for more of the body", limit.as_secs());
-                Err(transport::Error { kind: ErrorKind::Timeout, message })
-            }),
-            ready => ready,
-        })
-        .await;
-        // A clock that jumps, or a machine that slept, must not cost more than the wait could have.
-        (outcome, self.transport.now().saturating_sub(started).min(limit))
     }
 
     /// Sends, follows redirects, and tries again where that may help. The answer has any status.
@@ -263,8 +235,4 @@ impl Call {
 /// The time of the host that answered, since the Unix epoch.
 pub(super) fn clock_of(headers: &http::HeaderMap) -> Option<Duration> {
     date::http(headers.get(header::DATE)?.to_str().ok()?).map(Duration::from_secs)
-}
-
-pub(super) fn content_length(headers: &http::HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

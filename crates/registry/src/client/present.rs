@@ -2,10 +2,10 @@
 
 use super::{
     Call, Destination, Registry,
-    exchange::content_length,
     upload::{Opened, hasten, parse, safely},
 };
 use crate::{
+    body::content_length,
     endpoint::{blob, mount},
     error::Error,
     html,

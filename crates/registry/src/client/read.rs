@@ -1,10 +1,8 @@
 //! What is read from a registry: documents, blobs, tags.
 
-use super::{
-    Call, Registry,
-    exchange::{Answer, content_length},
-};
+use super::{Call, Registry, exchange::Answer};
 use crate::{
+    body::{self, content_length},
     coding,
     endpoint::{blob, manifest, tags},
     error::Error,
@@ -13,7 +11,7 @@ use crate::{
     retry::{Budget, TryFailure},
     transport::{Body, Environment, Redirects, Request, Transport},
 };
-use http::{Method, StatusCode, header};
+use http::{Method, StatusCode};
 use manifest::Accept;
 use porthole_core::{
     descriptor::Descriptor,
@@ -22,7 +20,7 @@ use porthole_core::{
     manifest::{Document, Raw},
     reference::Reference,
 };
-use std::{collections::HashSet, ops::ControlFlow, time::Duration};
+use std::{collections::HashSet, ops::ControlFlow};
 
 impl<T: Transport + Environment> Registry<T> {
     /// The document that a reference names: by its digest, else by its tag.
@@ -377,7 +375,7 @@ impl<T: Transport + Environment> Registry<T> {
         let mut bytes = Vec::new();
         let mut buffer = vec![0; BUFFER];
         loop {
-            let (read, waited) = self.read_within(&mut body, &mut buffer, budget.share()).await;
+            let (read, waited) = body::read_within(&self.transport, &mut body, &mut buffer, budget.share()).await;
             let read = read.map_err(|error| {
                 budget.stalled(waited);
                 call.broken(error)
@@ -403,18 +401,7 @@ impl<T: Transport + Environment> Registry<T> {
 
     /// The start of a body, or as much of it as comes: for the words of an error.
     pub(super) async fn read_start(&self, body: &mut T::Body, limit: u64) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let mut buffer = vec![0; BUFFER];
-        let mut budget = self.budget().brief(BRIEF);
-        while let (Ok(read @ 1..), waited) = self.read_within(body, &mut buffer, budget.share()).await {
-            budget.wait(waited);
-            bytes.extend_from_slice(&buffer[..read]);
-            if bytes.len() as u64 > limit || budget.is_spent() {
-                break;
-            }
-        }
-        bytes.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        bytes
+        body::read_start(&self.transport, body, limit, self.budget()).await
     }
 
     /// Refuses an HTML page in place of a blob's bytes, of which `expected` were asked for. A blob may be a page itself: what has the
@@ -427,11 +414,7 @@ impl<T: Transport + Environment> Registry<T> {
         size: u64,
     ) -> Result<(), Error> {
         let headers = answer.response.headers();
-        let is_page = |name| headers.get(name).and_then(|value| value.to_str().ok()).is_some_and(html::is_html);
-        // A relay sends every blob as bytes without a type, and names the type that it saw.
-        let is_html = is_page(header::CONTENT_TYPE) || call.base.is_relay() && is_page(html::UPSTREAM_TYPE);
-        let is_right = content_length(headers).is_some_and(|length| length == expected || length == size);
-        if is_right || !is_html {
+        if html::is_right_length(headers, expected, size) || !html::is_announced(headers, call.base.is_relay()) {
             return Ok(());
         }
         let start = self.read_start(answer.response.body_mut(), self.options.limits.error_body_bytes).await;
@@ -448,16 +431,10 @@ impl<T: Transport + Environment> Registry<T> {
         call.refuse_page(&answer.url.origin().authority(), &start)
     }
 
-    /// Refuses a body with a content coding, since none was asked for. A length that equals `bytes` of the blob proves that
-    /// there is no coding: some servers announce a blob's own compression as one.
-    pub(super) fn refuse_coding(&self, call: &Call, headers: &http::HeaderMap, bytes: u64) -> Result<(), Error> {
-        let Some(coding) = coding::of(headers) else { return Ok(()) };
+    /// Refuses a body with a [content coding](coding::refuse).
+    fn refuse_coding(&self, call: &Call, headers: &http::HeaderMap, bytes: u64) -> Result<(), Error> {
         let ours = self.transport.redirects() == Redirects::Ours;
-        if ours && content_length(headers) == Some(bytes) {
-            return Ok(());
-        }
-        let coding = crate::error::quote(&String::from_utf8_lossy(coding));
-        Err(call.protocol(format!("expected bytes of the blob as they are, got Content-Encoding `{coding}`")))
+        coding::refuse(headers, bytes, ours).map_err(|message| call.protocol(message))
     }
 
     fn limit(&self, name: &str) -> u64 {
@@ -486,9 +463,13 @@ impl Call {
         html::Page::find(body).map_or(Ok(()), |page| Err(self.page(host.to_owned(), page)))
     }
 
+    /// The sender of an answer. Behind a relay, the registry is the nearest name of it that is known.
+    pub(super) fn sender<'n>(&'n self, host: &'n str) -> &'n str {
+        if self.base.is_relay() { &self.registry } else { host }
+    }
+
     fn page(&self, host: String, page: html::Page) -> Error {
-        // Behind a relay, the registry is the nearest name of the sender that is known.
-        let host = if self.base.is_relay() { self.registry.clone() } else { host };
+        let host = self.sender(&host).to_owned();
         Error::Page { registry: self.registry.clone(), what: self.what.clone(), host, page }
     }
 
@@ -509,7 +490,5 @@ pub(super) struct Fetched {
 const BUFFER: usize = 32 << 10;
 /// Bytes that are read of a small blob beyond its size, for the words of an error.
 const SPARE: u64 = 64 << 10;
-/// For the words of an error to arrive.
-const BRIEF: Duration = Duration::from_secs(8);
 /// All pages of a list together.
 const LIST_BYTES: u64 = 64 << 20;

@@ -1,6 +1,6 @@
 //! A registry's image as a source, beside layouts and archives.
 
-use super::{BlobRange, Registry};
+use super::{BlobRange, Registry, range::ClientBlob};
 use crate::{
     error::Error,
     transport::{Environment, Transport},
@@ -12,7 +12,7 @@ use porthole_core::{
     manifest::{Document, Raw},
     reference::Reference,
 };
-use porthole_source::{BlobStream, ImageSource, SourceKind};
+use porthole_source::{ImageSource, SourceKind};
 use std::ops::{Deref, Range};
 
 /// An image of a registry.
@@ -81,9 +81,9 @@ where
     /// Another range is exactly as long as it was asked for.
     async fn open_blob(&self, descriptor: &Descriptor, range: Range<u64>) -> Result<BlobRange<C, T>, Error> {
         if range == (0..descriptor.size) {
-            BlobRange::whole(self.client.clone(), &self.reference, descriptor).await
+            ClientBlob::whole(self.client.clone(), &self.reference, descriptor).await
         } else {
-            BlobRange::part(self.client.clone(), &self.reference, descriptor, range).await
+            ClientBlob::part(self.client.clone(), &self.reference, descriptor, range).await
         }
     }
 
@@ -100,21 +100,5 @@ where
             Err(Error::NotFound { .. } | Error::Unauthorized { .. }) => Ok(None),
             Err(error) => Err(error),
         }
-    }
-}
-
-impl<C, T> BlobStream for BlobRange<C, T>
-where
-    C: Deref<Target = Registry<T>>,
-    T: Transport + Environment,
-{
-    type Error = Error;
-
-    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
-        Self::read(self, buffer).await
-    }
-
-    fn overhead(&self) -> u64 {
-        self.received().saturating_sub(self.given())
     }
 }

@@ -23,6 +23,15 @@ pub fn request(
 ) -> Result<Request, UrlError> {
     let mut request = Request::default();
     *request.uri_mut() = base.api(&format!("{repository}/blobs/{digest}")).to_uri()?;
+    if let Some(range) = range_header(bytes) {
+        let range = HeaderValue::try_from(range).map_err(|_| UrlError::TooLong)?;
+        request.headers_mut().insert(header::RANGE, range);
+    }
+    Ok(request)
+}
+
+/// The `Range` header of a request for these bytes (RFC 9110 section 14.2). `None` = all of the blob.
+pub fn range_header(bytes: impl RangeBounds<u64>) -> Option<String> {
     let first = match bytes.start_bound() {
         Bound::Included(first) => *first,
         Bound::Excluded(before) => before.saturating_add(1),
@@ -33,14 +42,11 @@ pub fn request(
         Bound::Excluded(end) => Some(end.saturating_sub(1)),
         Bound::Unbounded => None,
     };
-    let range = match (first, last) {
-        (0, None) => return Ok(request),
-        (first, None) => format!("bytes={first}-"),
-        (first, Some(last)) => format!("bytes={first}-{last}"),
-    };
-    let range = HeaderValue::try_from(range).map_err(|_| UrlError::TooLong)?;
-    request.headers_mut().insert(header::RANGE, range);
-    Ok(request)
+    match (first, last) {
+        (0, None) => None,
+        (first, None) => Some(format!("bytes={first}-")),
+        (first, Some(last)) => Some(format!("bytes={first}-{last}")),
+    }
 }
 
 /// Reads the head of a successful answer to a request for `range`: how many bytes of the body must be skipped to get to its

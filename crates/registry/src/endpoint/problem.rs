@@ -1,6 +1,10 @@
 //! Error bodies: `{"errors": [{"code": …, "message": …}]}`, or whatever a proxy in between wrote.
 
-use crate::{error::quote, html::Page};
+use crate::{
+    error::{Error, Subject, quote},
+    html::Page,
+    relay_code,
+};
 use http::StatusCode;
 use serde::Deserialize;
 
@@ -11,6 +15,34 @@ pub struct Problem {
     pub code: Option<String>,
     /// One printable line.
     pub message: String,
+}
+
+impl Problem {
+    /// The error that a registry's answer with this status is. `credentials` says whether the request had any, `retry_after` has the
+    /// seconds that the answer asks to wait.
+    pub fn into_error(
+        self,
+        status: StatusCode,
+        registry: &str,
+        what: &Subject,
+        credentials: bool,
+        retry_after: Option<u64>,
+    ) -> Error {
+        let Self { code, message } = self;
+        let (registry, what, status) = (registry.to_owned(), what.clone(), status.as_u16());
+        match (status, code.as_deref()) {
+            (429, _) | (_, Some("TOOMANYREQUESTS")) => Error::RateLimited { registry, retry_after, message },
+            // A relay that does not go there: no password would change that.
+            (403, Some(relay_code::DESTINATION_DENIED | relay_code::ORIGIN_DENIED)) => {
+                Error::Status { registry, what, status, message }
+            }
+            // Whatever the status would mean otherwise.
+            (_, Some("UNAVAILABLE")) => Error::Status { registry, what, status, message },
+            (401 | 403, _) => Error::Unauthorized { registry, what, credentials, status, message },
+            (404, _) => Error::NotFound { registry, what, host: None },
+            _ => Error::Status { registry, what, status, message },
+        }
+    }
 }
 
 /// Reads the body of an answer that is not a success. Total: a body that says nothing gives the status in words.
