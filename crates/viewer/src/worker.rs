@@ -17,10 +17,12 @@ use porthole_core::{
     limits::Limits,
 };
 use porthole_inspect::toc::{self, TocSearch};
-use porthole_registry::transport::{Environment, Transport};
-use porthole_source::{BlobStream, Unsupported};
+use porthole_registry::{
+    Error,
+    transport::{Environment, Transport},
+};
 use scan::Scan;
-use std::{cell::RefCell, fmt};
+use std::cell::RefCell;
 use wire::Wire;
 
 /// Reads one layer at a time, as a session orders.
@@ -138,7 +140,7 @@ impl<T: Transport + Environment> LayerWorker<T> {
                     let toc = toc::fetch(&layer, scan.layer(), TocSearch::All).await;
                     scan.audit(toc.map(|toc| toc.map(|(toc, _)| toc)));
                 }
-                let mut stream = layer.part(0..job.size);
+                let mut stream = layer.part(0..job.size).await?;
                 let mut buffer = vec![0; CHUNK];
                 loop {
                     let read = stream.read(&mut buffer).await?;
@@ -163,17 +165,13 @@ struct Failed {
     text: String,
 }
 
-impl fmt::Display for Failed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl std::error::Error for Failed {}
-
-impl From<Unsupported> for Failed {
-    fn from(error: Unsupported) -> Self {
-        Self::new(error.kind(), error.to_string())
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        let cause = match &error {
+            Error::Transport { error, .. } => FailureCause::of(error.kind),
+            _ => None,
+        };
+        Self { cause, ..Self::new(error.kind(), error.to_string()) }
     }
 }
 

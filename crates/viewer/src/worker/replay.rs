@@ -5,7 +5,7 @@ use crate::layer::{BATCH_BYTES, BlobRequest, KeptIndex, LayerFindings, WorkerRep
 use porthole_core::seek::BatchWriter;
 use porthole_inspect::seek::SeekIndex;
 use porthole_registry::transport::{Environment, Transport};
-use porthole_source::{BlobStream, ReadAt};
+use porthole_source::ReadAt;
 use std::{cell::RefCell, io};
 
 /// Reports the entries of a kept index. `None` = it is damaged or cannot be read.
@@ -79,7 +79,7 @@ impl<T: Transport + Environment> ReadAt for At<'_, T> {
         }
         let end = offset.saturating_add((buffer.len() as u64).max(AHEAD)).min(self.size);
         let layer = RequestedLayer::new(&self.wire, self.request.clone(), self.size);
-        let mut part = layer.part(offset..end);
+        let mut part = layer.part(offset..end).await.map_err(io::Error::other)?;
         let mut bytes = vec![0; usize::try_from(end - offset).unwrap_or(usize::MAX)];
         let mut filled = 0;
         while filled < bytes.len() {

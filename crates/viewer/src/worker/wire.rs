@@ -53,6 +53,16 @@ impl<'w, T: Transport + Environment> Wire<'w, T> {
         self.transport
     }
 
+    /// The registry that is asked, for errors.
+    pub(super) fn registry(&self) -> &str {
+        self.registry.as_deref().unwrap_or("this device")
+    }
+
+    /// Digest of the blob.
+    pub(super) fn digest(&self) -> &str {
+        &self.digest
+    }
+
     /// Reports that the job waits for another request.
     pub(super) fn stuck(&self, cause: Option<FailureCause>) {
         (self.tell)(WorkerReport::Stuck { job: self.job, cause });

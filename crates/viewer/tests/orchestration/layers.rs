@@ -137,11 +137,14 @@ fn a_busy_registry_is_asked_again_when_it_said_so() {
 fn another_range_than_was_asked_for_is_not_taken() {
     let internet = registry(content());
     internet.fault(&blob(0), 1, Fault::ResetAfter(50));
-    internet.fault(&blob(0), 1, Fault::Header("content-range", "bytes 40-49/50".into()));
+    let headers = vec![("content-range", "bytes 40-49/50".to_owned())];
+    internet.fault(&blob(0), u32::MAX, Fault::Answer { status: 206, headers, body: vec![0; 10] });
     let mut stage = Stage::new(&internet);
     stage.look(REFERENCE);
     assert_eq!(stage.layer_states(), [LayerState::Lost, LayerState::Verified]);
-    assert!(stage.layer_failure(0).text.contains("expected the range"), "{}", stage.layer_failure(0).text);
+    let failure = stage.layer_failure(0);
+    assert_eq!(failure.kind, FailureClass::Protocol, "the registry's fault, not that of the network");
+    assert!(failure.text.contains("expected the range"), "{}", failure.text);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod archive;
 mod base;
+mod breaks;
 mod compare;
 mod evidence;
 mod export;

@@ -153,5 +153,5 @@ fn a_page_in_place_of_a_table_of_contents_is_named() {
     stage.look(REFERENCE);
     assert_eq!(stage.layer_states(), [LayerState::Verified]);
     let finding = &stage.state.layers[0].findings[0];
-    assert!(finding.contains("got an HTML page with the title `Sign in to the network`"), "{finding}");
+    assert!(finding.contains("an HTML page with the title `Sign in to the network`"), "{finding}");
 }

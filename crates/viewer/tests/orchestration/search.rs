@@ -154,7 +154,7 @@ fn the_next_search_replaces_the_one_before() {
 fn a_layer_that_fails_is_named_and_the_others_are_searched() {
     let built = searched().build();
     for (fault, why) in [
-        (Fault::Answer { status: 404, headers: Vec::new(), body: Vec::new() }, "404"),
+        (Fault::Answer { status: 404, headers: Vec::new(), body: Vec::new() }, "blob not found"),
         (Fault::Body(searched().build().layers[1].blob.bytes.clone()), "expected"),
     ] {
         let internet = registry(searched().build().into_content("1"));
