@@ -1,4 +1,9 @@
-//! Errors in the words of a front end: who is to blame, what happened, what to do.
+//! What a front end says of an error: its class, its words, and a remedy for each of its hints.
+//!
+//! Class, hints and words are those of the error ([`Classify`]). Added here is what only a page knows: why the browser did not
+//! get an answer, what the relay refused, and which file a person chose.
+
+mod remedy;
 
 use crate::{
     pretty,
@@ -10,10 +15,10 @@ use porthole_core::{
     decode::Format,
     descriptor::Descriptor,
     digest::Mismatch,
-    failure::{Classify, FailureClass},
+    failure::{Blame, Classify, Failure, FailureClass},
+    hint::Hint,
     layout::ChoiceError,
     media_type::Compression,
-    platform::NoMatch,
 };
 use porthole_inspect::{local, resolve};
 use porthole_registry::{
@@ -33,6 +38,13 @@ pub struct Context<'a> {
     pub relay: Option<&'a str>,
 }
 
+impl Context<'_> {
+    fn notice(self, failure: Failure, text: String) -> FailureNotice {
+        let remedies = failure.hints.into_iter().map(|hint| remedy::of_hint(hint, self.relay)).collect();
+        FailureNotice { registry: Some(self.registry.into()), remedies, ..FailureNotice::plain(failure.kind, text) }
+    }
+}
+
 impl FailureNotice {
     /// A failure that is neither of a registry nor of a step.
     pub fn plain(kind: FailureClass, text: impl Into<String>) -> Self {
@@ -48,76 +60,77 @@ impl FailureNotice {
         }
     }
 
-    /// The class and the words of an error.
+    /// The class and the words of an error, without remedies.
     pub fn of(error: &(impl Classify + ToString)) -> Self {
         Self::plain(error.kind(), error.to_string())
+    }
+
+    /// Offers another try first, unless a wait or another way is offered.
+    fn or_retry(mut self) -> Self {
+        let offered = |remedy: &Remedy| matches!(remedy, Remedy::Retry { .. } | Remedy::UseRelay { .. });
+        if !self.remedies.iter().any(offered) {
+            self.remedies.insert(0, Remedy::Retry { after: None });
+        }
+        self
     }
 }
 
 /// Twin of a client's error.
 pub fn explain(error: &Error, context: Context<'_>) -> FailureNotice {
-    let registry = context.registry;
-    let retry = || vec![Remedy::Retry { after: None }];
-    let sign_in = |refused| Remedy::SignIn { registry: registry.into(), refused };
-    let plain = FailureNotice { registry: Some(registry.into()), ..FailureNotice::of(error) };
-    match error {
+    let notice = match error {
         Error::Unauthorized { message, .. } | Error::Status { message, .. }
             if context.route == RegistryRoute::Relay && relay_refusal(message).is_some() =>
         {
-            of_relay(message, context, plain)
+            return of_relay(message, context);
         }
-        Error::Unauthorized { credentials, .. } => FailureNotice { remedies: vec![sign_in(*credentials)], ..plain },
-        Error::UnreadableChallenge { .. } => {
-            FailureNotice { cause: Some(FailureCause::NoCors), remedies: vec![use_relay(context)], ..plain }
-        }
-        Error::RateLimited { retry_after, .. } => {
-            FailureNotice { remedies: vec![Remedy::Retry { after: *retry_after }, sign_in(false)], ..plain }
-        }
-        Error::Mismatch { mismatch, .. } => {
-            FailureNotice { mismatch: Some(sides(mismatch)), remedies: retry(), ..plain }
-        }
+        Error::Transport { error: transport, .. } => return of_transport(error, transport, context),
+        _ => context.notice(error.failure(), error.to_string()),
+    };
+    match error {
+        Error::UnreadableChallenge { .. } => FailureNotice { cause: Some(FailureCause::NoCors), ..notice },
+        Error::Mismatch { mismatch, .. } => FailureNotice { mismatch: Some(sides(mismatch)), ..notice }.or_retry(),
         Error::Contradiction { expected, got, .. } => {
-            FailureNotice { mismatch: Some((expected.to_string(), got.to_string())), remedies: retry(), ..plain }
+            FailureNotice { mismatch: Some((expected.to_string(), got.to_string())), ..notice }.or_retry()
         }
-        Error::Transport { error, .. } => of_transport(error, context, plain),
-        Error::Status { .. } | Error::Elsewhere { .. } | Error::Protocol { .. } => {
-            FailureNotice { remedies: retry(), ..plain }
-        }
-        _ => plain,
+        _ if may_pass(notice.kind) => notice.or_retry(),
+        _ => notice,
     }
+}
+
+/// Whether the same request may succeed later.
+fn may_pass(kind: FailureClass) -> bool {
+    matches!(kind, FailureClass::Network | FailureClass::Protocol | FailureClass::RateLimit)
 }
 
 /// Twin of what keeps verified documents from being an image, wherever they come from.
 pub fn of_image<E: std::error::Error + Classify>(registry: &str, error: &resolve::Error<E>) -> FailureNotice {
-    let plain = FailureNotice { registry: Some(registry.into()), ..FailureNotice::of(error) };
-    match error {
-        resolve::Error::Platform(no_match) => of_platform(no_match, plain),
-        _ => plain,
-    }
+    let context = Context { registry, route: RegistryRoute::Page, relay: None };
+    context.notice(error.failure(), error.to_string())
 }
 
 /// Twin of an error of an image that is part of the front end, or in a file of this name.
 pub fn of_page(registry: &str, name: &str, error: &resolve::Error<local::Error>) -> FailureNotice {
-    let plain = of_image(registry, error);
+    let mut notice = of_image(registry, error);
     match error {
         resolve::Error::Source(local::Error::Compressed { compression, .. }) => {
-            let text = match compression {
-                Format::Xz => format!(
-                    "This page does not unpack xz. The command line does: {}. Or unpack the archive and open that file.",
+            if *compression == Format::Xz {
+                let text = format!(
+                    "This page does not unpack xz. The command line does: {}.",
                     shell::command("ls", name, None)
-                ),
-                _ => format!("This page does not unpack {compression}. Unpack the archive and open that file."),
-            };
-            FailureNotice { remedies: vec![Remedy::Text { text }, Remedy::ChooseFile], ..plain }
+                );
+                notice.remedies.insert(0, Remedy::Text { text });
+            }
+            notice.remedies.push(Remedy::ChooseFile);
         }
         resolve::Error::Source(local::Error::NotAnImage { .. } | local::Error::Tar { .. }) => {
-            FailureNotice { remedies: vec![Remedy::ChooseFile], ..plain }
+            notice.remedies.push(Remedy::ChooseFile);
         }
         resolve::Error::Source(local::Error::Source(porthole_source::Error::Mismatch { mismatch, .. })) => {
-            FailureNotice { mismatch: Some(sides(mismatch)), ..plain }
+            notice.mismatch = Some(sides(mismatch));
         }
-        _ => plain,
+        _ => {}
     }
+    notice
 }
 
 /// A file is compressed as a whole, and the front end has no room for what it unpacks to.
@@ -182,11 +195,6 @@ pub fn of_choice(repository: &str, names: &[(Option<String>, Descriptor)], error
     }
 }
 
-fn of_platform(no_match: &NoMatch, plain: FailureNotice) -> FailureNotice {
-    let available = no_match.available.iter().map(ToString::to_string).collect();
-    FailureNotice { remedies: vec![Remedy::ChoosePlatform { available }], ..plain }
-}
-
 /// Whether the relay itself failed, after the direct way had failed: the direct failure is the one to show then.
 pub fn is_of_relay(error: &Error) -> bool {
     match error {
@@ -196,53 +204,51 @@ pub fn is_of_relay(error: &Error) -> bool {
     }
 }
 
-fn of_transport(error: &transport::Error, context: Context<'_>, plain: FailureNotice) -> FailureNotice {
+/// A request without an answer. What the browser let a page know of the reason is in the error's kind; a page words it.
+fn of_transport(error: &Error, transport: &transport::Error, context: Context<'_>) -> FailureNotice {
     let registry = context.registry;
-    let retry = vec![Remedy::Retry { after: None }];
-    let through_relay = context.route == RegistryRoute::Relay && error.kind != ErrorKind::Offline;
-    let cause = if through_relay { Some(FailureCause::DeadRelay) } else { FailureCause::of(error.kind) };
-    let (text, remedies) = match cause {
-        Some(FailureCause::Offline) => (format!("This device has no network, so {registry} was not asked."), retry),
-        Some(FailureCause::DeadRelay) => {
-            let relay = context.relay.unwrap_or("?");
-            (format!("The relay at {relay} does not answer, so {registry} was not asked."), retry)
+    if context.route == RegistryRoute::Relay && transport.kind != ErrorKind::Offline {
+        let relay = context.relay.unwrap_or("?");
+        let text = format!("The relay at {relay} does not answer, so {registry} was not asked.");
+        let failure = Failure::new(FailureClass::Network, Blame::Relay).hint(Hint::CheckRelay { relay: relay.into() });
+        return FailureNotice { cause: Some(FailureCause::DeadRelay), ..context.notice(failure, text).or_retry() };
+    }
+    let cause = FailureCause::of(transport.kind);
+    let text = match cause {
+        Some(FailureCause::Offline) => format!("This device has no network, so {registry} was not asked."),
+        Some(FailureCause::NoCors) => {
+            format!("{registry} answers, but does not allow this page to read it: it sends no CORS headers.")
         }
-        Some(FailureCause::NoCors) => (
-            format!("{registry} answers, but does not allow this page to read it: it sends no CORS headers."),
-            vec![use_relay(context)],
-        ),
-        Some(FailureCause::Preflight) => (
-            format!("{registry} refuses preflights, so no page can send it a password or a token."),
-            vec![use_relay(context)],
-        ),
-        Some(FailureCause::DeadHost) => (
-            format!("{registry} cannot be reached: no such host, nothing listens there, or it speaks no valid HTTPS."),
-            retry,
-        ),
-        None => (plain.text.clone(), retry),
+        Some(FailureCause::Preflight) => {
+            format!("{registry} refuses preflights, so no page can send it a password or a token.")
+        }
+        Some(FailureCause::DeadHost) => {
+            format!("{registry} cannot be reached: no such host, nothing listens there, or it speaks no valid HTTPS.")
+        }
+        Some(FailureCause::DeadRelay) | None => error.to_string(),
     };
-    FailureNotice { cause, text, remedies, ..plain }
+    FailureNotice { cause, ..context.notice(error.failure(), text).or_retry() }
 }
 
 /// The relay's own refusal, not the registry's.
-fn of_relay(message: &str, context: Context<'_>, plain: FailureNotice) -> FailureNotice {
+fn of_relay(message: &str, context: Context<'_>) -> FailureNotice {
     let registry = context.registry;
     let (code, words) = message.split_once(": ").unwrap_or((message, ""));
-    let retry = vec![Remedy::Retry { after: None }];
-    let (kind, cause, text, remedies) = match relay_refusal(message) {
+    match relay_refusal(message) {
         Some(Refusal::Dead) => {
             let text = format!("{registry} cannot be reached through the relay either: {words}.");
-            (FailureClass::Network, Some(FailureCause::DeadHost), text, retry)
+            let failure = Failure::new(FailureClass::Network, Blame::Network);
+            FailureNotice { cause: Some(FailureCause::DeadHost), ..context.notice(failure, text).or_retry() }
         }
         Some(Refusal::Denied) => {
-            (FailureClass::Other, None, format!("The relay does not go to {registry}: {words}."), Vec::new())
+            let text = format!("The relay does not go to {registry}: {words}.");
+            context.notice(Failure::new(FailureClass::Other, Blame::Relay), text)
         }
         _ => {
             let text = format!("The relay refused the answer of {registry} ({code}): {words}.");
-            (FailureClass::Protocol, None, text, retry)
+            context.notice(Failure::new(FailureClass::Protocol, Blame::Registry), text).or_retry()
         }
-    };
-    FailureNotice { kind, cause, text, remedies, ..plain }
+    }
 }
 
 enum Refusal {
@@ -269,10 +275,6 @@ fn relay_refusal(message: &str) -> Option<Refusal> {
     }
 }
 
-fn use_relay(context: Context<'_>) -> Remedy {
-    Remedy::UseRelay { registry: context.registry.into(), available: context.relay.is_some() }
-}
-
 /// Expected and got.
 pub fn sides(mismatch: &Mismatch) -> (String, String) {
     match mismatch {
@@ -286,7 +288,10 @@ pub fn sides(mismatch: &Mismatch) -> (String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use porthole_core::{digest, platform};
+    use porthole_core::{
+        digest,
+        platform::{self, NoMatch},
+    };
     use porthole_registry::{error::Subject, policy};
 
     fn what() -> Subject {
@@ -380,5 +385,41 @@ mod tests {
         assert_eq!(kind(&denied, RegistryRoute::Relay), FailureClass::Other);
         assert!(is_of_relay(&denied));
         assert_eq!(kind(&denied, RegistryRoute::Direct), FailureClass::Authentication);
+    }
+
+    #[test]
+    fn every_hint_of_an_error_is_offered() {
+        let unauthorized = |credentials, status| Error::Unauthorized {
+            registry: "r.example".into(),
+            what: what(),
+            credentials,
+            status,
+            message: "no".into(),
+        };
+        let remedies = |error: &Error| notice(error, RegistryRoute::Direct).remedies;
+        let sign_in = |refused| Remedy::SignIn { registry: "r.example".into(), refused };
+        let retry = Remedy::Retry { after: None };
+        assert_eq!(remedies(&unauthorized(false, 401)), [sign_in(false)]);
+        assert_eq!(remedies(&unauthorized(true, 401)), [sign_in(true)]);
+        let forbidden = remedies(&unauthorized(true, 403));
+        assert!(
+            matches!(&forbidden[..], [Remedy::Text { text }, Remedy::SignIn { refused: true, .. }] if text.contains("permission"))
+        );
+        let limited =
+            |retry_after| Error::RateLimited { registry: "r.example".into(), retry_after, message: String::new() };
+        assert_eq!(remedies(&limited(None)), [retry.clone(), sign_in(false)]);
+        assert_eq!(remedies(&limited(Some(5))), [Remedy::Retry { after: Some(5) }, sign_in(false)]);
+        assert_eq!(remedies(&transport(ErrorKind::Interrupted)), std::slice::from_ref(&retry));
+        let blocked = remedies(&transport(ErrorKind::Cors));
+        assert_eq!(blocked, [Remedy::UseRelay { registry: "r.example".into(), available: true }]);
+        let large = remedies(&Error::TooLarge { what: what(), limit: 1, name: "manifest_bytes" });
+        assert!(
+            matches!(&large[..], [Remedy::Text { text }] if text.contains("--limit manifest_bytes=2")),
+            "{large:?}"
+        );
+        let relay = notice(&transport(ErrorKind::Connect), RegistryRoute::Relay).remedies;
+        assert!(
+            matches!(&relay[..], [again, Remedy::Text { text }] if *again == retry && text.contains("http://127.0.0.1:8090"))
+        );
     }
 }

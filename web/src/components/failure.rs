@@ -28,7 +28,8 @@ pub fn failures(
             </dl>
         }
     });
-    let remedies = worst.remedies.iter().enumerate().map(|(index, remedy)| button(remedy, index == 0, dispatch));
+    let buttons = worst.remedies.iter().filter(|remedy| !matches!(remedy, Remedy::Text { .. }));
+    let remedies = buttons.clone().enumerate().map(|(index, remedy)| button(remedy, index == 0, dispatch));
     let words = worst.remedies.iter().filter_map(|remedy| match remedy {
         Remedy::Text { text } => Some(html! { <p>{ bdi(text) }</p> }),
         _ => None,
@@ -43,7 +44,7 @@ pub fn failures(
             }
             { for mismatch }
             { for words }
-            if worst.remedies.iter().any(|remedy| !matches!(remedy, Remedy::Text { .. })) {
+            if buttons.count() > 0 {
                 <div class="actions">{ for remedies }</div>
             }
             <ul class="more">{ others }</ul>
