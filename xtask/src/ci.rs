@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: the checks that must pass before a change lands.
 
 use crate::{
-    Result, advisories, package,
+    Result, advisories, kubernetes, package,
     process::{cargo, command, run as execute, step},
     test, tidy,
     tools::{self, CARGO_DENY},
@@ -43,6 +43,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result {
         execute(cargo(root).args(["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "--deny warnings"))
     })?;
     step("dependencies", || dependencies(workspace))?;
+    step("manifests of Kubernetes", || kubernetes::check(workspace))?;
     step("packages", || package::run(workspace, false))
 }
 

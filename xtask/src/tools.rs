@@ -31,6 +31,8 @@ enum Source {
     Crate(&'static [&'static str]),
     /// An npm package whose programs are node scripts.
     Npm,
+    /// A package of PyPI.
+    Python,
 }
 
 pub(crate) const TRUNK: Tool = Tool {
@@ -60,6 +62,15 @@ pub(crate) const CARGO_DENY: Tool = Tool {
     program: "cargo-deny",
     source: Source::Crate(&["--locked"]),
     patience: "about 2 minutes",
+};
+
+/// The schemas of the API of Kubernetes, and what checks manifests against them. Its version is that of Kubernetes.
+pub(crate) const KUBERNETES_VALIDATE: Tool = Tool {
+    package: "kubernetes-validate",
+    version: "1.37.0",
+    program: "kubernetes-validate",
+    source: Source::Python,
+    patience: "seconds",
 };
 
 /// A package of npm of which the tests run one script.
@@ -128,6 +139,7 @@ impl Tool {
         std::fs::create_dir_all(&root)?;
         match self.source {
             Source::Npm => install_npm(&root, self.package, self.version),
+            Source::Python => install_python(&root, self.package, self.version),
             Source::Crate(options) => {
                 if find("cargo-binstall").is_some() && self.install_binary(&root).is_ok() {
                     return Ok(());
@@ -168,7 +180,7 @@ impl Tool {
 
     fn programs(&self) -> Result<PathBuf> {
         Ok(self.root()?.join(match self.source {
-            Source::Crate(_) => "bin",
+            Source::Crate(_) | Source::Python => "bin",
             Source::Npm => "node_modules/.bin",
         }))
     }
@@ -194,6 +206,17 @@ fn install_npm(root: &Path, package: &str, version: &str) -> Result {
         .arg(format!("{package}@{version}")))
 }
 
+fn install_python(root: &Path, package: &str, version: &str) -> Result {
+    packages(&[("python3", "python3"), ("pip3", "python3-venv")])?;
+    run(command("python3", root).args(["-m", "venv"]).arg(root))?;
+    run(command(root.join("bin/pip"), root).args([
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        &format!("{package}=={version}"),
+    ]))
+}
+
 /// The script of axe-core, which the browser tests run in the page.
 pub(crate) fn axe() -> Result<PathBuf> {
     AXE.ensure()
@@ -209,6 +232,7 @@ pub(crate) fn install_all() -> Result {
     web()?;
     servers()?;
     CARGO_DENY.ensure()?;
+    KUBERNETES_VALIDATE.ensure()?;
     axe()?;
     s3rver()?;
     eprintln!("every tool is installed");
