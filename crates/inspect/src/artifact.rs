@@ -1,8 +1,7 @@
-//! What an artifact is: something that a registry keeps like an image and that no engine runs.
+//! Describes artifacts: what a registry stores like an image, but no engine runs.
 //!
-//! Its media types say what kind of artifact it is; its configuration and the first bytes of its blobs say more, which
-//! [`of_config`] and [`of_blob`] put into words. Both read what was verified, and nothing else: a reader of a large blob hands over
-//! its first [`HEAD_BYTES`].
+//! The media types of an artifact give its kind. [`of_config`] and [`of_blob`] return further facts from its
+//! configuration and from the first [`HEAD_BYTES`] of its blobs. Both expect verified bytes.
 
 mod fact;
 mod facts;
@@ -22,7 +21,7 @@ use porthole_core::{
     media_type::{MediaType, Role},
 };
 
-/// First bytes of a blob that are looked at.
+/// Bytes at the start of a blob that [`of_blob`] reads, at most.
 pub const HEAD_BYTES: usize = 256 << 10;
 
 /// What kind of artifact it is.
@@ -47,14 +46,14 @@ pub enum ArtifactKind {
     Policy,
     /// The cache of a build by BuildKit.
     BuildCache,
-    /// Nothing but its annotations.
+    /// An artifact that has annotations and no content.
     Empty,
-    /// Anything else: by its artifact type alone.
+    /// Any other artifact.
     Other,
 }
 
 impl ArtifactKind {
-    /// What an image manifest describes; `None` for an image of a file system.
+    /// Returns the kind of artifact that an image manifest describes; `None` for the image of a file system.
     pub fn of(image: &Image) -> Option<Self> {
         if image.config.execution.labels.contains_key(FLATPAK) {
             return Some(Self::Flatpak);
@@ -115,27 +114,27 @@ fn is_empty(descriptor: &Descriptor) -> bool {
     descriptor.media_type == MediaType::OCI_EMPTY
 }
 
-/// How many layers the index of a BuildKit cache lists; `None` for any other index. Such an index has the layers themselves
-/// where others have images, and a configuration that says how they belong together.
+/// Counts the layers that the index of a BuildKit cache lists; `None` for any other index. Such an index lists the
+/// layers themselves in place of images, and a configuration that states how they belong together.
 pub fn cached_layers(index: &Index) -> Option<usize> {
     let is_cache = |entry: &&Descriptor| entry.media_type.as_str().starts_with(CACHE);
     index.manifests.iter().find(is_cache)?;
     Some(index.manifests.iter().filter(|entry| matches!(entry.media_type.role(), Role::Layer(_))).count())
 }
 
-/// Whether a layer would come from elsewhere: from the addresses in its descriptor, as the licence of Windows' base layers
-/// asks for.
+/// Returns the addresses of a foreign layer, which come in its descriptor because registries may not distribute it, as
+/// the licence of Windows' base layers demands. `None` for any other blob.
 pub fn foreign(descriptor: &Descriptor) -> Option<&[String]> {
     let is_layer = matches!(descriptor.media_type.role(), Role::Layer(_));
     (is_layer && (descriptor.media_type.is_nondistributable() || !descriptor.urls.is_empty()))
         .then_some(&descriptor.urls)
 }
 
-/// Begins the media type of the configuration of a cache.
+/// Start of the media type of the configuration of a BuildKit cache.
 const CACHE: &str = "application/vnd.buildkit.cacheconfig.";
-/// The label that Flatpak gives to what it stores as an image.
+/// Label that Flatpak sets on applications that it stores as images.
 const FLATPAK: &str = "org.flatpak.ref";
-/// Parts of media types in lower case, the most telling first.
+/// Parts of media types in lower case, the most specific first.
 const KINDS: [(&str, ArtifactKind); 24] = [
     ("vnd.cncf.helm.", ArtifactKind::HelmChart),
     ("vnd.buildkit.cacheconfig", ArtifactKind::BuildCache),

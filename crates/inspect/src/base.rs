@@ -1,4 +1,4 @@
-//! How much of an image is the image that it was built on. Layers prove it: they unpack to the same.
+//! Finds out whether an image was built on another one, by the digests of its unpacked layers.
 
 use porthole_core::{
     digest::Digest,
@@ -20,7 +20,7 @@ impl BaseBoundary {
         Self::between(&LayerIdentity::of(image), &LayerIdentity::of(base))
     }
 
-    /// The same by what is known of their layers.
+    /// Compares the identities of the layers of two images, from the bottom.
     pub fn between(image: &[LayerIdentity], base: &[LayerIdentity]) -> Self {
         let shared = image.iter().zip(base).take_while(|(own, other)| own == other).count();
         Self { shared: shared as u32, layers: base.len() as u32 }
@@ -32,7 +32,7 @@ impl BaseBoundary {
     }
 }
 
-/// What a layer unpacks to: its diff_id, or its blob where the configuration names none.
+/// Identity of a layer: its diff_id, or the digest of its blob where the configuration states none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LayerIdentity {
     /// Digest of its archive.
@@ -42,7 +42,7 @@ pub enum LayerIdentity {
 }
 
 impl LayerIdentity {
-    /// Those of the layers of an image, bottom first.
+    /// Returns the identities of the layers of an image, bottom first.
     pub fn of(image: &Image) -> Vec<Self> {
         let identity = |layer: &Layer| layer.diff_id.map_or(Self::Blob(layer.descriptor.digest), Self::Archive);
         image.layers.iter().map(identity).collect()

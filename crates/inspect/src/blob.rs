@@ -1,4 +1,4 @@
-//! Parts of blobs, in order.
+//! Reads ranges of blobs, and whole blobs.
 
 use porthole_core::{
     descriptor::Descriptor,
@@ -7,7 +7,7 @@ use porthole_core::{
 use porthole_source::{BlobStream, ImageSource};
 use std::ops::{ControlFlow, Range};
 
-/// Opens a blob of an image, or the blob of a layer that belongs to none.
+/// Opens a blob of an image; without a descriptor, the blob of a layer that belongs to no image.
 pub(crate) async fn open<S: ImageSource>(
     source: &S,
     descriptor: Option<&Descriptor>,

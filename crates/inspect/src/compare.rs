@@ -10,8 +10,8 @@ use porthole_core::{
     tree::{self, Aspect, Aspects, Comparison, Difference, FileTree, Mode, NodeId, View},
 };
 
-/// What the documents of two images differ in: manifest, configuration, history and layers. `None` if both have the same
-/// manifest: then nothing differs. Without times, creation times are left out.
+/// Compares the documents of two images: manifest, configuration, history and layers. `None` if both have the same
+/// manifest: then nothing differs. Creation times are compared only with `times`.
 pub fn documents(before: &Image, after: &Image, times: bool) -> Option<diff::Diff> {
     if before.manifest.raw.digest() == after.manifest.raw.digest() {
         return None;
@@ -25,10 +25,10 @@ pub fn documents(before: &Image, after: &Image, times: bool) -> Option<diff::Dif
     Some(diff)
 }
 
-/// Names of what a comparison of files can leave out.
+/// Names of the aspects that a comparison of files can ignore.
 pub const IGNORABLE: [&str; 6] = ["content", "mode", "owner", "time", "xattr", "links"];
 
-/// What a name of [`IGNORABLE`] leaves out; `None` for any other word.
+/// Returns the aspects that a name of [`IGNORABLE`] stands for; `None` for any other word.
 ///
 /// ```
 /// use porthole_core::tree::Aspect;
@@ -37,7 +37,7 @@ pub const IGNORABLE: [&str; 6] = ["content", "mode", "owner", "time", "xattr", "
 /// ```
 pub fn ignored(name: &str) -> Option<Aspects> {
     let aspects: &[Aspect] = match name {
-        // Without contents, it does not matter either that some are not known.
+        // If contents are ignored, unknown contents are ignored too.
         "content" => &[Aspect::Content, Aspect::Unknown],
         "mode" => &[Aspect::Mode],
         "owner" => &[Aspect::Owner],
@@ -49,7 +49,7 @@ pub fn ignored(name: &str) -> Option<Aspects> {
     Some(aspects.iter().copied().collect())
 }
 
-/// The files that differ, and what that comes to.
+/// The files that differ, and their sums.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileComparison {
     /// Every path that differs, depth first, siblings by name.
@@ -79,8 +79,8 @@ pub struct FileSums {
     pub unsure: u64,
 }
 
-/// Compares the files of two images, of which the lowest `shared` layers are the same. With `below`, only that path and
-/// what is below it.
+/// Compares the files of two images whose lowest `shared` layers are the same. `below` limits the comparison to a path
+/// and what is below it.
 pub fn files(
     before: &FileTree,
     after: &FileTree,

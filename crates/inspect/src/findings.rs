@@ -28,7 +28,7 @@ pub enum ImageFinding {
         /// The address, without user, password and query.
         url: String,
     },
-    /// The image names the image that it was built on by a name that can move, and not by its digest.
+    /// The image states its base image by a name, which may be moved to another image, and not by a digest.
     UnpinnedBase {
         /// The name, as its builder stated it.
         name: String,
@@ -64,14 +64,14 @@ pub enum ImageFinding {
         bytes: u64,
         /// About how many bytes of the blobs hold the copies that are not visible.
         download: u64,
-        /// The contents were compared. Otherwise size and time are the same, and the contents probably are.
+        /// Whether the contents were compared. If not, size and time are equal, and the contents probably are.
         compared: bool,
     },
     /// The most wasted bytes in one place.
     BiggestWaste {
         /// The path, cleaned.
         path: Vec<u8>,
-        /// It stands for the files below it.
+        /// Whether the path is a directory that stands for the files below it.
         directory: bool,
         /// Index of the layer that hid it.
         layer: u32,
@@ -121,7 +121,7 @@ pub struct FindingTarget {
     pub path: Option<Vec<u8>>,
 }
 
-/// What the documents of an image tell.
+/// Returns the findings about the documents of an image.
 pub fn of_documents(image: &Image) -> Vec<ImageFinding> {
     let mut findings: Vec<_> = image.deviations().into_iter().map(ImageFinding::Deviation).collect();
     let windows = image.config.platform.as_ref().is_some_and(|platform| platform.os == "windows");
@@ -134,7 +134,7 @@ pub fn of_documents(image: &Image) -> Vec<ImageFinding> {
     findings
 }
 
-/// What the stacked layers of an image tell.
+/// Returns the findings about the stacked layers of an image.
 pub fn of_layers(tree: &FileTree, report: &WasteReport) -> Vec<ImageFinding> {
     let survey = tree.survey();
     let mut findings = Vec::new();
@@ -172,7 +172,7 @@ impl ImageFinding {
         }
     }
 
-    /// In words, on one line. `size` writes a number of bytes.
+    /// Returns the finding in words, on one line. `size` writes a number of bytes.
     pub fn words(&self, size: impl Fn(u64) -> String) -> String {
         let first = |of: &MarkedPaths| match of.count {
             1 => format!(": {}", path::escape(&of.first)),
@@ -319,8 +319,8 @@ fn metadata_copies(report: &WasteReport) -> Vec<ImageFinding> {
     findings
 }
 
-/// Whether a content was replaced only to change metadata, and if so whether the contents were compared. A copy that an
-/// overlay file system makes for `chown` or `chmod` keeps size and time.
+/// Returns whether the contents were compared, if a content was replaced only to change metadata; `None` if it was not.
+/// The copy that an overlay file system makes for `chown` or `chmod` keeps size and time.
 pub(crate) fn is_metadata_copy(item: &Wasted) -> Option<bool> {
     let has = |aspect| item.aspects.contains(aspect);
     match item.cause {
@@ -350,7 +350,7 @@ fn counted(count: u64, one: &str, more: &str) -> String {
 pub(crate) const BASE_NAME: &str = "org.opencontainers.image.base.name";
 pub(crate) const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
 
-/// The base image, where the builder names it and does not say which image of that name it was.
+/// Finds a base image that the builder states by name and without a digest.
 fn unpinned_base(image: &Image) -> Option<ImageFinding> {
     let places = [&image.manifest.value.annotations, &image.config.execution.labels];
     let base = places.into_iter().find(|place| place.contains_key(BASE_NAME) || place.contains_key(BASE_DIGEST))?;
@@ -369,7 +369,7 @@ fn downloads(entry: &History) -> Vec<ImageFinding> {
     urls.map(|rest| ImageFinding::PlainDownload { url: format!("http://{}", public_part(rest)) }).collect()
 }
 
-/// An address behind its `http://`, without what may be a secret: user, password, query.
+/// Removes what may be a secret from an address after its `http://`: user, password, query.
 fn public_part(rest: &str) -> &str {
     let rest = rest.split(['?', '#']).next().unwrap_or_default();
     let authority = rest.split('/').next().unwrap_or_default();

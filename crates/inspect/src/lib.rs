@@ -6,13 +6,14 @@
 //! - [`stack`] puts layers on each other in one tree.
 //! - [`toc`] fetches the table of contents of a prepared layer, and compares it with the layer.
 //! - [`open`] finds a file by its path, and reads its bytes by parts of the layer.
-//! - [`overview`] is what the documents and the layers of an image tell, with [`findings`] in words.
+//! - [`overview`] collects what the documents and the layers of an image state; [`findings`] says what is worth
+//!   knowing.
 //! - [`compare`] compares two images.
 //! - [`text_diff`] compares two contents line by line.
 //! - [`verify`] checks every document and every layer against what was promised.
 //! - [`waste`] counts the bytes of an image that a container does not see.
 //! - [`search`] searches the contents of files while their layers are read.
-//! - [`report`] is what the command line prints as JSON.
+//! - [`report`] makes the JSON that the command line prints.
 //! - [`blob`] reads a range of a blob.
 //! - [`local`] reads layouts and archives.
 //! - [`seek`] finds entries and files of a layer by its index.
@@ -49,7 +50,7 @@
 //!         let report = layer::read(source, &job, &mut entries, |_| ControlFlow::Continue(())).await?;
 //!         let _ = stack.end(&job, report.findings);
 //!     }
-//!     stack.finish().expect("layers that are what they should be");
+//!     stack.finish().expect("layers that match their digests");
 //!     let view = tree.view(Mode::Merged);
 //!     let paths = view.rows().into_iter().map(|row| tree.path(row.node));
 //!     Ok(paths.map(|path| String::from_utf8_lossy(&path).into_owned()).collect())

@@ -39,7 +39,8 @@ use std::{
     sync::Arc,
 };
 
-/// What [`Error::NotAnImage`] got: an archive that describes no image, such as that of a layer or of a root file system.
+/// Value of `got` in [`Error::NotAnImage`]: an archive that describes no image, such as that of a layer or of a root
+/// file system.
 pub const NO_DESCRIPTION: &str = "an archive without index.json or manifest.json";
 
 /// The images of a layout or an archive.
@@ -50,11 +51,12 @@ pub struct Images<D, F> {
     files: Place<D, Archive<F>>,
     format: LocalFormat,
     images: Vec<NamedImage>,
-    /// The `index.json` of a layout that has one image without a name for each platform: it is the index of that image.
+    /// Descriptor of `index.json`, if its entries have no names and are for different platforms: it is then the index
+    /// of one image.
     whole: Option<Descriptor>,
-    /// Documents that were made for a docker-archive or a layer, and that index.
+    /// Documents that were made for a docker-archive or a layer, and the `index.json` that `whole` describes.
     made: HashMap<Digest, Arc<[u8]>>,
-    /// Paths of blobs that are not where a layout has them.
+    /// Paths of blobs that are not at [`layout::blob_path`].
     paths: HashMap<Digest, String>,
     limits: Limits,
 }
@@ -76,14 +78,14 @@ pub enum LocalFormat {
 }
 
 impl<D: Files, F: ReadAt> Images<D, F> {
-    /// Opens a source of images. `name` stands for it in errors. Unless a format is
-    /// `expected`, it is recognised. An archive that is an
-    /// OCI layout and a docker-archive holds the images of both: those of the layout, and what only `manifest.json` lists.
+    /// Opens a source of images. `name` stands for it in errors. Without an `expected` format, the format is detected.
+    /// An archive that is both an OCI layout and a docker-archive holds the images of both: those of the layout, and
+    /// those that only `manifest.json` lists.
     ///
     /// # Errors
     ///
-    /// [`Error`] if it is of no known format, or not of the one that is expected; if it is broken; if the archive is
-    /// compressed as a whole.
+    /// [`Error`] if the source has no known format or not the expected one, if it is broken, or if it is an archive
+    /// that is compressed as a whole.
     pub async fn open(
         place: Place<D, F>,
         name: &str,
@@ -128,12 +130,13 @@ impl<D: Files, F: ReadAt> Images<D, F> {
         }
     }
 
-    /// Several entries without names, each for a platform of its own, are one image: the bytes of `index.json` are its index.
+    /// Makes several entries without names, each for a platform of its own, one image: the bytes of `index.json` are
+    /// its index.
     fn take_as_one(&mut self, index: Vec<u8>) {
         let mut platforms = HashSet::new();
         let is_one = self.images.iter().all(|image| {
             let Some(platform) = &image.root.platform else { return false };
-            // Attestations are for none, and there may be several.
+            // Attestations are for the platform `unknown/unknown`, and there may be several.
             image.names.is_empty() && (platform.os == "unknown" || platforms.insert(platform))
         });
         if is_one && self.images.len() > 1 {
@@ -158,7 +161,7 @@ impl<D: Files, F: ReadAt> Images<D, F> {
     pub fn names(&self) -> Vec<(Option<String>, Descriptor)> {
         let mut all = Vec::new();
         for NamedImage { names, root } in &self.images {
-            // The second name of a layout's image is the first one in full.
+            // The second name of a layout's image is the full reference of the first.
             let count = if self.format == LocalFormat::DockerArchive { names.len() } else { 1 };
             all.extend(names.iter().take(count).map(|name| (Some(name.clone()), root.clone())));
             if names.is_empty() {
@@ -168,8 +171,8 @@ impl<D: Files, F: ReadAt> Images<D, F> {
         all
     }
 
-    /// The root descriptor of a name: as [`names`](Self::names) lists it, a reference in full, or a digest. `None` means the
-    /// only image, also where a layout has an entry without a name for each of its platforms.
+    /// Returns the root descriptor of a name: one that [`names`](Self::names) lists, a full reference, or a digest.
+    /// `None` means the only image. A layout with an entry without a name for each platform has one image.
     ///
     /// # Errors
     ///
@@ -181,30 +184,30 @@ impl<D: Files, F: ReadAt> Images<D, F> {
         Ok(layout::find_image(&self.images, name)?.root.clone())
     }
 
-    /// One of the images, as a source. `root` is its descriptor, as [`find`](Self::find) returns it.
+    /// Returns one of the images as a source. `root` is its descriptor, as [`find`](Self::find) returns it.
     pub fn image(self: &Arc<Self>, root: Descriptor) -> LocalImage<D, F> {
         FileImage::new(Arc::clone(self), root)
     }
 
-    /// A whole index or manifest, verified against its descriptor.
+    /// Reads an index or a manifest, and verifies it against its descriptor.
     ///
     /// # Errors
     ///
-    /// [`Error`] if it is missing, other bytes, or not such a document.
+    /// [`Error`] if it is missing, does not match its descriptor, or is no such document.
     pub async fn read_document(&self, descriptor: &Descriptor) -> Result<Document, Error> {
         Ok(BlobFiles::read_document(self, descriptor).await?)
     }
 
-    /// A whole small blob, such as a configuration, verified against its descriptor.
+    /// Reads a small blob, such as a configuration, and verifies it against its descriptor.
     ///
     /// # Errors
     ///
-    /// [`Error`] if it is missing, other bytes, or larger than [`Limits::manifest_bytes`].
+    /// [`Error`] if it is missing, does not match its descriptor, or is larger than [`Limits::manifest_bytes`].
     pub async fn read_small(&self, descriptor: &Descriptor) -> Result<Raw, Error> {
         Ok(self.read_verified("blob", descriptor).await?)
     }
 
-    /// Opens a blob. What is read of it has not been verified.
+    /// Opens a blob. Its bytes are not verified.
     ///
     /// # Errors
     ///
@@ -272,7 +275,7 @@ impl LocalFormat {
     }
 }
 
-/// What is known while a source is opened.
+/// Name and limits of the source that is being opened.
 struct Opening<'o> {
     name: &'o str,
     limits: &'o Limits,
@@ -310,7 +313,8 @@ impl Opening<'_> {
         Ok((images, index_json))
     }
 
-    /// A document at the top; longer than a document may be, it is cut so that its parser refuses it.
+    /// Reads a document at the top of the source, at most one byte more than [`Limits::manifest_bytes`]: the parser
+    /// refuses a longer one.
     async fn document<A: Files>(&self, files: &A, path: &str, absent: &'static str) -> Result<Vec<u8>, Error> {
         let file = match files.open(path).await {
             Ok(file) => file,
@@ -330,7 +334,7 @@ impl Opening<'_> {
     }
 }
 
-/// A layout, unless only the files of the other format exist.
+/// Recognises a directory of `skopeo copy`; any other directory is taken for a layout.
 async fn recognise_directory<D: Files>(directory: &D) -> LocalFormat {
     let is_other = directory.open(LAYOUT_FILE).await.is_err()
         && directory.open(MANIFEST_FILE).await.is_ok()

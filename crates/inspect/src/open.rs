@@ -41,10 +41,10 @@ enum Parts {
 /// Why the bytes of a file are not returned.
 #[derive(Debug, thiserror::Error)]
 pub enum Error<E> {
-    /// The source gives no bytes.
+    /// The source cannot be read.
     #[error(transparent)]
     Source(E),
-    /// A part of the layer is not what it was when the layer was verified and indexed.
+    /// A part of the layer differs from the layer that was verified and indexed.
     #[error("{0}")]
     Part(seek::Error),
     /// The file cannot be read by the layer's table of contents.
@@ -52,7 +52,7 @@ pub enum Error<E> {
     Chunk(toc::ChunkError),
 }
 
-/// An error of a reader, before it is known which source the bytes come from.
+/// An error of a reader, without the type of the source's error.
 #[derive(Debug)]
 enum Refused {
     Part(seek::Error),
@@ -69,18 +69,19 @@ impl<E> From<Refused> for Error<E> {
 }
 
 impl From<FileReader> for FileParts {
-    /// Reads a file by what a seek index says of it.
+    /// Reads a file by the seek index of its layer.
     fn from(reader: FileReader) -> Self {
         Self(Parts::Spans { reader: Box::new(reader), asked: false })
     }
 }
 
 impl FileParts {
-    /// Reads a part of a file by the seek index of its layer: the bytes of the range that the file has.
+    /// Returns a reader for a part of a file, by the seek index of its layer. A part that exceeds the file is cut at
+    /// its end.
     ///
     /// # Errors
     ///
-    /// [`index::Error`] if the index has no file there or cannot be read.
+    /// [`index::Error`] if no file starts at this offset of the archive, or the index cannot be read.
     pub async fn by_index(
         index: &SeekIndex<impl ReadAt>,
         content: Content,
@@ -90,21 +91,23 @@ impl FileParts {
         Ok(index.open_at(content.offset, part, limits).await?.into())
     }
 
-    /// Reads a part of a file by the table of contents of its layer: the bytes of the range that the file has.
+    /// Returns a reader for a part of a file, by the table of contents of its layer. A part that exceeds the file is
+    /// cut at its end.
     ///
     /// # Errors
     ///
-    /// [`toc::ChunkError`] if the table has no file there.
+    /// [`toc::ChunkError`] if the table has no file at this offset.
     pub fn by_toc(toc: &Toc, content: Content, part: Range<u64>) -> Result<Self, toc::ChunkError> {
         Ok(Self(Parts::Chunks(Box::new(toc.open_at(content.offset, part)?))))
     }
 
-    /// Reads the file and gives its bytes to `out`, each when it is verified, until `out` breaks or the part ends. Without
-    /// the descriptor of its layer, the layer belongs to no image. Returns how many bytes of the blob were received.
+    /// Reads the part and passes its bytes to `out` as they are verified, until `out` breaks or the part ends. `layer`
+    /// is the descriptor of the layer, `None` for a layer that belongs to no image. Returns how many bytes of the blob
+    /// were received.
     ///
     /// # Errors
     ///
-    /// [`Error`]. What was returned before is right.
+    /// [`Error`]. Bytes that were passed to `out` before it are verified.
     pub async fn read<S: ImageSource>(
         mut self,
         source: &S,
@@ -135,7 +138,7 @@ impl FileParts {
                 return Ok(received);
             }
             if self.wants() == Some(range) {
-                // Nothing came: the reader knows how much is missing.
+                // The source returned nothing: `finish` reports how much is missing.
                 break;
             }
         }
@@ -147,7 +150,7 @@ impl FileParts {
         Ok(received)
     }
 
-    /// The next range of the blob to be read.
+    /// Returns the next range of the blob to read.
     fn wants(&mut self) -> Option<Range<u64>> {
         match &mut self.0 {
             Parts::Spans { reader, asked } => {

@@ -18,7 +18,7 @@ use porthole_core::{
 };
 use std::collections::BTreeMap;
 
-/// What is known of an image: at first by its documents, later by its layers as well.
+/// What the documents of an image state and, once they are read, what its layers contain.
 #[derive(Clone, Debug)]
 pub struct Overview {
     /// The index that the name stands for, if it stands for one.
@@ -29,13 +29,13 @@ pub struct Overview {
     pub entries: Vec<IndexEntry>,
     /// Annotations of the index.
     pub index_annotations: BTreeMap<String, String>,
-    /// What names the manifest.
+    /// Digest, media type and size of the manifest.
     pub manifest: DocumentName,
-    /// What names the configuration.
+    /// Digest, media type and size of the configuration.
     pub config: DocumentName,
-    /// What the manifest describes, if that is an artifact.
+    /// The artifact type in the manifest, if it states one.
     pub artifact_type: Option<MediaType>,
-    /// What the artifact says of itself, if it is one.
+    /// Kind and facts of the artifact, if the image is one.
     pub artifact: Option<ArtifactOverview>,
     /// The platform of the image, by the index or by the configuration.
     pub platform: Option<Platform>,
@@ -43,7 +43,7 @@ pub struct Overview {
     pub base: Option<BaseImage>,
     /// The layers, bottom first.
     pub layers: Vec<LayerOverview>,
-    /// The three sizes.
+    /// Sizes of the download, of the unpacked layers and of the visible files.
     pub sizes: ImageSizes,
     /// Where the documents depart from their specification.
     pub deviations: Vec<Deviation>,
@@ -84,7 +84,7 @@ pub struct IndexEntry {
     pub descriptor: Descriptor,
     /// What it leads to.
     pub role: EntryRole,
-    /// The image comes from this entry.
+    /// Whether the image comes from this entry.
     pub chosen: bool,
 }
 
@@ -101,7 +101,7 @@ pub enum EntryRole {
     Artifact,
 }
 
-/// The image that another was built on (`org.opencontainers.image.base.*`). Nothing proves it.
+/// The image that another was built on, as annotations or labels claim (`org.opencontainers.image.base.*`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BaseImage {
     /// Reference of the base image; `None` if only its digest is stated.
@@ -144,7 +144,7 @@ pub struct ImageSizes {
 }
 
 impl Overview {
-    /// What the documents state.
+    /// Collects what the documents state.
     pub fn of(resolved: &ResolvedImage) -> Self {
         let image = &resolved.image;
         let manifest = &image.manifest;
@@ -189,7 +189,7 @@ impl Overview {
         self.layers.iter_mut().zip(facts).for_each(|(layer, facts)| layer.facts = facts);
     }
 
-    /// Adds what the layers tell: `tree` is all of them stacked, `blobs` has one for each, bottom first.
+    /// Adds what the layers contain: `tree` has all of them stacked, `blobs` has one for each, bottom first.
     pub fn add_layers(&mut self, tree: &FileTree, blobs: &[LayerBlob], report: &WasteReport) {
         for (index, (layer, blob)) in (0..).zip(self.layers.iter_mut().zip(blobs)) {
             let (uncompressed, entries) = (blob.uncompressed, blob.entries);

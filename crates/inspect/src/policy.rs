@@ -1,4 +1,5 @@
-//! Whose signature images must have: rules that a person makes. A front end keeps them; the command line reads them from a file.
+//! Signature policies: rules about whose signature an image must have. A front end stores them; the command line reads
+//! them from a file.
 //!
 //! ```json
 //! {"rules": [
@@ -8,22 +9,23 @@
 //! ]}
 //! ```
 //!
-//! A rule is about a registry, or about repositories whose names begin with a path; the longest one counts, and `*` is about all that no
-//! other rule is about. Any signer that a rule names is enough. Names of a registry that lead to the same images are one name: without
-//! upper-case letters, without port 443, and each of those of `docker.io`.
+//! A rule is about a registry, or about the repositories whose names begin with a path. The rule with the longest name
+//! applies; `*` is about all images that no other rule is about. The signature of any signer in the rule is enough.
+//! Names of a registry that lead to the same images count as one name: they are compared without case and without port
+//! 443, and the names of `docker.io` are one.
 
 use porthole_core::reference::{DEFAULT_REGISTRY, Reference};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Whose signature a person asks for. What is empty is not asked for.
+/// Signers of whom one must have signed an image. An empty field names none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignerWish {
     /// Public keys, as PEM.
     pub keys: Vec<String>,
     /// Identities in certificates.
     pub identities: Vec<SignerIdentity>,
-    /// A trust root as JSON, in place of that of Sigstore's public instance.
+    /// A trust root as JSON, in place of that of Sigstore's public instance; empty = that instance.
     pub root: String,
     /// Certificates that vouch for signers of Notation.
     pub certificates: SignerCertificates,
@@ -32,15 +34,16 @@ pub struct SignerWish {
 /// Certificates that vouch for signers of Notation, and for the times at which they signed. Files of certificates are PEM.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignerCertificates {
-    /// Of authorities that vouch for signers, or of signers.
+    /// Certificates of authorities that vouch for signers, or of signers.
     pub signers: Vec<String>,
-    /// Of services that sign for others, and say when.
+    /// Certificates of services that sign for others, and state the time of signing.
     pub signing_authorities: Vec<String>,
-    /// Of authorities that sign times.
+    /// Certificates of authorities that sign timestamps.
     pub timestamp_authorities: Vec<String>,
     /// Subjects of signers, as RFC 4514 writes names. Any of them is enough; none = any subject.
     pub subjects: Vec<String>,
-    /// The time at which to judge what no authority timed, as RFC 3339 writes it. No rule has it: it would grow old.
+    /// The time at which signatures without a signed time are judged, as RFC 3339 writes it. Rules have none: a fixed
+    /// time would become outdated.
     pub at: Option<String>,
 }
 
@@ -53,12 +56,12 @@ pub struct SignerIdentity {
     pub issuer: SignerText,
 }
 
-/// A text, or a regular expression that matches a part of it.
+/// An exact text, or a regular expression that must match a part of the text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignerText {
     /// The text, or the expression.
     pub text: String,
-    /// It is an expression.
+    /// Whether `text` is a regular expression.
     pub is_expression: bool,
 }
 
@@ -70,7 +73,7 @@ impl SignerWish {
 }
 
 impl SignerCertificates {
-    /// Whether none vouches for a signer.
+    /// Whether no certificate vouches for a signer.
     pub fn is_empty(&self) -> bool {
         self.signers.is_empty() && self.signing_authorities.is_empty()
     }
@@ -185,7 +188,7 @@ pub fn parse_policy(text: &str) -> Result<Vec<SignerRule>, SignerPolicyError> {
     Ok(rules)
 }
 
-/// The rules as such a text, indented.
+/// Writes rules as the text that [`parse_policy`] reads, indented.
 pub fn policy_text(rules: &[SignerRule]) -> String {
     let rule = |SignerRule { images, wish }: &SignerRule| RuleText {
         images: images.clone(),
@@ -201,7 +204,7 @@ pub fn policy_text(rules: &[SignerRule]) -> String {
     serde_json::to_string_pretty(&document).unwrap_or_default()
 }
 
-/// The rule about an image: that with the longest name that the image's begins with.
+/// Returns the rule about an image: the one with the longest name that the name of the image begins with.
 pub fn rule_for<'r>(rules: &'r [SignerRule], registry: &str, repository: &str) -> Option<&'r SignerRule> {
     let name = format!("{}/{repository}", one_name(registry));
     rules
@@ -211,7 +214,7 @@ pub fn rule_for<'r>(rules: &'r [SignerRule], registry: &str, repository: &str) -
         .map(|(_, rule)| rule)
 }
 
-/// How close a rule is to the name of an image; `None` if it is not about it.
+/// Weighs a rule about an image: the longer its name, the more. `None` if it is not about the image.
 fn weight(images: &str, name: &str) -> Option<usize> {
     let begins = |name: &str| name.strip_prefix(images).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     // `docker.io/nginx` is how people name `docker.io/library/nginx`.
@@ -224,7 +227,8 @@ fn weight(images: &str, name: &str) -> Option<usize> {
     }
 }
 
-/// What a rule is about, under the one name of the registry; `None` if it is nothing that an image's name may begin with.
+/// Normalises the `images` of a rule to the one name of the registry; `None` if no name of an image can begin with
+/// them.
 fn pattern(images: &str) -> Option<String> {
     if images == ALL {
         return Some(images.to_owned());
@@ -238,7 +242,7 @@ fn pattern(images: &str) -> Option<String> {
         .then(|| path.map_or_else(|| registry.clone(), |path| format!("{registry}/{path}")))
 }
 
-/// The name of a registry that others for the same images stand for.
+/// Returns the one name that stands for all names of a registry.
 fn one_name(registry: &str) -> String {
     let lower = registry.to_ascii_lowercase();
     let name = lower.strip_suffix(":443").unwrap_or(&lower);

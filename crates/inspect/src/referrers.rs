@@ -21,7 +21,7 @@ use porthole_registry::endpoint::referrers::fallback_tag;
 use porthole_source::{ImageSource, SourceKind};
 use std::collections::{HashSet, VecDeque};
 
-/// How many referrers are read.
+/// Most referrers that are read.
 pub const REFERRERS: usize = 1000;
 /// How deep referrers of referrers are followed.
 pub const REFERRER_DEPTH: u32 = 4;
@@ -44,9 +44,9 @@ pub struct Referrer {
 pub enum FoundBy {
     /// The source lists it, and it states its subject itself.
     Subject,
-    /// It has a tag that cosign makes of the digest: nothing in it states a subject.
+    /// It has the tag that cosign makes of the digest; it states no subject itself.
     Tag(String),
-    /// The index of the image has it, with an annotation that names the image.
+    /// The index of the image lists it, with an annotation that names the image.
     Index,
 }
 
@@ -55,14 +55,14 @@ pub enum FoundBy {
 pub struct Referrers {
     /// Those that were read: each before those that refer to it.
     pub found: Vec<Referrer>,
-    /// Those that are listed and are not there.
+    /// Referrers that are listed and that the source lacks.
     pub missing: Vec<Descriptor>,
     /// There are more than [`REFERRERS`].
     pub is_cut: bool,
 }
 
-/// Reads everything that refers to a digest, and what refers to that. An `index` is the one that led to the image: it may have
-/// attestations of BuildKit.
+/// Reads all documents that refer to a digest, and those that refer to them in turn. `index` is the index that led to
+/// the image, if any: it may list attestations of BuildKit.
 ///
 /// # Errors
 ///
@@ -75,7 +75,7 @@ pub async fn referrer_tree<S: ImageSource<Error: Classify>>(
     collect(source, subject, index, REFERRER_DEPTH).await
 }
 
-/// As [`referrer_tree`], without what refers to the referrers.
+/// Reads the documents that refer to a digest, as [`referrer_tree`] does, but none that refer to these.
 ///
 /// # Errors
 ///
@@ -121,8 +121,9 @@ async fn collect<S: ImageSource<Error: Classify>>(
     Ok(result)
 }
 
-/// What a referrer is: its own artifact type, else the media type of its configuration. What cosign puts under a tag has the
-/// configuration of an image, and its first layer says more. `None` for an index that does not say.
+/// Returns the type of a referrer: its artifact type, else the media type of its configuration. A document under a tag
+/// of cosign has the configuration of an image; its type is the media type of its first layer. `None` for an index
+/// without an artifact type.
 pub fn artifact_type(document: &Document) -> Option<&MediaType> {
     let manifest = match document {
         Document::Index(index) => return index.value.artifact_type.as_ref(),
@@ -144,10 +145,10 @@ fn attestations<'a>(index: &'a Index, image: &Digest) -> impl Iterator<Item = &'
 /// Set by BuildKit on attestations: the digest of the manifest that they are about.
 const ABOUT: &str = "vnd.docker.reference.digest";
 
-/// What cosign puts behind the digest in a tag: signatures, attestations, bills of materials.
+/// What cosign appends to the digest in a tag, after a `.`: signatures, attestations, bills of materials.
 pub const DIGEST_TAG_SUFFIXES: [&str; 3] = ["sig", "att", "sbom"];
 
-/// What refers to a digest itself, each document once.
+/// Returns the documents that refer to a digest directly, each once.
 async fn direct<S: ImageSource<Error: Classify>>(
     source: &S,
     subject: &Digest,
@@ -156,7 +157,7 @@ async fn direct<S: ImageSource<Error: Classify>>(
     result: &mut Referrers,
 ) -> Result<Vec<Referrer>, S::Error> {
     let mut found = Vec::new();
-    // A place of files lists all that it has, and a document may lie in an index there. A registry lists what refers to the digest.
+    // Files list all their documents, also within indexes. A registry lists only those that refer to the digest.
     let is_local = source.kind() != SourceKind::Registry;
     let mut looked_at = HashSet::new();
     let mut listed = VecDeque::from(source.referrers(subject).await?);
@@ -175,7 +176,7 @@ async fn direct<S: ImageSource<Error: Classify>>(
             }
             Document::Manifest(manifest) => &manifest.value.subject,
         };
-        // A list is a claim. The document decides.
+        // The list only claims it: the subject in the document decides.
         if refers_to.as_ref().is_some_and(|got| got.digest == *subject) && seen.insert(entry.digest) {
             found.push(Referrer { document, subject: *subject, by: FoundBy::Subject, depth });
         }
@@ -191,7 +192,7 @@ async fn direct<S: ImageSource<Error: Classify>>(
     Ok(found)
 }
 
-/// A document that is listed, if the source has it.
+/// Reads a document that is listed. If the source lacks it, it is added to [`Referrers::missing`].
 async fn read<S: ImageSource<Error: Classify>>(
     source: &S,
     entry: &Descriptor,

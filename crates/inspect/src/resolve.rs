@@ -18,7 +18,7 @@ use porthole_source::ImageSource;
 pub struct PlatformChoice {
     /// The platform to choose in an index.
     pub platform: Platform,
-    /// A person named the platform. An image that says in its configuration that it is for another one is refused then,
+    /// Whether a person named the platform. If so, an image whose configuration states another platform is refused,
     /// even where no index offered a choice.
     pub named: bool,
 }
@@ -60,8 +60,8 @@ pub struct ResolvedImage {
     pub image: Image,
 }
 
-/// A finished step from a name to an image. Together they are the chain of proof: each document was verified against the
-/// digest that the one before it states.
+/// A finished step from a name to an image. The steps together are the chain of proof: each document was verified
+/// against the digest that the one before it states.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ResolveStep {
@@ -112,8 +112,8 @@ pub async fn resolve<S: ImageSource>(
     Ok(ResolvedImage { index, chosen, image })
 }
 
-/// The digest of the manifest that [`resolve`] would read, by as few requests as possible: a manifest that an index lists
-/// is not fetched. The platform of a manifest that no index lists is not checked.
+/// Returns the digest of the manifest that [`resolve`] would read, with as few requests as possible: a manifest that an
+/// index lists is not fetched. The platform of a manifest that no index lists is not checked.
 ///
 /// # Errors
 ///
@@ -135,7 +135,8 @@ pub async fn resolve_digest<S: ImageSource>(source: &S, choice: &PlatformChoice)
     }
 }
 
-/// The entry of an index for a platform, by the configurations where the index does not say.
+/// Chooses the entry of an index for a platform; by the configurations of the images, where the index states no
+/// platforms.
 async fn choose<S: ImageSource>(
     source: &S,
     descent: &Descent,
@@ -152,8 +153,8 @@ async fn choose<S: ImageSource>(
     Ok(entry.clone())
 }
 
-/// The entry for a platform among those that name none, as their configurations say. One whose configuration names no
-/// platform either fits any; without a platform that a person named, so does the first.
+/// Chooses among the entries that state no platform, by the platforms in the configurations. If none fits, the first
+/// whose configuration states no platform either is chosen; else the first of all, unless a person named the platform.
 async fn choose_by_configuration<S: ImageSource>(
     source: &S,
     index: &Index,
@@ -181,7 +182,7 @@ async fn choose_by_configuration<S: ImageSource>(
     chosen.cloned().ok_or_else(|| NoMatch { wanted: choice.platform.clone(), available }.into())
 }
 
-/// How many entries without a platform are looked into.
+/// Most entries without a platform whose configurations are read.
 const UNDECLARED: usize = 16;
 
 /// Why a name does not lead to an image.
@@ -193,13 +194,13 @@ pub enum Error<E> {
     /// There is no image for the platform.
     #[error(transparent)]
     Platform(#[from] NoMatch),
-    /// The index lists layers, and how BuildKit finds them again.
+    /// The index is a build cache of BuildKit, which lists layers.
     #[error(transparent)]
     BuildCache(#[from] BuildCacheFound),
     /// Indexes list indexes too deep, or themselves.
     #[error(transparent)]
     Nesting(#[from] Nesting),
-    /// Manifest and configuration do not make an image.
+    /// Manifest and configuration together are no image.
     #[error(transparent)]
     Image(#[from] image::Error),
 }

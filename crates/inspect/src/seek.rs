@@ -23,7 +23,7 @@ use std::{
 pub struct SeekIndex<R> {
     bytes: R,
     facts: IndexReader,
-    /// The same, with the pages that were read last.
+    /// A copy of `facts` that holds the pages that were read last.
     reader: Mutex<IndexReader>,
 }
 
@@ -69,11 +69,11 @@ impl<R: ReadAt> SeekIndex<R> {
         &self.facts
     }
 
-    /// Puts a question, and reads the pages that it asks for.
+    /// Answers a question, and reads the pages that it needs.
     ///
     /// # Errors
     ///
-    /// Those of the question, and of reading.
+    /// [`Error`] if the question fails, or if a page cannot be read.
     pub async fn ask<T>(&self, mut question: impl FnMut(&mut IndexReader) -> Result<T, Ask>) -> Result<T, Error> {
         loop {
             let answer = question(&mut self.lock());
@@ -93,8 +93,8 @@ impl<R: ReadAt> SeekIndex<R> {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives all entries in archive order, as the scan of the layer gave them, each regular file with the digest of its
-    /// content if such digests are kept. Ends early if `give` breaks.
+    /// Passes all entries to `give` in archive order, as the scan of the layer found them. A regular file comes with
+    /// the digest of its content, if the index has such digests. Ends early if `give` breaks.
     ///
     /// # Errors
     ///
@@ -113,7 +113,7 @@ impl<R: ReadAt> SeekIndex<R> {
         Ok(())
     }
 
-    /// What the layer has at a path. Nothing is followed or stacked.
+    /// Returns what this layer alone has at a path. No link is followed.
     ///
     /// # Errors
     ///
@@ -123,7 +123,7 @@ impl<R: ReadAt> SeekIndex<R> {
         self.ask(|index| find.step(index)).await
     }
 
-    /// What the layer has at a path among its first `end` entries.
+    /// Returns what the layer has at a path among its first `end` entries.
     ///
     /// # Errors
     ///
@@ -133,8 +133,8 @@ impl<R: ReadAt> SeekIndex<R> {
         self.ask(|index| find.step(index)).await
     }
 
-    /// Gives what lies directly in a directory, in no certain order. Several may have one name; the entry with the highest
-    /// number counts.
+    /// Passes the children of a directory to `give`, in no defined order. Of several with one name, the entry with the
+    /// highest number counts.
     ///
     /// # Errors
     ///
@@ -147,7 +147,7 @@ impl<R: ReadAt> SeekIndex<R> {
         Ok(())
     }
 
-    /// A reader of a part of the regular file whose data starts at this offset of the archive.
+    /// Returns a reader for a part of the regular file whose data starts at this offset of the archive.
     ///
     /// # Errors
     ///
@@ -156,7 +156,7 @@ impl<R: ReadAt> SeekIndex<R> {
         self.opened(Opening::at_offset(offset, limits).part(part)).await
     }
 
-    /// A reader of a file that was found.
+    /// Returns a reader for a file that was found.
     ///
     /// # Errors
     ///
@@ -169,7 +169,7 @@ impl<R: ReadAt> SeekIndex<R> {
         self.ask(|index| opening.step(index)).await
     }
 
-    /// Where in the blob each byte of the archive is, roughly.
+    /// Returns the approximate offset in the blob of each byte of the archive.
     ///
     /// # Errors
     ///

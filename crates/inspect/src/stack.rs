@@ -1,4 +1,4 @@
-//! Layers on each other in one tree.
+//! Stacks layers in one tree.
 
 use crate::layer::{LayerJob, Verdict};
 use porthole_core::{
@@ -8,8 +8,8 @@ use porthole_core::{
     tree::{self, FileTree},
 };
 
-/// Stacks layers that arrive one after the other, bottom first. A layer that is not what it should be leaves no trace in
-/// the tree.
+/// Stacks layers that arrive one after the other, bottom first. A layer that fails its verification adds nothing to the
+/// tree.
 #[derive(Debug)]
 pub struct LayerStack<'t> {
     tree: &'t mut FileTree,
@@ -17,7 +17,7 @@ pub struct LayerStack<'t> {
     wrong: Vec<WrongLayer>,
 }
 
-/// A layer that is not what it should be.
+/// A layer that failed its verification.
 #[derive(Clone, Debug)]
 pub struct WrongLayer {
     /// Its number in the image.
@@ -26,7 +26,7 @@ pub struct WrongLayer {
     pub findings: Vec<Finding>,
 }
 
-/// A blob of an artifact, which is not an archive and need not be one: there are no files to list.
+/// The layer is a blob of an artifact, which need not be an archive: there are no files to list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoFiles;
 
@@ -43,7 +43,7 @@ impl<'t> LayerStack<'t> {
         let _ = self.tree.apply_hashed(entry, digest);
     }
 
-    /// Ends a layer in which this was found. Returns the findings that are worth a note, though the layer can be used.
+    /// Ends a layer that has these findings. Returns those that do not keep the layer from being used.
     ///
     /// # Errors
     ///
@@ -72,7 +72,7 @@ impl<'t> LayerStack<'t> {
     ///
     /// # Errors
     ///
-    /// The layers that are not what they should be: the tree lacks them.
+    /// The layers that failed their verification; the tree lacks them.
     pub fn finish(self) -> Result<(), Vec<WrongLayer>> {
         if self.wrong.is_empty() { Ok(()) } else { Err(self.wrong) }
     }

@@ -25,14 +25,14 @@ pub struct DiffHunk {
     pub lines: Vec<DiffLine>,
 }
 
-/// A line, with its end cut off.
+/// A line without its line feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiffLine {
-    /// Where it is.
+    /// Which text has it.
     pub side: LineSide,
-    /// The line. What is no UTF-8 is replaced.
+    /// The line. Bytes that are not UTF-8 are replaced by U+FFFD.
     pub text: String,
-    /// It is the last of its text, which does not end with a line feed.
+    /// Whether it is the last line of a text that does not end with a line feed.
     pub unended: bool,
 }
 

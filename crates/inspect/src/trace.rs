@@ -1,4 +1,4 @@
-//! Says in a log of exchanges what they were for: what a name means, which image was chosen, which digest is which layer.
+//! Annotates a record of exchanges: what a name means, which image was chosen, which digest is which layer.
 
 use crate::resolve::ResolveStep;
 use porthole_core::{manifest::Document, reference::Reference};
@@ -15,7 +15,7 @@ pub fn record_name(recorder: &Recorder, reference: &Reference) {
     recorder.note(format!("the name means: registry {registry}{at}; repository {repository}; {what}"));
 }
 
-/// Notes a step from a name to its image, and what the digests are that it names.
+/// Notes a step from a name to its image, and names the digests in it: index, manifest, configuration, layers.
 pub fn record_step(recorder: &Recorder, step: &ResolveStep) {
     match step {
         ResolveStep::Document(Document::Index(index)) => recorder.name(index.raw.digest(), "the index"),

@@ -1,4 +1,4 @@
-//! Whether an image is what its name promises: every document and every layer, and what a runtime would make of them.
+//! Verifies an image: every document and every layer against its digest, and whether a runtime would unpack the layers.
 //!
 //! [`DocumentAudit`] collects the steps from the name to the configuration. [`VerifyStack`] takes the layers, bottom
 //! first, each with all of its entries.
@@ -20,23 +20,23 @@ use porthole_core::{
     tree::{self, FileTree},
 };
 
-/// What is known of a document or a layer.
+/// Result of the verification of a document or a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VerifyState {
-    /// Digest and size, and a layer's diff_id, are those that were promised.
+    /// Digest and size are those in its descriptor, and the diff_id of a layer is that in the configuration.
     Verified,
-    /// Nothing promised a digest: this one was computed, and promises what follows.
+    /// No document states its digest: the digest was computed, and what the document names is verified against it.
     Computed,
-    /// A layer that is what was promised, or promises nothing, but that a runtime would not unpack to its end.
+    /// A layer that is verified or computed, but that a runtime would not unpack to its end.
     Stopped,
     /// A layer that was not read to its end because of a limit.
     Limit,
-    /// Not what was promised.
+    /// It contradicts the documents that name it, or its table of contents.
     Wrong,
 }
 
 impl VerifyState {
-    /// Whether the image is not verified because of it.
+    /// Whether an image with such a document or layer is not verified.
     pub fn is_wrong(self) -> bool {
         matches!(self, Self::Wrong | Self::Limit | Self::Stopped)
     }
@@ -60,9 +60,9 @@ pub struct VerifiedDocument {
     pub role: DocumentRole,
     /// Its bytes, with their digest.
     pub raw: Raw,
-    /// What is known of it.
+    /// Result of its verification.
     pub state: VerifyState,
-    /// What the documents promise that cannot be.
+    /// Statements of the documents that cannot be true together: an engine refuses the image.
     pub findings: Vec<Deviation>,
     /// Where the documents depart from the specification, though the image can be used.
     pub deviations: Vec<Deviation>,
@@ -76,7 +76,7 @@ pub struct DocumentAudit {
 }
 
 impl DocumentAudit {
-    /// Starts with nothing. `promised`: the name itself contains a digest.
+    /// Starts without documents. `promised` = the name itself contains a digest.
     pub fn new(promised: bool) -> Self {
         Self { promised, documents: Vec::new() }
     }
@@ -100,7 +100,8 @@ impl DocumentAudit {
         }
     }
 
-    /// The documents in order. Where the image was found, what its documents say that they should not is with the last.
+    /// Returns the documents in order. If there is an `image`, the last one has the findings and deviations of all
+    /// documents.
     pub fn finish(mut self, image: Option<&Image>) -> Vec<VerifiedDocument> {
         if let (Some(image), Some(last)) = (image, self.documents.last_mut()) {
             (last.findings, last.deviations) = image.deviations().into_iter().partition(Deviation::refutes);
@@ -119,7 +120,7 @@ pub struct VerifiedLayer {
     pub layer: LayerNumber,
     /// The digest that the manifest promises, else the computed one.
     pub digest: Digest,
-    /// The digest of what was read, if it is another.
+    /// The digest of the bytes that were read, if it differs from `digest`.
     pub got: Option<Digest>,
     /// Digest of the unpacked archive: as the configuration states it, else the computed one.
     pub diff_id: Option<Digest>,
@@ -127,7 +128,7 @@ pub struct VerifiedLayer {
     pub size: u64,
     /// Bytes of the archive, and its entries; `None` for the blob of an artifact that is not an archive.
     pub archive: Option<ArchiveSize>,
-    /// What is known of it.
+    /// Result of its verification.
     pub state: VerifyState,
     /// What is wrong with it.
     pub findings: Vec<Finding>,
@@ -149,12 +150,12 @@ pub struct ArchiveSize {
 }
 
 impl VerifiedLayer {
-    /// How many things there are that readers may disagree about, or that were not checked.
+    /// Counts what readers may disagree about, and what was not checked.
     pub fn doubts(&self) -> u64 {
         self.doubts.count() + u64::from(self.toc.as_ref().is_some_and(AuditedToc::is_unchecked))
     }
 
-    /// What kinds of failure it has.
+    /// Classifies what is wrong with the layer; empty if nothing is.
     pub fn failures(&self) -> Vec<Failure> {
         let malformed = matches!(self.state, VerifyState::Wrong | VerifyState::Stopped);
         self.findings.iter().map(Classify::failure).chain(malformed.then(Failure::malformed)).collect()
@@ -165,9 +166,9 @@ impl VerifiedLayer {
 #[derive(Debug)]
 pub struct VerifyStack {
     tree: FileTree,
-    /// A layer below is missing: those above it cannot be judged.
+    /// A layer was wrong or stopped, so the tree lacks its files: layers above cannot be judged.
     broken: bool,
-    /// The layer that is being read.
+    /// Index and doubts of the layer that is being read.
     open: Option<(u32, DoubtCollector)>,
 }
 
@@ -218,7 +219,7 @@ impl VerifyStack {
             (Some(_), true) => VerifyState::Verified,
             (None, true) => VerifyState::Computed,
         };
-        // A layer whose table of contents says something else is not what it seems.
+        // Readers that trust the table of contents would see another layer.
         if toc.as_ref().is_some_and(|toc| !toc.agrees()) {
             state = VerifyState::Wrong;
         }

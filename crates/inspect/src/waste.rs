@@ -8,7 +8,7 @@ use porthole_core::{
 };
 use std::ops::Range;
 
-/// The blob of a layer, as far as it matters for figures.
+/// Figures of a layer and its blob.
 #[derive(Clone, Debug, Default)]
 pub struct LayerBlob {
     /// Digest of the blob, if it is known.
@@ -19,7 +19,8 @@ pub struct LayerBlob {
     pub uncompressed: u64,
     /// Entries of that archive.
     pub entries: u64,
-    /// About where in the blob each byte of the archive is. Without places in between, bytes are shared out evenly.
+    /// Approximate place in the blob of each byte of the archive. Without known places, the archive is spread evenly
+    /// over the blob.
     pub offsets: Offsets,
 }
 
@@ -41,16 +42,16 @@ pub struct WasteReport {
     pub waste: Waste,
     /// One for each layer, bottom first.
     pub layers: Vec<LayerShare>,
-    /// Contents that were lost together, most bytes first.
+    /// Wasted contents by path, hiding layer and cause, most bytes first.
     pub groups: Vec<Group>,
     /// Visible files with the same bytes, largest saving first. Empty without digests of contents.
     pub copies: Vec<Copies>,
-    /// Digests of contents are known. Without them a file that is written again with the same size counts as
+    /// Whether digests of contents are known. Without them a file that is written again with the same size counts as
     /// overwritten, and there are no copies.
     pub compared: bool,
 }
 
-/// What a layer has, wastes and loses.
+/// Size and waste of a layer.
 #[derive(Clone, Debug)]
 pub struct LayerShare {
     /// Index of the layer.
@@ -108,8 +109,8 @@ impl WasteReport {
         if self.download == 0 { 0.0 } else { self.waste.download as f64 * 100.0 / self.download as f64 }
     }
 
-    /// Files whose last name a later layer, or their own, deleted: how many, their bytes, and about how many bytes of the
-    /// blobs hold them.
+    /// Counts the files whose last name a later layer, or their own, deleted. Returns their number, their unpacked
+    /// bytes, and about how many bytes of the blobs hold them.
     pub fn deleted(&self) -> (u64, u64, u64) {
         let deleted = self.waste.items.iter().filter(|item| item.cause == Cause::Deleted);
         deleted.fold((0, 0, 0), |(files, bytes, download), item| {

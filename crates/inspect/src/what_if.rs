@@ -1,4 +1,4 @@
-//! What an image would save if it were built otherwise. Estimates, each with the least and the most that it can be.
+//! Estimates what an image would save if it were built differently, each with a lower and an upper bound.
 
 use crate::{
     findings::{changed, is_metadata_copy},
@@ -18,36 +18,36 @@ use std::{
 /// A way to build an image, and what it saves. The ways are alternatives: their savings do not add up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WhatIf {
-    /// What is done otherwise.
+    /// The change to the build.
     pub change: BuildChange,
-    /// Bytes of files that the layers then lack.
+    /// Bytes of files that the layers would no longer hold.
     pub unpacked: u64,
-    /// What is saved of the download.
+    /// Bytes of the download that are saved.
     pub download: DownloadSaving,
 }
 
 /// Bytes of the download that are saved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DownloadSaving {
-    /// Estimated from where the bytes lie.
+    /// Estimate, from the places of the files in the blobs.
     pub about: u64,
-    /// It is no less than this.
+    /// Lower bound of the saving.
     pub least: u64,
-    /// At most this.
+    /// Upper bound of the saving.
     pub most: u64,
 }
 
-/// What is done otherwise.
+/// A change to how an image is built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BuildChange {
-    /// A layer is made one with those whose files it deletes or writes again.
+    /// A layer is squashed with the layers whose files it deletes or writes again.
     Squash {
         /// The layer, 0 = bottom.
         layer: u32,
         /// The layers below, bottom first.
         with: Vec<u32>,
     },
-    /// All layers are made one.
+    /// All layers are squashed into one.
     SquashAll,
     /// Files are written with the mode and owner to which a later layer changes them, as `COPY --chown` and `COPY --chmod` do.
     SetAtOnce {
@@ -57,7 +57,7 @@ pub enum BuildChange {
         from: Vec<u32>,
         /// What it changes.
         aspects: Aspects,
-        /// Contents were compared. Otherwise files of the same size and time count as copies.
+        /// Whether contents were compared. If not, files of the same size and time count as copies.
         compared: bool,
     },
     /// Layers are compressed with zstd instead of gzip.
@@ -67,8 +67,8 @@ pub enum BuildChange {
     },
 }
 
-/// What different ways to build an image would save, most of the download first. `blobs` has one for each layer; `image` states how they
-/// are compressed.
+/// Returns other ways to build an image, the largest saving of the download first. `blobs` has one for each layer;
+/// `image` states how they are compressed.
 pub fn what_if(report: &WasteReport, image: Option<&Image>, blobs: &[LayerBlob]) -> Vec<WhatIf> {
     let mut squashed: BTreeMap<u32, Sum<'_>> = BTreeMap::new();
     let mut copied: BTreeMap<u32, (Sum<'_>, Aspects, bool)> = BTreeMap::new();
@@ -106,7 +106,7 @@ pub fn what_if(report: &WasteReport, image: Option<&Image>, blobs: &[LayerBlob])
     ways
 }
 
-/// Contents that would not be in the image.
+/// Wasted contents that a change would remove from the image.
 #[derive(Default)]
 struct Sum<'w> {
     items: Vec<&'w Wasted>,
@@ -134,13 +134,13 @@ impl<'w> Sum<'w> {
             let bounds = blob.offsets.bounds(&runs(ranges));
             (least, most) = (least.saturating_add(bounds.0), most.saturating_add(bounds.1));
         }
-        // The headers of the files are in the bounds, and not in the estimate.
+        // The bounds include the headers of the files, the estimate does not.
         let about = total(|item| item.download).max(least).min(most);
         WhatIf { change, unpacked: total(|item| item.size), download: DownloadSaving { about, least, most } }
     }
 }
 
-/// Ranges in order, as one where only headers lie between them: those go with their files.
+/// Sorts ranges and joins those with only headers between them: a header is removed with its file.
 fn runs(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
     ranges.sort_unstable_by_key(|range| range.start);
     let mut runs: Vec<Range<u64>> = Vec::new();
@@ -156,7 +156,7 @@ fn runs(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
     runs
 }
 
-/// What zstd saves of the layers in gzip.
+/// Estimates what zstd would save for the layers in gzip.
 fn zstd(image: &Image) -> Option<WhatIf> {
     let in_gzip = |layer: &&porthole_core::image::Layer| {
         layer.archive && matches!(layer.descriptor.media_type.role(), Role::Layer(Compression::Gzip))
@@ -181,7 +181,7 @@ impl WhatIf {
         }
     }
 
-    /// The layer that is to blame, 0 = bottom.
+    /// Index of the layer that hides or copies the files, 0 = bottom; `None` if the change is not about one layer.
     pub fn layer(&self) -> Option<u32> {
         match self.change {
             BuildChange::Squash { layer, .. } | BuildChange::SetAtOnce { layer, .. } => Some(layer),
@@ -219,7 +219,7 @@ impl WhatIf {
         }
     }
 
-    /// The saving in words, with its error. `size` writes a number of bytes.
+    /// The saving in words, with its bounds.
     pub fn saves(&self, size: impl Fn(u64) -> String) -> String {
         let DownloadSaving { about, least, most } = self.download;
         let download = format!("about {} of the download (from {} to {})", size(about), size(least), size(most));

@@ -143,7 +143,7 @@ fn paths() -> Vec<String> {
     paths
 }
 
-/// Random layers of few names, so that they collide: of those that are plain, every path leads to the same place.
+/// Random layers with few names, so that they collide. If the layers are plain, every path leads to the same place.
 #[test]
 fn a_search_of_plain_layers_answers_as_their_tree() {
     let mut state = 41;
@@ -183,7 +183,7 @@ fn a_search_of_plain_layers_answers_as_their_tree() {
     }
 }
 
-/// The same of one layer by itself, which need not be plain.
+/// A search of one layer by itself, which need not be plain.
 #[test]
 fn a_search_of_one_layer_answers_as_its_entries() {
     let mut state = 43;

@@ -4,8 +4,8 @@ use super::{ArtifactFact, gguf};
 use porthole_core::image::Image;
 use serde_json::Value;
 
-/// What the configuration of an artifact says: the fields of Helm's `Chart.yaml`, which is JSON there, of a model, or of a
-/// WebAssembly module. Empty where it is another, or no JSON.
+/// Returns the facts in the configuration of an artifact: the fields of Helm's `Chart.yaml` (as JSON), of a model, or
+/// of a WebAssembly module. Empty for any other configuration, and for one that is not JSON.
 pub fn of_config(image: &Image) -> Vec<ArtifactFact> {
     let Ok(config) = serde_json::from_slice::<Value>(image.config_raw.bytes()) else { return Vec::new() };
     let media_type = image.manifest.value.config.media_type.as_str();
@@ -26,8 +26,8 @@ pub fn of_config(image: &Image) -> Vec<ArtifactFact> {
     fields.iter().filter_map(fact).collect()
 }
 
-/// What the first bytes of a blob say, at most [`HEAD_BYTES`](super::HEAD_BYTES) of them. `whole` = they are all of it. Empty where
-/// they are nothing that is known.
+/// Returns the facts in the first bytes of a blob, at most [`HEAD_BYTES`](super::HEAD_BYTES). `whole` = `head` is the
+/// whole blob. Empty for bytes of no known format.
 pub fn of_blob(head: &[u8], whole: bool) -> Vec<ArtifactFact> {
     match head {
         [b'G', b'G', b'U', b'F', ..] => gguf::facts(head),
@@ -38,7 +38,7 @@ pub fn of_blob(head: &[u8], whole: bool) -> Vec<ArtifactFact> {
     }
 }
 
-/// A document in JSON: a bill of materials, what cosign signs, or a statement.
+/// Returns the facts of a JSON document: a bill of materials, the payload that cosign signs, or a statement.
 fn of_document(bytes: &[u8]) -> Vec<ArtifactFact> {
     let Ok(document) = serde_json::from_slice::<Value>(bytes) else { return Vec::new() };
     let length = |pointer: &str| document.pointer(pointer).and_then(Value::as_array).map(Vec::len);
@@ -70,7 +70,7 @@ fn of_document(bytes: &[u8]) -> Vec<ArtifactFact> {
     facts
 }
 
-/// A value on one line; `None` for one that is not set.
+/// Writes a JSON value on one line; `None` for `null`, an object, or an empty value.
 fn words(value: &Value) -> Option<String> {
     let text = match value {
         Value::Null | Value::Object(_) => return None,

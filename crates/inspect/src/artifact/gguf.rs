@@ -6,7 +6,7 @@ use super::ArtifactFact;
 /// tokens that follow are long.
 pub(super) fn facts(head: &[u8]) -> Vec<ArtifactFact> {
     let mut facts = Vec::new();
-    // What is cut off ends the list, and is not a fault.
+    // A header that is cut off ends the list of facts; that is no fault.
     let _ = read(&mut Reader(head), &mut facts);
     facts
 }
@@ -93,7 +93,7 @@ impl<'h> Reader<'h> {
         })
     }
 
-    /// A list of values that are not lists: the specification allows lists in lists, and no model has them.
+    /// Skips a list. `None` for a list of lists: the specification allows it, and no model has one.
     fn skip_list(&mut self) -> Option<()> {
         let kind = self.u32()?;
         let length = self.u64()?;
@@ -105,7 +105,7 @@ impl<'h> Reader<'h> {
         if kind != TEXT {
             return None;
         }
-        // Each has eight bytes at least, so that the head ends this.
+        // Each text takes at least eight bytes, so the end of the head bounds the loop.
         for _ in 0..length {
             let bytes = usize::try_from(self.u64()?).ok()?;
             self.take(bytes)?;
@@ -114,7 +114,7 @@ impl<'h> Reader<'h> {
     }
 }
 
-/// Bytes of a value of this type; `None` if they differ.
+/// Bytes of a value of this type; `None` if values differ in size.
 fn size_of(kind: u32) -> Option<u64> {
     match kind {
         0 | 1 | 7 => Some(1),

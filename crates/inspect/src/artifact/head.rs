@@ -6,7 +6,8 @@ use porthole_core::{
     tar::{Entry, EntrySink, Flow},
 };
 
-/// Takes the first bytes of a blob, for what they say. Of an archive it takes those of the first entry, and says nothing.
+/// Collects the first bytes of a blob, for [`of_blob`]. Of an archive it collects those of the first entry, and
+/// [`facts`](Self::facts) returns nothing.
 #[derive(Debug, Default)]
 pub struct BlobHead {
     begun: bool,
@@ -14,7 +15,7 @@ pub struct BlobHead {
 }
 
 impl BlobHead {
-    /// What the blob with this report says of itself. Nothing, if the blob is an archive or not what was promised.
+    /// Returns the facts of the blob that `report` is about; none if the blob is an archive or has findings.
     pub fn facts(&self, report: &LayerReport) -> Vec<ArtifactFact> {
         if !report.one_file || !report.findings.is_empty() {
             return Vec::new();

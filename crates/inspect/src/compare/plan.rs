@@ -1,4 +1,4 @@
-//! Which layers of two images are read, and where, so that none is read twice.
+//! Plans which layers of two images are read, and from which image, so that none is read twice.
 
 use crate::layer::LayerJob;
 use porthole_core::digest::Digest;
@@ -26,10 +26,10 @@ pub struct ComparePlan {
     pub kept: HashSet<Digest>,
 }
 
-/// Layers that follow each other in an image.
+/// Consecutive layers of an image.
 #[derive(Clone, Debug)]
 pub enum LayerRun {
-    /// Read them. Each job has the place of the layer in the image that it is stacked for.
+    /// Layers to read. Each job has the index of the layer in the image that it is stacked for.
     Read {
         /// The image whose blobs are read.
         from: ImageSide,
@@ -38,7 +38,7 @@ pub enum LayerRun {
     },
     /// A layer that was read before.
     Kept {
-        /// Its place in the image that it is stacked for.
+        /// Index of the layer in the image that it is stacked for.
         layer: u32,
         /// Digest of the unpacked layer.
         diff_id: Digest,
@@ -46,8 +46,8 @@ pub enum LayerRun {
 }
 
 impl ComparePlan {
-    /// Plans for two images of which the lowest `shared` layers unpack to the same. A layer that the image at `near` has is
-    /// read there.
+    /// Plans the reading of two images whose lowest `shared` layers unpack to the same. If the image `near` has a layer
+    /// of the other one too, that layer is read from `near`.
     pub fn new(before: &[LayerJob], after: &[LayerJob], shared: usize, near: Option<ImageSide>) -> Self {
         let mut planner = Planner {
             images: [before, after],
@@ -68,9 +68,9 @@ impl ComparePlan {
 struct Planner<'j> {
     images: [&'j [LayerJob]; 2],
     near: Option<ImageSide>,
-    /// Layers that are wanted again, though not at the same place.
+    /// Layers of the second image above the shared ones, by diff_id.
     wanted: HashSet<Digest>,
-    /// Those of them that are read by then. An image may have one twice.
+    /// Those of them that a run so far reads. An image may have the same layer twice.
     kept: HashSet<Digest>,
 }
 
@@ -92,7 +92,7 @@ impl Planner<'_> {
         runs
     }
 
-    /// Where a layer is read.
+    /// Returns the image from which a layer is read, and the job to read it there.
     fn nearest(&self, side: ImageSide, job: &LayerJob) -> (ImageSide, LayerJob) {
         let near = self.near.filter(|near| *near != side);
         let twin = near.and_then(|near| {
@@ -100,7 +100,7 @@ impl Planner<'_> {
             Some((near, self.images[near as usize].iter().find(twin)?))
         });
         let (at, from) = twin.unwrap_or((side, job));
-        // The tree knows it by its place in its own image.
+        // The tree needs the index of the layer in the image that it is stacked for.
         (at, LayerJob { layer: job.layer, ..from.clone() })
     }
 }

@@ -55,7 +55,7 @@ impl<F: ReadAt> Archive<F> {
         Ok(Self { file: Arc::new(file), table })
     }
 
-    /// A file that is not an archive, taken for one with nothing but that file.
+    /// Presents a file that is not an archive as an archive with only that file.
     pub(super) fn whole(file: F, name: &str) -> Self {
         let mut table = Table::default();
         table.files.insert(clean(name.as_bytes()), Item::File(Span { offset: 0, size: file.size() }));
@@ -121,7 +121,7 @@ pub(super) struct Span {
 #[derive(Default)]
 struct Table {
     files: HashMap<Vec<u8>, Item>,
-    /// Bytes of the names and link targets, with what each entry takes beside them.
+    /// Bytes of the names and link targets, and of the table entries that hold them.
     name_bytes: u64,
 }
 
@@ -144,7 +144,7 @@ impl Table {
     }
 }
 
-/// Of entries with one name the last counts, as if the archive were unpacked.
+/// The last of several entries with one name counts, as when the archive is unpacked.
 impl EntrySink for Table {
     fn entry(&mut self, entry: Entry) -> Flow {
         let name = clean(&entry.path);
@@ -162,6 +162,7 @@ impl EntrySink for Table {
     }
 }
 
-/// Links from name to name that are followed. Old docker-archives link a layer to one that is stored already.
+/// Longest chain of links that is followed. Old docker-archives store a layer that occurs again as a link to the first
+/// one.
 const LINKS: u32 = 8;
 const READ_BYTES: usize = 64 << 10;

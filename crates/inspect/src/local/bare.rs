@@ -53,7 +53,7 @@ impl<F: ReadAt> ImageSource for BareLayer<F> {
         Err(self.kind().cannot(Capability::Documents).into())
     }
 
-    /// The only blob there is.
+    /// Opens the file, which is the only blob, whatever the descriptor.
     async fn open_blob(&self, _descriptor: &Descriptor, range: Range<u64>) -> Result<Self::Blob, Error> {
         self.open_bare(range).await
     }

@@ -13,9 +13,9 @@ use porthole_source::{Files, Place, ReadAt, read_up_to};
 use std::collections::{HashMap, HashSet};
 
 impl<D: Files, F: ReadAt> Images<D, F> {
-    /// Adds what `manifest.json` knows of images beyond the layout. An image is in both if it has the same configuration. The
-    /// layout's manifest of such an image stays, unless it has another number of layers: that of Docker 25.0.0 has none
-    /// (moby#47065).
+    /// Adds the images that only `manifest.json` lists. An image is in both descriptions if both name the same
+    /// configuration. Its manifest in the layout is kept, unless that has another number of layers: the manifest that
+    /// Docker 25.0.0 writes has none (moby#47065).
     pub(super) async fn join(&mut self, opening: &Opening<'_>) -> Result<(), Error> {
         let Place::File(archive) = &self.files else { return Ok(()) };
         let document = opening.document(archive, archive::MANIFEST_FILE, "an archive without manifest.json").await?;
@@ -37,11 +37,12 @@ impl<D: Files, F: ReadAt> Images<D, F> {
             let before = contents.images.len();
             match contents.add(archive, image, opening).await {
                 Ok(()) => {}
-                // It contradicts its configuration: the layout is right.
+                // `manifest.json` contradicts the configuration: the layout is right.
                 Err(Error::Inconsistent { .. }) if reached.iter().any(|reach| alike(reach).is_some()) => continue,
                 Err(error) => return Err(error),
             }
-            // The made manifest replaces every entry of the layout that leads to the wrong one alone.
+            // The generated manifest replaces each entry of the layout that leads to the wrong manifest and to no
+            // other.
             let Some(made) = contents.images.get(before).map(|image| image.root.clone()) else { continue };
             let replaces = |reach: &Reached| alike(reach).is_some() && reach.layers.len() == 1;
             for (entry, _) in self.images.iter_mut().zip(&reached).filter(|(_, reach)| replaces(reach)) {
@@ -50,7 +51,7 @@ impl<D: Files, F: ReadAt> Images<D, F> {
                 contents.images.truncate(before);
             }
         }
-        // An entry of the layout without a document is not a second image beside those that can be read.
+        // An entry of the layout whose documents are missing would be a second image that cannot be read.
         if !contents.images.is_empty() {
             let mut reached = reached.iter();
             self.images.retain(|_| reached.next().is_none_or(|reach| reach.documents));
@@ -62,7 +63,8 @@ impl<D: Files, F: ReadAt> Images<D, F> {
         Ok(())
     }
 
-    /// The manifests that a root leads to. Documents that cannot be read are skipped: their reader reports why.
+    /// Collects the manifests that a root leads to. Documents that cannot be read are skipped: their reader reports
+    /// why.
     ///
     /// # Errors
     /// [`Error::Nesting`].
@@ -95,13 +97,14 @@ impl<D: Files, F: ReadAt> Images<D, F> {
 /// What a root of the layout leads to.
 #[derive(Default)]
 struct Reached {
-    /// By the digest of its configuration, how many layers a manifest has.
+    /// Number of layers of each manifest, by the digest of its configuration.
     layers: HashMap<Digest, usize>,
-    /// Whether the archive has any manifest of it.
+    /// Whether the archive has any manifest that the root leads to, readable or not.
     documents: bool,
 }
 
-/// The digest of an image's configuration: as its path states it, else of its bytes.
+/// Returns the digest of an image's configuration: that in its path, else that of its bytes. `None` if the file is
+/// missing.
 async fn config_digest<F: ReadAt>(
     archive: &Archive<F>,
     image: &ArchivedImage,

@@ -1,4 +1,4 @@
-//! docker-archives: the manifests that they lack, made from what they have.
+//! docker-archives: makes the manifests that they lack from `manifest.json` and the configurations.
 
 use super::{Archive, Opening, Window};
 use crate::local::Error;
@@ -27,8 +27,8 @@ pub(super) struct Contents {
     pub(super) paths: HashMap<Digest, String>,
 }
 
-/// Reads `manifest.json` and the configurations. A plain layer goes by the diff_id in its configuration, which its reader
-/// verifies. Only compressed layers are read here, because no document states their digests.
+/// Reads `manifest.json` and the configurations. An uncompressed layer gets its diff_id as its digest, which is
+/// verified when the layer is read. Only compressed layers are read here, because no document states their digests.
 pub(super) async fn read<F: ReadAt>(archive: &Archive<F>, opening: &Opening<'_>) -> Result<Contents, Error> {
     let absent = without_manifest(archive).unwrap_or("an archive without manifest.json");
     let document = opening.document(archive, MANIFEST_FILE, absent).await?;
@@ -41,7 +41,8 @@ pub(super) async fn read<F: ReadAt>(archive: &Archive<F>, opening: &Opening<'_>)
     Ok(contents)
 }
 
-/// What an archive without `manifest.json` is, if it is of the first format: a file `repositories`, and a directory for each layer.
+/// Names the format of an archive without `manifest.json`, if it is the first one of `docker save`: a file
+/// `repositories`, and a directory for each layer.
 pub(super) fn without_manifest<F: ReadAt>(archive: &Archive<F>) -> Option<&'static str> {
     let is_first = archive.find("repositories").is_some();
     is_first.then_some("the format of `docker save` before Docker 1.10, without manifest.json")

@@ -16,12 +16,12 @@ pub enum Error {
     /// A blob is missing, too large or not what its descriptor says; a file cannot be read; the source lacks something.
     #[error(transparent)]
     Source(#[from] porthole_source::Error),
-    /// It is not a source of images.
+    /// The file or directory holds no images.
     #[error("not an image: expected an OCI layout or a docker-archive, got {got}: `{name}`")]
     NotAnImage {
         /// The file or directory.
         name: String,
-        /// What it is instead.
+        /// What was found instead, in words.
         got: &'static str,
     },
     /// The archive is compressed as a whole, so that its files cannot be found without unpacking it.
@@ -64,7 +64,7 @@ pub enum Error {
         /// Which header is malformed, and how.
         source: tar::Error,
     },
-    /// The names of the archive's entries take more memory than they may.
+    /// The names of the archive's entries take more memory than the limit allows.
     #[error(
         "archive has too many names: expected at most {limit} bytes of them (fixed limit archive_name_bytes): `{name}`"
     )]
@@ -101,7 +101,7 @@ pub enum Error {
     /// Indexes of the layout list indexes too deep.
     #[error(transparent)]
     Nesting(#[from] Nesting),
-    /// The name means no single image.
+    /// The name selects no image, or more than one.
     #[error(transparent)]
     Choice(#[from] ChoiceError),
 }

@@ -1,4 +1,4 @@
-//! The blob of a single layer as an image of one layer, for what shows images only.
+//! The blob of a single layer as an image of one layer, for front ends that show only images.
 
 use super::{Archive, Error, Images, LocalFormat, docker::hash};
 use porthole_core::{
@@ -10,9 +10,9 @@ use serde_json::json;
 use std::collections::HashMap;
 
 impl<D: Files, F: ReadAt> Images<D, F> {
-    /// An image whose only layer is `file`. Its manifest and configuration are made here, so they prove nothing: the same bytes
-    /// for the same file. `tar` is what the file unpacks to, where it is compressed. Both are read once, for their digests;
-    /// `hashed` gets the number of bytes read so far.
+    /// Makes an image whose only layer is `file`. Its manifest and configuration are generated here and prove nothing;
+    /// the same file gives the same bytes. `tar` is the unpacked file, if `file` is compressed. Both are read once, for
+    /// their digests; `hashed` gets the number of bytes read so far.
     ///
     /// # Errors
     ///
@@ -61,7 +61,7 @@ impl<D: Files, F: ReadAt> Images<D, F> {
     }
 }
 
-/// Says in the configuration where it comes from.
+/// Comment in the generated configuration that states its origin.
 const MADE: &str = "the file is a single layer: porthole made this configuration and the manifest";
-/// What the blob is called in the archive that the file is taken for.
+/// Name of the blob in the archive that stands for the file.
 const LAYER: &str = "layer";

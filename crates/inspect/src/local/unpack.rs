@@ -8,8 +8,8 @@ use porthole_core::{
 };
 use porthole_source::ReadAt;
 
-/// The compression of a whole file that [`unpack`] undoes, by its first bytes. `None` = it has none, or one that is not
-/// unpacked here. `name` stands for the file in errors.
+/// Detects the compression of a whole file by its first bytes. `None` = the file is not compressed, or in a format that
+/// [`unpack`] does not support. `name` stands for the file in errors.
 ///
 /// # Errors
 ///
@@ -25,8 +25,8 @@ pub async fn whole_compression<F: ReadAt>(file: &F, name: &str) -> Result<Option
     })
 }
 
-/// Unpacks a whole file within the [`Limits`] of a layer. `write` gets what it unpacks to, piece by piece, with the number of
-/// bytes of the file that were read so far. `name` stands for the file in errors.
+/// Unpacks a whole file within the [`Limits`] of a layer. `write` gets the unpacked bytes piece by piece, each with the
+/// number of bytes of the file that were read so far. `name` stands for the file in errors.
 ///
 /// # Errors
 ///
@@ -58,5 +58,5 @@ pub async fn unpack<F: ReadAt, E: From<Error>>(
     Ok(())
 }
 
-/// Each read of a file that a person dropped on a page is a message to another process.
+/// Large, because each read of a file that a person dropped on a page is a message to another process.
 const READ_BYTES: usize = 1 << 20;

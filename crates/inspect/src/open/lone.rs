@@ -18,7 +18,7 @@ use super::path::{At, FileLookup};
 pub struct LoneLayer(BTreeMap<Vec<u8>, At>);
 
 impl LoneLayer {
-    /// Adds an entry of the layer, which has this index.
+    /// Adds an entry of the layer; `layer` is the index of the layer in the image.
     ///
     /// # Errors
     ///
@@ -34,7 +34,7 @@ impl LoneLayer {
             Kind::File => At::File(Content { layer, offset: entry.offset, size: entry.size }),
             Kind::Directory => At::Directory,
             Kind::Symlink => At::Symlink(entry.link),
-            // What it leads to, if that came before; else a file of a layer below.
+            // A link to an earlier entry of this layer is that entry; any other leads to a layer below.
             Kind::Hardlink => {
                 let target = path::clean(&entry.link);
                 match self.0.get(&target) {

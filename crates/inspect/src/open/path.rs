@@ -17,9 +17,9 @@ pub enum At {
     Directory,
     /// A symbolic link with this target, as stored.
     Symlink(Vec<u8>),
-    /// A hard link to something that has no content; its clean path.
+    /// A hard link whose target has no content here; the clean path of the target.
     Hardlink(Vec<u8>),
-    /// Something else, in words.
+    /// An entry of another kind, named in words.
     Other(&'static str),
 }
 
@@ -37,7 +37,7 @@ impl At {
 
 /// Finds what is at a clean path.
 pub trait FileLookup {
-    /// What is at a path. No link is followed.
+    /// Returns what is at a clean path. No symbolic link is followed.
     fn at(&self, path: &[u8]) -> Option<At>;
 }
 
@@ -67,10 +67,10 @@ pub enum Lost {
     TooManyLinks,
 }
 
-/// Follows a path. Returns what it leads to, and the clean path of that.
+/// Follows a path. Returns the clean path that it leads to, and what is there.
 ///
-/// A link at its end is followed if `follow` is set, links on the way always. `..` goes up from where links led, and no
-/// further than the root.
+/// Symbolic links before the last name are always followed, one at the last name if `follow` is set. `..` is the parent
+/// of the directory that the links led to, and does not leave the root.
 ///
 /// # Errors
 ///
@@ -86,10 +86,10 @@ pub fn resolve_path(files: &(impl FileLookup + ?Sized), path: &[u8], follow: boo
     Ok(walk.end())
 }
 
-/// A path on the way: asks what is at one clean path after the other.
+/// A path that is being followed. Its user looks up one clean path after the other.
 pub(super) struct PathWalk {
     directory: Vec<u8>,
-    /// Names below the directory, the last first.
+    /// Names below the directory that are still to follow, in reverse order.
     pending: Vec<Vec<u8>>,
     links: u32,
     follow: bool,
@@ -119,7 +119,7 @@ impl PathWalk {
         }
     }
 
-    /// Takes what the layers have at the path. Returns what the path leads to, if that is known now.
+    /// Takes what the layers have at the path `here`. Returns the end of the walk, or `None` if it continues.
     pub(super) fn take(&mut self, mut here: Vec<u8>, at: Option<At>) -> Option<Result<(Vec<u8>, At), Lost>> {
         let target = match at {
             Some(At::Directory) => {
@@ -130,7 +130,7 @@ impl PathWalk {
             Some(At::Symlink(target)) => target,
             Some(At::Hardlink(target)) => [b"/", &target[..]].concat(),
             Some(at) if self.pending.is_empty() => return Some(Ok((here, at))),
-            // Nothing can be below anything else.
+            // Nothing here, or an entry that is no directory and has names below it in the path.
             Some(_) | None => {
                 for name in self.pending.iter().rev() {
                     here.push(b'/');

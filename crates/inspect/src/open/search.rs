@@ -13,17 +13,17 @@ use porthole_source::ReadAt;
 use super::path::{At, Lost, PathWalk};
 use crate::seek::{self, SeekIndex};
 
-/// Hard links that are followed from one to the next. A tree follows any number, at the cost of holding all entries.
+/// Longest chain of hard links that is followed. A tree follows any number, at the cost of holding all entries.
 const LINKS: usize = 40;
 
-/// Finds paths by the seek indexes of layers: of one layer by itself, or of all layers of an image. What that reads does not
-/// depend on how many entries the layers have.
+/// Finds paths by the seek indexes of layers: of one layer by itself, or of all layers of an image. How much a search
+/// reads does not depend on the number of entries.
 pub struct LayerSearch<'i, R> {
     /// Bottom first, each with its index in the image.
     layers: Vec<(u32, &'i SeekIndex<R>)>,
     /// One layer by itself: whiteouts are entries like others, and a hard link may lead to a file of a layer below.
     alone: bool,
-    /// What was found before: the place of the layer, and the path.
+    /// Earlier answers, by the place of the layer in `layers` and the path.
     known: HashMap<(usize, Vec<u8>), AtPath>,
 }
 
@@ -41,7 +41,7 @@ pub enum SearchError {
         /// Why the index cannot be read.
         error: seek::Error,
     },
-    /// Only a tree of the layers can tell: a chain of hard links is too long, or the layers are not
+    /// Only a tree of the layers has the answer: a chain of hard links is too long, or the layers are not
     /// [plain](porthole_core::tree::FileTree::is_plain).
     #[error("the layers cannot be searched")]
     Unclear,
@@ -75,7 +75,7 @@ impl<'i, R: ReadAt> LayerSearch<'i, R> {
         Ok(walk.end())
     }
 
-    /// What is at a clean path. No link is followed.
+    /// Returns what is at a clean path. No symbolic link is followed.
     async fn at(&mut self, path: &[u8]) -> Result<Option<At>, SearchError> {
         let found = match self.alone {
             true => Found::of(0, self.look(0, path).await?),
@@ -91,7 +91,7 @@ impl<'i, R: ReadAt> LayerSearch<'i, R> {
         })
     }
 
-    /// What the lowest `end` layers have at a clean path when they are stacked.
+    /// Returns what the lowest `end` layers, stacked, have at a clean path.
     async fn topmost(&mut self, end: usize, path: &[u8]) -> Result<Option<Found>, SearchError> {
         if path.split(|&byte| byte == b'/').any(|name| name.starts_with(WHITEOUT)) {
             return Ok(None);
@@ -106,7 +106,8 @@ impl<'i, R: ReadAt> LayerSearch<'i, R> {
         Ok(None)
     }
 
-    /// What one layer has at a path, from the root downwards: where it has no directory, it has no whiteouts in it either.
+    /// Returns what one layer has at a path. It looks up the directories from the root downwards, and stops at one that
+    /// the layer lacks: there are no whiteouts below it either.
     async fn in_layer(&mut self, place: usize, path: &[u8]) -> Result<InLayer, SearchError> {
         let mut hidden = false;
         let mut start = 0;
@@ -142,7 +143,7 @@ impl<'i, R: ReadAt> LayerSearch<'i, R> {
         Ok(found)
     }
 
-    /// What a hard link leads to, which came before it: in its own layer or in one below.
+    /// Returns the target of a hard link: an earlier entry of its own layer, or an entry of a layer below.
     async fn hard_link(&mut self, mut place: usize, mut number: u64, first: Vec<u8>) -> Result<At, SearchError> {
         let mut target = first.clone();
         for _ in 0..LINKS {
@@ -171,7 +172,7 @@ impl<'i, R: ReadAt> LayerSearch<'i, R> {
         Err(SearchError::Unclear)
     }
 
-    /// What an entry is that is neither a directory nor a hard link.
+    /// Converts an entry that is neither a directory nor a hard link.
     fn leaf(&self, place: usize, entry: Entry) -> At {
         match entry.kind {
             Kind::File => At::File(Content { layer: self.layers[place].0, offset: entry.offset, size: entry.size }),
@@ -190,14 +191,14 @@ enum Found {
 
 enum InLayer {
     Found(Found),
-    /// The layer hides what those below have.
+    /// The layer hides the path in the layers below.
     Hidden,
-    /// Those below may have something.
+    /// The layer neither has nor hides the path: the layers below decide.
     Below,
 }
 
 impl Found {
-    /// What the layer at this place has.
+    /// Converts the answer of the layer at this place; `None` if it has nothing.
     fn of(place: usize, at: AtPath) -> Option<Self> {
         match at {
             AtPath::Entry(located) if located.entry.kind == Kind::Directory => Some(Self::Directory),

@@ -1,4 +1,5 @@
-//! Fetching what may be evidence: blobs of referrers whose media types promise signatures, statements or bills of materials.
+//! Fetches what may be evidence: blobs of referrers whose media types promise signatures, statements or bills of
+//! materials.
 
 use super::{EvidenceFormat, Referrer, referrers_of};
 use crate::{blob::read_whole, resolve::ResolvedImage};
@@ -13,9 +14,9 @@ use porthole_source::ImageSource;
 /// Which evidence is fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WantedEvidence {
-    /// Only what may be a signature of the image: attestations, which may be large, stay where they are.
+    /// Only what may be a signature of the image. Attestations, which may be large, are not fetched.
     Signatures,
-    /// Everything that says something about the image, signed or not.
+    /// All evidence about the image, signed or not.
     All,
 }
 
@@ -33,7 +34,7 @@ pub struct FoundEvidence {
 /// A blob that promises evidence.
 #[derive(Debug)]
 pub struct RawEvidence {
-    /// What it must be about: the image, or the index that led to it.
+    /// The image or the index that it must be about.
     pub subject: Descriptor,
     /// Digest of the manifest that holds it.
     pub referrer: Digest,
@@ -50,7 +51,7 @@ pub enum RawEvidenceError {
     /// The blob is not what its descriptor promises.
     #[error(transparent)]
     Mismatch(#[from] Mismatch),
-    /// It is larger than the caller reads.
+    /// The blob is larger than the limit of the caller.
     #[error("{size} bytes are more than the {limit} that are read as evidence")]
     TooLarge {
         /// Its size in bytes.
@@ -60,12 +61,12 @@ pub enum RawEvidenceError {
     },
 }
 
-/// Fetches the evidence about an image, and about the index that led to it: a signature of the index is one of each of its images. A
-/// blob of more than `limit` bytes stays where it is.
+/// Fetches the evidence about an image, and about the index that led to it: a signature of the index is also one of
+/// each of its images. A blob of more than `limit` bytes is not fetched.
 ///
 /// # Errors
 ///
-/// Those of the source. A blob that is not what it should be is in the list, with the reason.
+/// Those of the source. A blob that does not match its descriptor is in the list, with the reason.
 pub async fn fetch_evidence<S: ImageSource<Error: Classify>>(
     source: &S,
     resolved: &ResolvedImage,
@@ -128,7 +129,7 @@ fn has_evidence(manifest: &Manifest) -> bool {
 
 /// The layers of a referrer that hold evidence, by their media types.
 fn evidence_in(manifest: &Manifest, wanted: WantedEvidence) -> impl Iterator<Item = &Descriptor> {
-    // It says what kind of statement a bundle has, so that it need not be fetched.
+    // States the kind of statement in a bundle, so that an attestation need not be fetched to recognise it.
     let predicate = manifest.annotations.get("dev.sigstore.bundle.predicateType");
     let is_attestation = predicate.is_some_and(|predicate| !predicate.starts_with("https://sigstore.dev/cosign/sign/"));
     manifest.layers.iter().filter(move |layer| match (EvidenceFormat::of(&layer.media_type), wanted) {

@@ -13,7 +13,7 @@ use porthole_core::{
 };
 use serde::{Serialize, Serializer};
 
-/// What happened between the first and the second.
+/// How something differs between the first and the second image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DifferenceChange {
@@ -57,13 +57,13 @@ pub struct SettingRow {
     pub change: DifferenceChange,
     /// The field, as the command line names it.
     pub key: String,
-    /// Of a variable, label, port, volume or annotation.
+    /// Name of the variable, label, port, volume or annotation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// In the first.
+    /// Value in the first image.
     #[serde(serialize_with = "value")]
     pub before: Option<Value>,
-    /// In the second.
+    /// Value in the second image.
     #[serde(serialize_with = "value")]
     pub after: Option<Value>,
 }
@@ -74,12 +74,12 @@ pub struct HistoryRow<'r> {
     kind: &'static str,
     /// Whether it was added, removed or changed.
     pub change: DifferenceChange,
-    /// In which fields they differ.
+    /// Names of the fields that differ.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<&'static str>,
-    /// In the first.
+    /// The entry in the first image.
     pub before: Option<HistoryStep<'r>>,
-    /// In the second.
+    /// The entry in the second image.
     pub after: Option<HistoryStep<'r>>,
 }
 
@@ -95,13 +95,13 @@ pub struct HistoryStep<'r> {
     empty_layer: bool,
 }
 
-/// What all layers together come to, before each of them.
+/// Sums of all layers. The row comes before those of single layers.
 #[derive(Serialize)]
 pub struct LayersRow {
     kind: &'static str,
     /// How many of the lowest unpack to the same.
     pub shared: u32,
-    /// Bytes that only the second has.
+    /// Bytes of the blobs that only the second image has.
     pub download: u64,
 }
 
@@ -111,9 +111,9 @@ pub struct LayerRow {
     kind: &'static str,
     /// How the layers of both relate.
     pub change: DifferenceChange,
-    /// In the first.
+    /// The blob in the first image.
     pub before: Option<LayerRowBlob>,
-    /// In the second.
+    /// The blob in the second image.
     pub after: Option<LayerRowBlob>,
 }
 
@@ -138,12 +138,12 @@ pub struct FileDifferenceRow<'r> {
     /// The path in both images.
     #[serde(flatten)]
     pub name: ReportedPath<'r>,
-    /// In what it differs.
+    /// Aspects in which it differs.
     #[serde(serialize_with = "names", skip_serializing_if = "is_empty")]
     pub aspects: Aspects,
-    /// In the first.
+    /// The file in the first image.
     pub before: Option<SeenRow<'r>>,
-    /// In the second.
+    /// The file in the second image.
     pub after: Option<SeenRow<'r>>,
 }
 
@@ -155,7 +155,7 @@ pub struct SeenRow<'r> {
     layer: LayerNumber,
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<&'r str>,
-    /// All that is known of it.
+    /// The row of the tree that the other fields were made from.
     #[serde(skip)]
     pub row: &'r Row,
 }
@@ -167,7 +167,7 @@ pub struct SeenFile {
 }
 
 impl SeenFile {
-    /// What a tree knows of a node. Without `contents` it has no digest, unless it is empty.
+    /// Returns the row of a node, and the digest of a file if `contents` are compared or the file is empty.
     pub fn of(view: &View<'_>, node: NodeId, contents: bool) -> Option<Self> {
         let row = view.row(node)?;
         let shown = row.kind == Kind::File && (contents || row.size == 0);
@@ -177,7 +177,8 @@ impl SeenFile {
 }
 
 impl<'r> DifferenceRow<'r> {
-    /// What the documents of two images tell: manifest, configuration, history, then the layers, if those differ.
+    /// Makes the rows about the documents of two images: manifest, configuration, history, then the layers, if those
+    /// differ.
     pub fn of_documents(diff: &Diff, before: &'r Image, after: &'r Image) -> Vec<Self> {
         let mut rows: Vec<_> = diff.manifest.iter().map(|change| Self::setting("manifest", change)).collect();
         rows.extend(diff.config.iter().map(|change| Self::setting("config", change)));
@@ -271,7 +272,7 @@ impl<'r> DifferenceRow<'r> {
         }
     }
 
-    /// Layers that are the same stand beside those that are not, to show where.
+    /// Whether the row is a difference. Layers that are the same are listed to show where the others are.
     pub fn is_difference(&self) -> bool {
         !matches!(self, Self::Layers(_) | Self::Layer(LayerRow { change: DifferenceChange::Same, .. }))
     }

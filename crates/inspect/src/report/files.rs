@@ -22,7 +22,7 @@ pub struct FileReport<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     layer_digest: Option<&'r str>,
     change: &'static str,
-    /// In what it is modified.
+    /// Aspects that are modified.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     aspects: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,7 +33,7 @@ pub struct FileReport<'r> {
     digest: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     implied: bool,
-    /// `toc`: the layer's table of contents says so, and its archive was not asked.
+    /// `toc` = the row comes from the layer's table of contents, and its archive was not read.
     #[serde(skip_serializing_if = "Option::is_none")]
     from: Option<&'static str>,
 }
@@ -95,12 +95,12 @@ impl<'e> EntryReport<'e> {
     }
 }
 
-/// A path: text for people, and the bytes in base64 if that is not them.
+/// A path: escaped text, and the bytes in base64 if the text is not exact.
 #[derive(Serialize)]
 pub struct ReportedPath<'r> {
     /// The path, escaped.
     pub path: Cow<'r, str>,
-    /// Its bytes in base64, where the text is not them.
+    /// Its bytes in base64, if the text is not exact.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path_b64: Option<String>,
 }
@@ -113,7 +113,7 @@ impl<'r> ReportedPath<'r> {
     }
 }
 
-/// What `lstat` would tell of it.
+/// Metadata that `lstat` would return.
 #[derive(Serialize)]
 pub struct ReportedMeta<'r> {
     #[serde(rename = "type")]
@@ -134,7 +134,7 @@ pub struct ReportedMeta<'r> {
 }
 
 impl<'r> ReportedMeta<'r> {
-    /// What is known of a row.
+    /// The metadata of a row.
     pub fn of(row: &'r Row) -> Self {
         Self {
             kind: row.kind.name(),
@@ -163,7 +163,7 @@ impl<'r> Link<'r> {
         matches!(kind, Kind::Symlink | Kind::Hardlink).then(|| Self::to(target))
     }
 
-    /// An archive may give anything a target.
+    /// Keeps the target of any entry: in an archive, files and directories may have one too.
     fn as_stored(kind: Kind, target: &'r [u8]) -> Option<Self> {
         if target.is_empty() { Self::of(kind, target) } else { Some(Self::to(target)) }
     }
@@ -186,7 +186,7 @@ impl Device {
     }
 }
 
-/// Text for people, and the bytes in base64 if that is not them.
+/// Returns bytes as escaped text, and in base64 if the text is not exact.
 fn escaped(bytes: &[u8]) -> (Cow<'_, str>, Option<String>) {
     let text = path::escape(bytes);
     let exact = matches!(text, Cow::Owned(_)).then(|| STANDARD.encode(bytes));

@@ -14,7 +14,7 @@ use serde::Serialize;
 pub struct FindingReport {
     /// Which kind, in one word.
     pub kind: &'static str,
-    /// The same in words.
+    /// The finding in words.
     pub text: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<u64>,

@@ -19,7 +19,7 @@ pub struct SearchRow {
     path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u64>,
-    /// Of the match in the file.
+    /// Offset of the match in the file, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     offset: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,7 +76,7 @@ impl SearchRow {
         }
     }
 
-    /// A file with such lines; `fates`: what became of the contents, if all layers are known.
+    /// The row of a file with matching lines. `fates` = what became of the contents, if all layers are known.
     pub fn of_file(layer: u32, file: &FileHits, fates: Option<&ContentFates>) -> Self {
         let fate = fates.map(|fates| fates.find(layer, file.content));
         Self {

@@ -8,7 +8,7 @@ use std::{
     io::{self, Write},
 };
 
-/// Writes a value as JSON in which a terminal finds nothing to obey.
+/// Writes a value as JSON without characters that a terminal interprets.
 ///
 /// # Errors
 /// Those of the writer, and a value that JSON cannot hold.
@@ -16,8 +16,9 @@ pub fn write_json(out: &mut impl Write, value: &impl Serialize, formatter: impl 
     value.serialize(&mut Serializer::with_formatter(out, Visible(formatter))).map_err(io::Error::from)
 }
 
-/// Writes characters that a terminal obeys or does not show in hexadecimal, as in `\u009b`: DEL, U+0080 to U+009F, bidirectional controls, zero-width
-/// and other format characters. A parser reads the same string. JSON itself asks for that only below U+0020.
+/// Writes some characters in hexadecimal, as in `\u009b`: those that a terminal interprets or does not show. They are
+/// DEL, U+0080 to U+009F, bidirectional controls, zero-width and other format characters. A parser reads the same
+/// string. JSON itself requires this only below U+0020.
 struct Visible<F>(F);
 
 impl<F: Formatter> Formatter for Visible<F> {

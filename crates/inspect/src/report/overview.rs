@@ -20,10 +20,10 @@ use std::collections::BTreeMap;
 /// An image: its documents, its configuration, its layers, and what is worth knowing.
 #[derive(Serialize)]
 pub struct OverviewReport {
-    /// As it was given, if it is one of a registry.
+    /// The reference as it was given, for an image of a registry.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
-    /// The same with the digest of what it named.
+    /// The reference with the digest of the document that it stood for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resolved: Option<String>,
     /// The index, if the name stands for one.
@@ -39,22 +39,22 @@ pub struct OverviewReport {
     pub manifest: ReportedBlob,
     /// The configuration of the image.
     pub config: ReportedBlob,
-    /// What the manifest describes, if that is an artifact.
+    /// The artifact type in the manifest, if it states one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
-    /// What the artifact says of itself.
+    /// Kind and facts of the artifact, if the image is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifact: Option<ArtifactReport>,
     /// `os/architecture[/variant]`, as the index or the configuration has it.
     pub platform: Option<String>,
-    /// When, as the configuration states it.
+    /// Time of creation, as the configuration states it.
     pub created: Option<String>,
-    /// Who made it, as the configuration states it.
+    /// The author, as the configuration states it.
     pub author: Option<String>,
     /// The image that it was built on, as its builder stated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base: Option<BaseReport>,
-    /// The three sizes.
+    /// Sizes of the download, of the unpacked layers and of the visible files.
     pub sizes: ReportedSizes,
     /// Layers, bottom first.
     pub layers: Vec<ReportedLayer>,
@@ -70,7 +70,7 @@ pub struct OverviewReport {
     /// Where the documents depart from the specification.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub deviations: Vec<String>,
-    /// What is worth knowing. Those of the layers need `--full`.
+    /// What is worth knowing. Findings about layers need `--full`.
     pub findings: Vec<FindingReport>,
 }
 
@@ -112,7 +112,7 @@ pub struct ComparedBase {
     pub shared: u32,
     /// How many layers it has.
     pub layers: u32,
-    /// The image has all of them below its own.
+    /// Whether the image has all of them below its own.
     pub proved: bool,
 }
 
@@ -122,7 +122,7 @@ impl ComparedBase {
         Self::at(reference, base.manifest.raw.digest().to_string(), BaseBoundary::of(image, base))
     }
 
-    /// The same by what is known of the base: the digest of its manifest, and the layers that the image has in common with it.
+    /// Makes the report from the digest of the base's manifest and the number of layers in common.
     pub fn at(reference: String, digest: String, boundary: BaseBoundary) -> Self {
         let BaseBoundary { shared, layers } = boundary;
         Self { reference, digest, shared, layers, proved: boundary.is_proved() }
@@ -143,7 +143,7 @@ pub struct ReportedBlob {
 /// An entry of an index.
 #[derive(Serialize)]
 pub struct IndexEntryReport {
-    /// What it leads to.
+    /// Digest, media type and size of the document that it leads to.
     #[serde(flatten)]
     pub named: ReportedBlob,
     /// Its platform, if it names one.
@@ -161,7 +161,7 @@ pub struct IndexEntryReport {
     pub chosen: bool,
 }
 
-/// Bytes. The latter two are known once all layers are read.
+/// Sizes in bytes. `unpacked` and `visible` are known once all layers are read.
 #[derive(Serialize)]
 pub struct ReportedSizes {
     /// The blobs of all layers.
@@ -192,13 +192,13 @@ pub struct ReportedLayer {
     /// What the first bytes of that blob say, once it is read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub facts: Vec<ArtifactFact>,
-    /// Where a foreign layer comes from, which registries need not have.
+    /// Addresses of a foreign layer, which registries need not have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub urls: Option<Vec<String>>,
     /// How the key of an encrypted layer is wrapped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encrypted: Option<Vec<String>>,
-    /// It belongs to the base image, which is proved.
+    /// Whether it is proved that the layer belongs to the base image.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub base: bool,
     /// What was found in it, once it is read.
@@ -255,7 +255,7 @@ pub struct HistoryReport {
     pub author: Option<String>,
     /// A comment of the builder.
     pub comment: Option<String>,
-    /// It made no layer.
+    /// Whether the step made no layer.
     pub empty_layer: bool,
 }
 

@@ -12,9 +12,9 @@ pub enum Via {
     Api,
     /// The tag that stands in for the API lists it.
     FallbackTag,
-    /// It has the tag that cosign gives to such things.
+    /// It has the tag that cosign makes of the digest.
     DigestTag(String),
-    /// It states its subject. Which of the ways above a registry answered is not known.
+    /// It states its subject; whether the API or the fallback tag lists it is not known.
     Subject,
     /// It lies in the layout.
     Layout,
@@ -28,7 +28,7 @@ pub struct ReferrerReport {
     pub digest: Digest,
     /// Its media type.
     pub media_type: MediaType,
-    /// What it is.
+    /// Its type: see [`artifact_type`](crate::referrers::artifact_type).
     pub artifact_type: Option<MediaType>,
     /// Bytes of the document.
     pub size: u64,
@@ -39,13 +39,13 @@ pub struct ReferrerReport {
 }
 
 impl ReferrerReport {
-    /// What a list says.
+    /// Makes the report from an entry of a list.
     pub fn listed(entry: Descriptor, via: Via) -> Self {
         let Descriptor { digest, media_type, artifact_type, size, annotations, .. } = entry;
         Self { digest, media_type, artifact_type, size, annotations, via }
     }
 
-    /// What the document says of itself.
+    /// Makes the report from the document itself.
     pub fn read(document: &Document, via: Via) -> Self {
         let annotations = match document {
             Document::Index(index) => &index.value.annotations,
@@ -61,7 +61,8 @@ impl ReferrerReport {
         }
     }
 
-    /// One that was read. `subject` says how a place is asked for those that state their subject.
+    /// Makes the report of a referrer that was read. `subject` = how the source lists referrers that state their
+    /// subject.
     pub fn found(referrer: &Referrer, subject: Via) -> Self {
         let via = match &referrer.by {
             FoundBy::Subject => subject,
@@ -71,7 +72,7 @@ impl ReferrerReport {
         Self::read(&referrer.document, via)
     }
 
-    /// The line of a referrer in a tree. `subject` says how a place is asked for those that state their subject.
+    /// Returns the line of a referrer in a tree. `subject` = how the source lists referrers that state their subject.
     pub fn in_tree(referrer: &Referrer, subject: Via) -> Value {
         let mut line = Self::found(referrer, subject).json();
         line["subject"] = json!(referrer.subject.to_string());

@@ -28,15 +28,15 @@ pub struct AnalysisReport {
     pub wasted: AnalyzedWaste,
     /// Layers, bottom first.
     pub layers: Vec<AnalyzedLayer>,
-    /// The biggest, or all of them if there are no more.
+    /// The biggest wasted paths, as many as are shown.
     pub wasted_paths: Vec<AnalyzedPath>,
-    /// How many there are in all.
+    /// Number of all wasted paths.
     pub wasted_paths_total: usize,
     /// Same content at several paths, largest saving first.
     pub copies: Vec<CopiesReport>,
-    /// How many there are in all.
+    /// Number of all such contents.
     pub copies_total: usize,
-    /// What other ways to build the image would save, most first. They are alternatives.
+    /// Other ways to build the image, the largest saving first. They are alternatives.
     pub what_if: Vec<ReportedWhatIf>,
 }
 
@@ -47,7 +47,7 @@ pub struct ReportedWhatIf {
     pub change: &'static str,
     /// The change in words.
     pub text: String,
-    /// The layer that is to blame.
+    /// The layer that hides or copies the files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layer: Option<LayerNumber>,
     /// The other layers that it is about.
@@ -57,9 +57,9 @@ pub struct ReportedWhatIf {
     pub unpacked: u64,
     /// Bytes of the download that it saves, estimated.
     pub download: u64,
-    /// The least that it can be.
+    /// Lower bound of `download`.
     pub download_least: u64,
-    /// The most that it can be.
+    /// Upper bound of `download`.
     pub download_most: u64,
     /// The saving in words.
     #[serde(skip)]
@@ -102,11 +102,11 @@ pub struct AnalyzedWaste {
     pub bytes: u64,
     /// Bytes of the blobs that hold them, estimated.
     pub download: u64,
-    /// Those, in percent of all blobs.
+    /// `download` in percent of all blobs.
     pub download_percent: f64,
 }
 
-/// What a layer has, loses and wastes.
+/// Size and waste of a layer.
 #[derive(Serialize)]
 pub struct AnalyzedLayer {
     /// Its number, from 1.
@@ -144,17 +144,17 @@ pub struct CausedWaste {
     pub metadata: u64,
 }
 
-/// Contents that were lost together.
+/// Wasted contents at one path, hidden by one layer for one cause.
 #[derive(Serialize)]
 pub struct AnalyzedPath {
     /// Path of the file or directory.
     #[serde(flatten)]
     pub name: OwnedPath,
-    /// It stands for the files below it.
+    /// Whether it is a directory that stands for the files below it.
     pub directory: bool,
     /// `deleted`, `overwritten`, `duplicated` or `metadata`.
     pub cause: &'static str,
-    /// In what the files that took their place differ.
+    /// Aspects in which the files that replaced them differ.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub aspects: Vec<&'static str>,
     /// Layers that brought them.
@@ -177,7 +177,7 @@ pub struct AnalyzedPath {
 pub struct CopiesReport {
     /// Bytes of one.
     pub bytes: u64,
-    /// What hard links would save.
+    /// Bytes that hard links would save.
     pub spare: u64,
     /// Every path of the content.
     pub paths: Vec<OwnedPath>,
@@ -204,7 +204,8 @@ impl OwnedPath {
 }
 
 impl AnalysisReport {
-    /// What `porthole analyze` shows of a report: `top` wasted paths and groups of copies, and only those that a layer brought or made.
+    /// Selects what `porthole analyze` shows of a report: `top` wasted paths and groups of copies. With `only`, the
+    /// wasted paths are those that this layer brought or hid, and there are no copies.
     pub fn of(tree: &FileTree, report: WasteReport, ways: &[WhatIf], top: usize, only: Option<u32>) -> Self {
         let about =
             |way: &&WhatIf| only.is_none_or(|layer| way.layer() == Some(layer) || way.others().contains(&layer));
@@ -212,7 +213,7 @@ impl AnalysisReport {
         let WasteReport { download, unpacked, waste, layers, groups, copies, .. } = report;
         let concerns = |group: &Group| only.is_none_or(|layer| group.by == layer || group.layers.contains(&layer));
         let groups: Vec<Group> = groups.into_iter().filter(concerns).collect();
-        // Copies are of no layer.
+        // Copies do not belong to one layer.
         let copies = if only.is_some() { Vec::new() } else { copies };
         Self {
             sizes: AnalyzedSizes { download, unpacked, files: waste.all, visible: waste.visible },

@@ -51,7 +51,7 @@ pub struct ContentSearch {
     room: usize,
     hits: Vec<ContentHit>,
     found: LayerHits,
-    /// Files that were taken.
+    /// Number of files that [`take_files`](Self::take_files) has returned.
     taken: u64,
     file: Option<FileHits>,
 }
@@ -96,12 +96,12 @@ impl ContentSearch {
         }
     }
 
-    /// The hits since this was called last.
+    /// Returns the hits since the last call.
     pub fn take_hits(&mut self) -> Vec<ContentHit> {
         std::mem::take(&mut self.hits)
     }
 
-    /// The files whose search ended since this was called last. [`finish`](Self::finish) returns the others.
+    /// Returns the files whose search ended since the last call. [`finish`](Self::finish) returns the others.
     pub fn take_files(&mut self) -> Vec<FileHits> {
         self.taken += self.found.files.len() as u64;
         std::mem::take(&mut self.found.files)

@@ -42,7 +42,7 @@ struct State {
     offset: u64,
     /// The first byte of the buffer is only context: it belongs to a line whose start was dropped.
     within: bool,
-    /// That line is reported already.
+    /// The line that the buffer starts in is reported already.
     reported: bool,
 }
 
@@ -119,7 +119,7 @@ impl LineSearch {
         {
             let (start, stop) = self.bounds(hit.start(), end);
             if start == end {
-                // Behind the last line feed is no line.
+                // There is no line after the last line feed.
                 break;
             }
             number += feeds(&self.buffer[counted..start]);
@@ -138,14 +138,14 @@ impl LineSearch {
         (start, stop)
     }
 
-    /// Finds the first match in `range`; what is around it, up to `end`, counts for anchors.
+    /// Finds the first match in `range`. Anchors also see the bytes around it, up to `end`.
     fn find(&mut self, end: usize, range: Range<usize>) -> Option<Match> {
         let input = Input::new(&self.buffer[..end]).range(range);
         let hit = self.pattern.regex.search_with(&mut self.cache, &input)?;
         if self.is_aligned(&hit) {
             return Some(hit);
         }
-        // ASCII text in one byte order reads as text in the other, one byte aside.
+        // ASCII text in UTF-16 of one byte order, shifted by one byte, reads as text in the other.
         let other = Anchored::Pattern(PatternID::must(3 - hit.pattern().as_usize()));
         let places = [hit.start(), hit.start() + 1].into_iter().filter(|start| *start <= input.end());
         let aligned = places.filter_map(|start| {

@@ -1,4 +1,4 @@
-//! What is searched for, compiled.
+//! Search patterns, compiled.
 
 use super::{Error, PROGRAM_BYTES, wide};
 use regex_automata::meta::{Config, Regex};
@@ -17,7 +17,7 @@ pub enum PatternKind {
     Literal,
 }
 
-/// What a pattern is compiled with.
+/// Options of a pattern.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PatternOptions {
     /// How it is read.
@@ -31,7 +31,7 @@ pub struct PatternOptions {
 /// How the text of a match is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextEncoding {
-    /// As the pattern is: bytes.
+    /// The bytes of the pattern itself.
     Bytes,
     /// UTF-16, little endian.
     Utf16Le,
@@ -95,11 +95,11 @@ pub(super) fn parse(text: &str, options: PatternOptions) -> Result<Hir, Error> {
     })
 }
 
-/// Parentheses within parentheses.
+/// Deepest nesting of groups in an expression.
 const NESTING: u32 = 100;
 
-/// The expression without what a line cannot have: it never matches a line feed, and `\A` and `\z` are the ends of the line. A search
-/// in many lines at once then finds in each what a search in that line alone would.
+/// Confines an expression to a line: it never matches a line feed, and `\A` and `\z` match at the ends of the line. A
+/// search in many lines at once then finds in each line what a search in that line alone would.
 fn within_line(hir: Hir) -> Hir {
     match hir.into_kind() {
         HirKind::Empty => Hir::empty(),
@@ -120,7 +120,7 @@ fn within_line(hir: Hir) -> Hir {
             repetition.sub = Box::new(within_line(*repetition.sub));
             Hir::repetition(repetition)
         }
-        // Nothing asks for groups, and without them the program is smaller.
+        // No caller uses groups, and without them the program is smaller.
         HirKind::Capture(capture) => within_line(*capture.sub),
         HirKind::Concat(parts) => Hir::concat(parts.into_iter().map(within_line).collect()),
         HirKind::Alternation(parts) => Hir::alternation(parts.into_iter().map(within_line).collect()),

@@ -1,4 +1,4 @@
-//! Layers that are as promised, but that readers or runtimes read differently.
+//! Layers that match their digests, but that readers or runtimes read differently.
 
 use porthole_core::{
     layer::{Finding, LayerReport},
@@ -6,7 +6,7 @@ use porthole_core::{
     tree::{self, Ambiguity, FileTree, Mode, WHITEOUT},
 };
 
-/// How many entries of a layer are named; the rest is counted.
+/// Most entries of a layer that are listed by path; further ones are only counted.
 const NAMED: usize = 1000;
 
 /// What readers may disagree about in one layer.
@@ -20,7 +20,7 @@ pub struct LayerDoubts {
     pub after_end: u64,
     /// The compression is another than the media type says.
     pub contradiction: Option<Finding>,
-    /// The limit that kept us from checking whether the layer unpacks.
+    /// The limit at which the check whether the layer unpacks ended.
     pub unchecked: Option<tree::Error>,
 }
 
@@ -34,16 +34,16 @@ pub struct Doubt {
 }
 
 impl LayerDoubts {
-    /// How many there are.
+    /// Counts the doubts: entries, data after the end, the contradiction, the check that was not made.
     pub fn count(&self) -> u64 {
         let others = [self.after_end > 0, self.contradiction.is_some(), self.unchecked.is_some()];
         self.ambiguous + others.into_iter().map(u64::from).sum::<u64>()
     }
 
-    /// Adds what runtimes make different trees of, once the layer is part of one.
+    /// Adds the entries from which runtimes make different trees. The layer must be part of `tree`.
     pub(super) fn add_tree(&mut self, tree: &FileTree, layer: u32) {
         for row in tree.view(Mode::Only(layer)).rows() {
-            // Directories that only lead to something are shown as other layers left them.
+            // The view also has parent directories as other layers left them.
             let own = row.layer == layer || row.removed_by == Some(layer);
             match row.ambiguous.filter(|_| own) {
                 None | Some(Ambiguity::Archive(_)) => {}
@@ -76,7 +76,7 @@ impl DoubtCollector {
         }
     }
 
-    /// At the end of the layer, before the tree is asked.
+    /// Returns the doubts about the archive, at the end of the layer. Those about its tree are not part of them.
     pub(super) fn doubts(self, report: &LayerReport) -> LayerDoubts {
         let contradiction = report.findings.iter().find(|finding| matches!(finding, Finding::Compression { .. }));
         LayerDoubts {
@@ -88,7 +88,7 @@ impl DoubtCollector {
         }
     }
 
-    /// Only whiteouts make trees differ where archives do not.
+    /// Reports whether the layer has whiteouts: without them, runtimes make the same tree of an archive without doubts.
     pub(super) fn has_whiteouts(&self) -> bool {
         self.whiteouts
     }
