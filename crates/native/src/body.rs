@@ -19,14 +19,15 @@ use tokio::time::{Instant, Sleep};
 #[derive(Debug)]
 pub struct NativeBody {
     incoming: Incoming,
-    /// What has arrived and was not read yet: at most one piece.
+    /// Bytes that arrived and were not read yet: at most one piece.
     rest: Bytes,
     stall: Duration,
-    /// What is left of the time that the request was given, until the first piece arrives.
+    /// Time within which the first piece must arrive, if the request has a
+    /// [`Patience`](porthole_registry::transport::Patience).
     first: Option<Duration>,
     /// Runs while the reader waits.
     alarm: Pin<Box<Sleep>>,
-    /// Since when the reader waits.
+    /// When the reader began to wait.
     waiting: Option<Instant>,
     pace: Pace,
     /// Bytes that have arrived.
@@ -53,7 +54,7 @@ impl NativeBody {
         }
     }
 
-    /// The next piece as it arrived, without a copy; `None` at the end.
+    /// Returns the next piece as it arrived, without a copy; `None` at the end.
     ///
     /// # Errors
     /// [`ErrorKind::Interrupted`](porthole_registry::transport::ErrorKind::Interrupted) if the connection ends before
@@ -88,7 +89,7 @@ impl NativeBody {
                     Ok(data) if !data.is_empty() => {
                         self.first = None;
                         self.received += data.len() as u64;
-                        // Bytes that were there already are not slow ones.
+                        // A piece that had arrived before it was read took no time.
                         let pace = self.pace.moved(waited.unwrap_or_default(), data.len() as u64);
                         if let Err(error) = pace
                             && !self.incoming.is_end_stream()
@@ -98,7 +99,7 @@ impl NativeBody {
                         }
                         return Poll::Ready(Ok(Some(data)));
                     }
-                    // Trailers, which nothing here needs, or an empty piece.
+                    // Trailers, which no caller needs, or an empty piece.
                     _ => {}
                 },
             }
@@ -115,7 +116,7 @@ impl NativeBody {
         Poll::Ready(Err(error))
     }
 
-    /// Bytes that are still to come, where the server said so.
+    /// Number of bytes that are still to come, if the server stated the length.
     pub fn remaining(&self) -> Option<u64> {
         self.incoming.size_hint().exact().map(|ahead| ahead + self.rest.len() as u64)
     }

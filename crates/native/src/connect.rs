@@ -46,7 +46,7 @@ struct Parts {
     timeouts: Timeouts,
     proxies: Proxies,
     piece: PieceSize,
-    /// No request waits for the connection of another one.
+    /// Whether a request opens a connection at once, and does not wait for that of another request.
     at_once: bool,
     /// Connections so far.
     made: AtomicU64,
@@ -78,7 +78,7 @@ impl Connector {
         self.0.rules.resolve(host, port).await
     }
 
-    /// Opens connections that the next requests to an origin take.
+    /// Opens connections for the next requests to an origin.
     pub(crate) fn prepare(&self, uri: &Uri, connections: usize) {
         for _ in 0..connections {
             let (parts, wanted) = (Arc::clone(&self.0), uri.clone());
@@ -86,7 +86,7 @@ impl Connector {
         }
     }
 
-    /// Opens a connection of its own, speaks TLS on it, and closes it.
+    /// Opens a new connection, makes the TLS handshake on it, and closes it.
     pub(crate) async fn shake(&self, host: &str, port: u16) -> Result<(), Error> {
         let uri = format!("https://{host}:{port}/").parse::<Uri>();
         let uri = uri.map_err(|failure| error(ErrorKind::Other, failure.to_string()))?;
@@ -96,12 +96,12 @@ impl Connector {
 
 #[cfg(test)]
 impl Connector {
-    /// Whether a connection that was opened early has come about or failed.
+    /// Whether the first early connection is open or has failed.
     pub(crate) fn early(&self, origin: &str) -> Option<bool> {
         self.0.origins.early(&origin.parse().ok()?)
     }
 
-    /// Counts a connection to an origin that is far away, for as long as what is returned lives.
+    /// Counts a connection to an origin 20 ms away, until the returned value is dropped.
     pub(crate) fn is_far(&self, origin: &str) -> Option<Arc<()>> {
         self.0.origins.opened(&origin.parse().ok()?, Duration::from_millis(20))
     }
@@ -112,7 +112,8 @@ impl Connector {
 }
 
 impl Parts {
-    /// A connection for a request: one that was opened early, or a new one, unless another one becomes free before.
+    /// Returns a connection for a request: one that was opened early, else a new one. Fails if the request meanwhile
+    /// uses another connection that became free.
     async fn connect_for(&self, uri: &Uri, request: Option<Arc<Wanted>>) -> Result<Wire, Error> {
         if let Some(wire) = self.origins.take(uri).await {
             return Ok(wire);
@@ -159,7 +160,7 @@ impl Parts {
             let through = proxy.as_ref().map_or_else(String::new, |proxy| format!(" through {proxy}"));
             failure::stalled(&format!("a connection to {host}:{port}{through}"), limit)
         })??;
-        // Small requests must not wait for the acknowledgement of the one before. If it fails, they wait.
+        // Small requests must not wait for the acknowledgement of the one before. If this fails, they are only slower.
         let _ = stream.tcp().set_nodelay(true);
         let id = self.made.fetch_add(1, Ordering::Relaxed) + 1;
         let mut made = Made::new(id, stream.tcp().peer_addr().ok(), begun.elapsed());
@@ -200,7 +201,7 @@ impl Parts {
     }
 }
 
-/// A failure of the network, and what it means where that is known.
+/// Describes a failure of the network, with its meaning where that is known.
 fn in_words(failure: &io::Error) -> String {
     match failure.kind() {
         io::ErrorKind::NetworkUnreachable | io::ErrorKind::NetworkDown => {
@@ -210,7 +211,7 @@ fn in_words(failure: &io::Error) -> String {
     }
 }
 
-/// Connects to whichever address answers first; the next is tried when one fails or is slow (RFC 8305, section 5).
+/// Connects to the address that answers first. The next one is tried when one fails or is slow (RFC 8305, section 5).
 async fn dial(host: &str, addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     let mut attempts = JoinSet::new();
     let mut ahead = interleave(addresses).into_iter();
@@ -235,7 +236,7 @@ async fn dial(host: &str, addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     }
 }
 
-/// Both families in turn, beginning with the one that the resolver put first.
+/// Alternates between IPv4 and IPv6 addresses, beginning with the family that the resolver put first.
 fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let first = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (preferred, other): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|a| a.is_ipv6() == first);
@@ -268,7 +269,7 @@ impl Service<Uri> for Connector {
 pub(crate) enum Wire {
     Plain {
         io: TokioIo<Sip<Stream>>,
-        /// The other end is a proxy, which wants to see whole URLs.
+        /// Whether the other end is a proxy, which needs the absolute form of URLs (RFC 9112, section 3.2.2).
         proxied: bool,
         made: Made,
         _live: Option<Arc<()>>,
@@ -308,7 +309,7 @@ impl Made {
         Self { id, peer, connect, tls: None, used: Arc::default() }
     }
 
-    /// An answer has come over it.
+    /// Notes an answer over the connection, and describes the connection for the answer.
     pub(crate) fn used(&self) -> transport::Connection {
         let reused = self.used.swap(true, Ordering::Relaxed);
         transport::Connection { id: self.id, reused, peer: self.peer, connect: self.connect, tls: self.tls }
@@ -343,7 +344,7 @@ impl Write for Wire {
         }
     }
 
-    /// Otherwise every byte of an upload is copied to one buffer before it is written.
+    /// If this is false, every byte of an upload is copied to one buffer before it is written.
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Plain { io, .. } => io.is_write_vectored(),

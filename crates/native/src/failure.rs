@@ -15,7 +15,7 @@ pub(crate) fn of_request(host: &str, failure: &hyper_util::client::legacy::Error
     find::<hyper::Error>(failure).map_or_else(|| error(ErrorKind::Other, failure.to_string()), of_body)
 }
 
-/// Why an exchange that had begun did not end well.
+/// Why an exchange failed after it had begun.
 pub(crate) fn of_body(failure: &hyper::Error) -> Error {
     if failure.is_parse() {
         return error(ErrorKind::Malformed, failure.to_string());
@@ -33,7 +33,7 @@ pub(crate) fn of_body(failure: &hyper::Error) -> Error {
     }
 }
 
-/// Nothing came for too long.
+/// The error of a wait for `what` that ended after this time.
 pub(crate) fn stalled(what: &str, after: Duration) -> Error {
     error(ErrorKind::Timeout, format!("waited {} s for {what}", after.as_secs()))
 }

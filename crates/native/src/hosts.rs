@@ -51,7 +51,7 @@ impl FromIterator<Option<Authority>> for Hosts {
 /// A PEM file of certificates to trust, as authorities or as the certificate of the server itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificates {
-    /// The host that they are for; without a port, all its ports. `None`: every host that has none of its own.
+    /// The host that they are for; without a port, all its ports. `None` = every host without certificates of its own.
     pub host: Option<Authority>,
     /// PEM file with the certificates.
     pub path: PathBuf,
@@ -63,7 +63,7 @@ impl From<PathBuf> for Certificates {
     }
 }
 
-/// Whether a `host[:port]` that was written down stands for this host and port.
+/// Whether a setting for `host[:port]` is for this host and port.
 pub(crate) fn is_for(named: &Authority, host: &Host, port: u16) -> bool {
     named.host == *host && named.port.is_none_or(|named| named == port)
 }

@@ -63,16 +63,17 @@ pub enum Addresses {
 /// How long to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// For a name to resolve and a connection to stand; the same again for TLS.
+    /// Longest time to resolve a name and connect; the same again for TLS.
     pub connect: Duration,
-    /// For the head of a response, and between two pieces of a body, of a request's as well.
+    /// Longest wait for the head of a response, and between two pieces of a body of a response or a request.
     pub stall: Duration,
-    /// The least rate of a response's body while it is waited for.
+    /// Lowest rate of a response's body, measured while the reader waits.
     pub rate: Rate,
 }
 
 impl Timeouts {
-    /// What fits where nothing is waited for longer than `patience`, tries included: a first try leaves time for a second.
+    /// Timeouts for a caller that waits no longer than `patience`, retries included: a first try ends after 4/5 of it,
+    /// so that there is time for a second.
     pub fn within(patience: Duration) -> Self {
         let Self { connect, stall, rate } = Self::default();
         let first = patience - patience / 5;
@@ -82,7 +83,7 @@ impl Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        // A client with tries has a rate of its own, for all of them.
+        // A client that retries has a rate of its own, for all tries together.
         let rate = Rate { bytes: 0, ..Rate::default() };
         Self { connect: Duration::from_secs(10), stall: Duration::from_secs(30), rate }
     }
@@ -107,12 +108,13 @@ pub struct Options {
     pub resolver: Resolver,
     /// How many bytes are read at a time.
     pub piece: PieceSize,
-    /// Whether each request that finds no free connection opens one at once. Otherwise it waits for a few round trips where several
-    /// are open: right for the requests of one transfer, wrong where they are those of many clients.
+    /// Whether a request that finds no free connection opens one at once. If not, and several are open, it waits a few
+    /// round trips for one of them: right for the requests of one transfer, wrong for those of many clients.
     pub connects_at_once: bool,
     /// How many unused connections to one host are kept; 16 if `None`.
     pub idle_per_host: Option<usize>,
-    /// Proxies on the way. What is behind one is resolved there: `addresses` then judges the proxy alone.
+    /// Proxies to use. A proxy resolves the names of the hosts behind it: `addresses` then limits only the address of
+    /// the proxy.
     pub proxies: Proxies,
 }
 
@@ -146,10 +148,10 @@ impl Native {
         Ok(Self { client, connector, timeouts, proxies })
     }
 
-    /// Opens connections to an origin (`https://registry.example.com`) that requests are expected to need: the next ones take
-    /// them. Those that stay unused for some seconds are not used any more.
+    /// Opens connections to an origin (`https://registry.example.com`) for the next requests. One that stays unused for
+    /// ten seconds is dropped.
     ///
-    /// Must be called within a tokio runtime. What fails is tried again when a request needs it.
+    /// Must be called within a tokio runtime. If a connection fails, the request that needs it opens it again.
     pub fn prepare(&self, origin: &str, connections: usize) {
         let Ok(uri) = origin.parse::<Uri>() else { return };
         self.connector.prepare(&uri, connections);
@@ -173,7 +175,7 @@ impl Transport for Native {
         if let (false, Some(length)) =
             (matches!(*request.method(), Method::GET | Method::HEAD), request.body().length())
         {
-            // Of an empty body the library says nothing, and some registries then wait for one.
+            // The library sends no length of an empty body, and some registries then wait for a body.
             request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         }
         let host = request.uri().host().unwrap_or_default().to_owned();
@@ -186,7 +188,7 @@ impl Transport for Native {
         let answer = watch.answer(answer).await;
         wanted.answered();
         let answer = answer?;
-        // A request with little time for its answer has little for the first bytes too.
+        // The patience of a request is for the head of the answer and for the first bytes of its body.
         let first = patience.map(|Patience(patience)| patience.saturating_sub(watch.waited()).min(self.timeouts.stall));
         match answer {
             Ok(response) if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => Err(error(
@@ -232,7 +234,7 @@ fn error(kind: ErrorKind, message: impl Into<String>) -> Error {
 }
 
 const USER_AGENT: &str = concat!("porthole/", env!("CARGO_PKG_VERSION"));
-/// What a connection reads ahead, and so the longest head of a response, in bytes.
+/// Read buffer of a connection in bytes, and so the longest head of a response.
 const BUFFER: usize = 128 << 10;
 const IDLE: Duration = Duration::from_secs(60);
 const IDLE_PER_HOST: usize = 16;

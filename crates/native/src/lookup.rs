@@ -1,8 +1,9 @@
-//! Look-ups of names on threads of their own.
+//! Looks up names on threads of its own.
 //!
-//! `getaddrinfo` blocks its thread for as long as a name server is silent, often for half a minute. On a runtime's pool of blocking
-//! threads, names whose servers never answer would delay everything else there. Here they use up threads that do nothing else, their
-//! callers wait for a bounded time, and names that resolved before keep threads in reserve and their last addresses.
+//! `getaddrinfo` blocks its thread for as long as a name server is silent, often for half a minute. On a runtime's pool
+//! of blocking threads, names whose servers never answer would delay all other work there. Here they only block threads
+//! of this pool, and their callers wait for a bounded time. For names that resolved before, threads are reserved and
+//! the last addresses are kept.
 
 use std::{
     collections::HashMap,
@@ -17,17 +18,17 @@ use tokio::{sync::watch, time::timeout};
 /// Bounds of a pool of look-ups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LookupLimits {
-    /// Look-ups at once of names that have not resolved yet.
+    /// Most look-ups at once of names that have not resolved yet.
     pub threads: usize,
-    /// Look-ups more at once of names that have resolved before.
+    /// Further look-ups at once, for names that have resolved before.
     pub reserved: usize,
-    /// For a caller to wait.
+    /// Longest time that a caller waits.
     pub deadline: Duration,
-    /// For which addresses are used without asking again.
+    /// How long addresses are used without another look-up.
     pub fresh: Duration,
-    /// For which a failure is repeated without asking again.
+    /// How long a failure is repeated without another look-up.
     pub negative: Duration,
-    /// For which old addresses are used where asking again fails.
+    /// How long old addresses are used where another look-up fails.
     pub stale: Duration,
     /// Names whose answers are remembered.
     pub names: usize,
@@ -47,18 +48,18 @@ impl Default for LookupLimits {
     }
 }
 
-/// What happened to look-ups so far.
+/// Counters of look-ups.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LookupCounts {
     /// Threads that look up now.
     pub running: usize,
-    /// Answered from memory.
+    /// Requests answered from memory.
     pub remembered: u64,
-    /// Answered with old addresses, because asking again failed.
+    /// Requests answered with old addresses, because a new look-up failed or found no thread.
     pub stale: u64,
-    /// Given up at the deadline.
+    /// Requests that ended at the deadline.
     pub late: u64,
-    /// Refused, because every thread was busy.
+    /// Requests refused, because every thread was busy.
     pub refused: u64,
 }
 
@@ -79,9 +80,9 @@ struct State {
 #[derive(Default)]
 struct Name {
     last: Option<(Answer, Instant)>,
-    /// The last addresses that it had.
+    /// The last addresses that it resolved to, and when.
     good: Option<(Vec<IpAddr>, Instant)>,
-    /// A look-up that is running.
+    /// The look-up that is running, if any.
     running: Option<watch::Receiver<Option<Answer>>>,
 }
 
@@ -124,7 +125,7 @@ impl Pool {
         self.state().counts
     }
 
-    /// What is known already, or a look-up to wait for.
+    /// Returns the answer if it is known at once, else the look-up to wait for as `Err`.
     fn begin(self: &Arc<Self>, host: &str) -> Result<Answer, watch::Receiver<Option<Answer>>> {
         let mut state = self.state();
         let (mut known, mut recent) = (false, None);
@@ -193,7 +194,7 @@ impl State {
         Some(addresses.clone())
     }
 
-    /// Forgets a name: one that never resolved before one that did, the oldest of them.
+    /// Forgets names beyond the limit: those that never resolved before those that did, the oldest first.
     fn make_room(&mut self, limit: usize) {
         while self.names.len() >= limit {
             let idle = self.names.iter().filter(|(_, name)| name.running.is_none());

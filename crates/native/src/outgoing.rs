@@ -1,4 +1,4 @@
-//! Bodies of requests, and how long their answers are waited for.
+//! Bodies of requests, and the wait for their answers.
 
 use crate::failure;
 use bytes::Bytes;
@@ -16,9 +16,9 @@ use tokio::time::{Instant, timeout_at};
 /// A body that notifies its [`Watch`] whenever the connection takes more of it.
 pub(crate) struct Outgoing {
     content: Content,
-    /// What the source gave and the connection has not taken yet.
+    /// Bytes that the source gave and the connection has not taken yet.
     rest: Bytes,
-    /// `None` for a source that does not know its length.
+    /// Bytes that are still to send; `None` if the source does not know its length.
     left: Option<u64>,
     pulse: Arc<Mutex<Pulse>>,
 }
@@ -37,17 +37,17 @@ struct Pulse {
 
 #[derive(Clone, Copy)]
 enum Turn {
-    /// The source's: it has bytes to give.
+    /// The source must give bytes.
     Source,
-    /// The other side's: it has bytes to take.
+    /// The receiver must take bytes.
     Receiver,
-    /// The other side's: all is sent.
+    /// All is sent: the receiver must answer.
     Answer,
 }
 
 impl Outgoing {
-    /// Opens a payload. Its answer is waited for while the body moves at least once in `stall`, and for `patience` more (`stall`, if
-    /// there is none) when all of it is sent.
+    /// Opens a payload. The wait for its answer ends when the receiver takes nothing for `stall`, when the source gives
+    /// nothing for ten times as long, or when no answer comes within `patience` (by default `stall`) after all is sent.
     pub(crate) fn open(payload: &Payload, stall: Duration, patience: Option<Patience>) -> (Self, Watch) {
         let left = payload.length();
         let content = match payload {
@@ -72,7 +72,8 @@ impl Body for Outgoing {
             _ if !this.rest.is_empty() => Some(std::mem::take(&mut this.rest)),
             Content::Bytes(bytes) if bytes.is_empty() => None,
             Content::Bytes(bytes) => Some(std::mem::take(bytes)),
-            // More than was announced is left for the source to answer for; less, for the HTTP library.
+            // Bytes beyond the announced length are not sent: to report them is up to the source. The HTTP library
+            // reports missing ones.
             Content::Stream(_) if this.left == Some(0) => None,
             Content::Stream(chunks) => match chunks.poll_chunk(cx) {
                 Poll::Ready(Ok(chunk)) => chunk,
@@ -132,7 +133,7 @@ impl Watch {
         }
     }
 
-    /// Since the body last moved.
+    /// Returns the time since the body last moved.
     pub(crate) fn waited(&self) -> Duration {
         self.pulse.lock().unwrap_or_else(PoisonError::into_inner).moved.elapsed()
     }
@@ -148,7 +149,8 @@ impl Watch {
     }
 }
 
-/// What a connection takes at once: so little that the slowest line that is allowed takes one within every stall.
+/// Bytes that a connection takes at once: few enough that the slowest line that is allowed sends them within one stall.
 const FRAME: usize = 16 << 10;
-/// A source that is a registry ends its own stalls, and tries again, before this many of them have gone by.
+/// How many times `stall` a source may take: if it reads from a registry, it ends its own stalls and retries within
+/// that time.
 const SOURCE: u32 = 10;

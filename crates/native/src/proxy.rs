@@ -1,4 +1,4 @@
-//! Proxies between this machine and the others.
+//! HTTP and SOCKS proxies.
 
 use crate::{error, stream::Stream};
 use http::{HeaderValue, Uri};
@@ -32,16 +32,16 @@ struct Rules {
     matcher: Matcher,
     /// Entries of `no_proxy` with a port.
     direct: Vec<Authority>,
-    /// Variables for each scheme whose values are no URLs of proxies.
+    /// For `http` and `https`, the variable whose value is not the URL of a proxy.
     unusable: [Option<&'static str>; 2],
 }
 
 impl Proxies {
     /// The proxies that an environment names, by the rules of curl: `https_proxy`, `http_proxy`, `all_proxy` and
     /// `no_proxy`, in either case; `HTTP_PROXY` alone is not read, because a CGI server sets it from a request's header.
-    /// Proxies speak HTTP (`http`, `https`) or SOCKS (`socks4`, `socks4a`, `socks5`, `socks5h`). An entry of `no_proxy` is `*`, a domain
-    /// with everything below it (`example.com`, `.example.com`, `*.example.com`), an address or a network, each but the network with a
-    /// port if it is for that port alone.
+    /// Proxies speak HTTP (`http`, `https`) or SOCKS (`socks4`, `socks4a`, `socks5`, `socks5h`). An entry of `no_proxy`
+    /// is `*`, a domain with everything below it (`example.com`, `.example.com`, `*.example.com`), an address or a
+    /// network. All but a network may have a port, and are for that port alone then.
     ///
     /// This machine itself is never reached through a proxy.
     pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Self {
@@ -101,7 +101,7 @@ fn is_proxy(value: &str) -> bool {
         .is_ok_and(|uri| uri.authority().is_some() && uri.scheme_str().is_none_or(|scheme| Kind::of(scheme).is_some()))
 }
 
-/// Whether a host is another one, or a name below it.
+/// Whether `host` is `direct`, or a name below it.
 fn is_within(host: &Host, direct: &Host) -> bool {
     match (host, direct) {
         (Host::Name(name), Host::Name(domain)) => {
@@ -118,13 +118,13 @@ impl fmt::Debug for Proxies {
     }
 }
 
-/// How a proxy is spoken to.
+/// The protocol of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Http,
     Https,
     Socks4,
-    /// The host's name is resolved by the proxy in either spelling, so that no look-up leaves this machine.
+    /// `socks5` and `socks5h`: the proxy resolves the host's name, so that no look-up leaves this machine.
     Socks5,
 }
 
@@ -181,7 +181,7 @@ impl Proxy {
         })
     }
 
-    /// What a plain request through the proxy must carry.
+    /// Value of `Proxy-Authorization` for a request without TLS through the proxy.
     pub(crate) fn authorization(&self) -> Option<&HeaderValue> {
         self.authorization.as_ref()
     }
@@ -191,12 +191,12 @@ impl Proxy {
         self.kind == Kind::Https
     }
 
-    /// Whether the proxy takes requests for `http` URLs; a SOCKS proxy only connects.
+    /// Whether the proxy takes requests with whole `http` URLs. A SOCKS proxy only connects.
     pub(crate) fn takes_whole_urls(&self) -> bool {
         matches!(self.kind, Kind::Http | Kind::Https)
     }
 
-    /// Has the proxy connect to `host`. What is sent afterwards arrives there.
+    /// Asks the proxy to connect to `host`. Returns the stream to that host.
     pub(crate) async fn open_tunnel(&self, mut stream: Stream, host: &str, port: u16) -> Result<Stream, Error> {
         if self.takes_whole_urls() {
             self.ask_for_tunnel(&mut stream, host, port).await?;
@@ -233,7 +233,7 @@ impl Proxy {
         request.extend_from_slice(b"\r\n");
         stream.write_all(&request).await.map_err(broken)?;
         stream.flush().await.map_err(broken)?;
-        // Byte by byte: what follows the head belongs to the other end.
+        // Byte by byte: the bytes after the head come from the host behind the proxy.
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             if head.len() == HEAD_BYTES {

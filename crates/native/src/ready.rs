@@ -16,18 +16,18 @@ use tokio::task::JoinHandle;
 const FRESH: Duration = Duration::from_secs(10);
 /// Connections to one origin that are opened as soon as a request finds none free.
 const AT_ONCE: usize = 3;
-/// Round trips that a further request waits for a connection to become free: a short answer takes one, a connection of its own
-/// two or more.
+/// Round trips that a further request waits for a connection to become free, as a fraction: a short answer takes one, a
+/// new connection two or more.
 const PATIENCE: (u32, u32) = (5, 2);
 /// The longest such wait.
 const MOST: Duration = Duration::from_millis(250);
-/// Round trips that are too short to wait for anything.
+/// Round trips shorter than this are not worth a wait.
 const CLOSE: Duration = Duration::from_millis(2);
 /// Origins that are remembered.
 const ORIGINS: usize = 256;
 
 tokio::task_local! {
-    /// Of the request that is being sent.
+    /// State of the request that the task sends.
     pub(crate) static REQUEST: Arc<Wanted>;
 }
 
@@ -71,7 +71,7 @@ type Origin = (Scheme, String);
 
 #[derive(Debug)]
 struct Line<C> {
-    /// Each connection holds a clone.
+    /// Each open connection holds a clone, so the count of clones is the number of connections.
     live: Arc<()>,
     round_trip: Option<Duration>,
     early: Vec<Early<C>>,
@@ -109,7 +109,7 @@ impl<C> Origins<C> {
         }
     }
 
-    /// A connection that was opened early, the first of them.
+    /// Takes the first of the connections that were opened early.
     pub(crate) async fn take(&self, uri: &Uri) -> Option<C> {
         loop {
             let early = self.line(origin(uri)?, |line| (!line.early.is_empty()).then(|| line.early.remove(0)))?;
@@ -117,7 +117,7 @@ impl<C> Origins<C> {
                 continue;
             }
             let mut early = early;
-            // What failed early is tried again, and then says why.
+            // If an early connection failed, the request opens one again, and reports why that fails.
             if let Ok(Ok(wire)) = (&mut early.task).await {
                 return Some(wire);
             }
@@ -129,7 +129,7 @@ impl<C> Origins<C> {
         self.line(origin(uri)?, |line| wait(Arc::strong_count(&line.live) - 1, brief, line.round_trip?))
     }
 
-    /// Counts a connection for as long as what is returned lives.
+    /// Counts a connection until the returned value is dropped. `round_trip` = the time that it took to connect.
     pub(crate) fn opened(&self, uri: &Uri, round_trip: Duration) -> Option<Arc<()>> {
         Some(self.line(origin(uri)?, |line| {
             line.round_trip = Some(line.round_trip.map_or(round_trip, |known| known.min(round_trip)));
@@ -137,7 +137,7 @@ impl<C> Origins<C> {
         }))
     }
 
-    /// Whether the first connection that was opened early has come about or failed.
+    /// Whether the first early connection is open or has failed.
     #[cfg(test)]
     pub(crate) fn early(&self, uri: &Uri) -> Option<bool> {
         self.line(origin(uri)?, |line| Some(line.early.first()?.task.is_finished()))

@@ -1,4 +1,4 @@
-//! Names become addresses, once per connection.
+//! Resolves names to addresses, once per connection.
 
 use crate::{
     Addresses, LookupCounts, LookupLimits, error,
@@ -46,7 +46,7 @@ impl Resolver {
         Self(Method::Pool(Pool::new(limits, Box::new(lookup))))
     }
 
-    /// What happened so far; `None` without a pool.
+    /// Returns the counters of the pool; `None` without one.
     pub fn counts(&self) -> Option<LookupCounts> {
         match &self.0 {
             Method::Pool(pool) => Some(pool.counts()),

@@ -1,4 +1,4 @@
-//! Whether a host speaks TLS, found out before anything is sent to it.
+//! Finds out whether a host speaks TLS, before anything is sent to it.
 
 use crate::{Native, error};
 use porthole_registry::{
@@ -9,11 +9,11 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 impl Native {
-    /// The scheme of a registry on this machine: `localhost` and names below it, if all their addresses are loopback addresses, and
-    /// loopback literals. `None` for other hosts, and where the answer does not tell.
+    /// Finds out the scheme of a registry on this machine: `localhost` and names below it, if all their addresses are
+    /// loopback addresses, and loopback literals. `None` for other hosts, and if the host's answer decides nothing.
     ///
-    /// The host gets a TLS handshake and nothing else: neither a request nor credentials. A server that answers in TLS has TLS, whatever
-    /// is wrong with its certificate.
+    /// The host gets a TLS handshake and nothing else: neither a request nor credentials. A server that answers in TLS
+    /// has `https`, whatever is wrong with its certificate.
     pub async fn settle_local(&self, authority: &Authority) -> Option<Scheme> {
         let is_local = match &authority.host {
             Host::Name(name) => is_localhost(name),
@@ -30,8 +30,8 @@ impl Native {
         self.shake(&host, port).await
     }
 
-    /// The scheme of a host that may be without TLS, by the user's word: `https` if it answers in TLS. A host without a port that does not
-    /// answer at the port of HTTPS has `http`.
+    /// Finds out the scheme of a host that the user allows to be without TLS: `https` if it answers in TLS. A host
+    /// without a port that does not answer at port 443 has `http`.
     pub async fn settle(&self, authority: &Authority) -> Option<Scheme> {
         let (host, port) = (authority.host.to_string(), authority.port.unwrap_or_else(|| Scheme::Https.port()));
         let scheme = self.shake(&host, port).await;
@@ -50,5 +50,5 @@ impl Native {
     }
 }
 
-/// A server that waits for more than a handshake has no TLS that could be found out.
+/// Longest wait for the answer to a handshake. A server that waits for more bytes instead shows nothing.
 const LONGEST: Duration = Duration::from_secs(2);

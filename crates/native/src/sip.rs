@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 pub struct PieceSize(Arc<AtomicUsize>);
 
 impl PieceSize {
-    /// From now on, at most this many bytes.
+    /// Sets the most bytes that later reads take, at least 1.
     pub fn set(&self, bytes: usize) {
         self.0.store(bytes.max(1), Ordering::Relaxed);
     }
@@ -29,13 +29,13 @@ impl PieceSize {
 }
 
 impl Default for PieceSize {
-    /// As many as the buffer takes.
+    /// No limit: as many bytes as the buffer takes.
     fn default() -> Self {
         Self(Arc::new(AtomicUsize::new(usize::MAX)))
     }
 }
 
-/// A connection that reads pieces of that size.
+/// A connection that reads at most `size` bytes at a time.
 #[derive(Debug)]
 pub(crate) struct Sip<T> {
     pub(crate) inner: T,

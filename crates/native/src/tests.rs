@@ -200,7 +200,7 @@ async fn silence_is_a_timeout() {
     }
 }
 
-/// A short patience is for head and first bytes together; what moves has all the time that others have.
+/// A short patience is for the head and the first bytes together. A body that has begun has the usual time.
 #[tokio::test]
 async fn patience_ends_with_the_first_bytes() {
     for (pieces, ends) in [(["", "abc"], false), (["abc", "def"], true)] {
@@ -308,8 +308,8 @@ async fn only_checked_addresses_are_connected_to() {
     }
 }
 
-/// A name that resolves to a public address when it is asked for once, and to a private one when asked again: what was
-/// checked is what comes out, and [`connect`] dials nothing else.
+/// A name that resolves to a public address at the first look-up, and to a private one at the second: only the address
+/// that was checked is returned, and [`connect`] dials nothing else.
 #[tokio::test]
 async fn a_name_is_resolved_once_per_connection() {
     let asked = Arc::new(AtomicU32::new(0));
@@ -431,7 +431,7 @@ async fn a_socks_proxy_connects_by_name() {
     assert!(!head.to_ascii_lowercase().contains("proxy-authorization"), "{head}");
 }
 
-/// `registry` puts no `Send` bound on a transport; over this one its futures must still cross threads.
+/// `registry` puts no `Send` bound on a transport. Over this one its futures must be `Send` all the same.
 #[test]
 fn the_futures_of_a_client_are_send() {
     use porthole_core::{descriptor::Descriptor, reference::Reference};

@@ -27,7 +27,8 @@ use tokio_rustls::{
     },
 };
 
-/// Trust, made ready when the first connection needs it: reading the system's certificates takes a while.
+/// Trusted certificates and TLS configurations. They are made when the first connection needs them: reading the
+/// system's certificates takes a while.
 #[derive(Debug)]
 pub(crate) struct Tls {
     /// Certificates from files, with the host that they are for.
@@ -97,7 +98,7 @@ impl Tls {
         self.general.get_or_init(|| own.config(self).map(Arc::new)).clone()
     }
 
-    /// What only this host has.
+    /// Collects the settings that are for this host alone.
     fn own(&self, host: &Host, port: u16) -> Result<Own, Error> {
         let files =
             self.files.iter().filter(|(named, _)| named.as_ref().is_some_and(|named| is_for(named, host, port)));
@@ -122,7 +123,7 @@ impl Tls {
 #[derive(Default)]
 struct Own {
     certificates: Vec<CertificateDer<'static>>,
-    /// What this client shows of itself.
+    /// Certificates and key with which this client identifies itself.
     identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
     insecure: bool,
 }
@@ -163,14 +164,14 @@ impl Own {
         let verifier: Arc<dyn ServerCertVerifier> = if self.insecure {
             Arc::new(AnyCertificate(provider))
         } else {
-            // What is for one host replaces what is for every host.
+            // Certificates for one host replace those for every host.
             let mut private = self.certificates;
             if private.is_empty() {
                 let general = tls.files.iter().filter(|(host, _)| host.is_none());
                 private = general.flat_map(|(_, certificates)| certificates).cloned().collect();
             }
             let mut roots = RootCertStore::empty();
-            // A system store may hold certificates that rustls cannot use: they are passed over, as everywhere.
+            // A system store may hold certificates that rustls cannot use: they are skipped, as other clients do.
             roots.add_parsable_certificates(tls.system().iter().cloned());
             for certificate in &private {
                 let added = roots.add(certificate.clone());
@@ -208,7 +209,7 @@ fn unreadable(path: &Path, reason: &str) -> Error {
     error(ErrorKind::Tls, format!("{reason}: `{}`", path.display()))
 }
 
-/// Why there is no TLS with a host.
+/// Explains a failed handshake with a host.
 fn refused(host: &str, failure: &io::Error) -> Error {
     use rustls::Error as Tls;
     let no_tls = |what: &str| error(ErrorKind::NotTls, format!("{host} {what}"));

@@ -13,7 +13,7 @@ use tokio_rustls::rustls::{
     server::ParsedCertificate,
 };
 
-/// Accepts what an authority signed, and a trusted certificate that the server shows itself.
+/// Accepts a certificate that an authority signed, and a trusted certificate that the server shows as its own.
 ///
 /// The second is what `openssl req -x509` makes: self-signed, and an authority (CA:TRUE). webpki refuses an authority as the certificate
 /// of a server (RFC 5280 leaves it open); curl, Go and OpenSSL accept it.
@@ -25,7 +25,7 @@ pub(crate) struct Trusted {
 
 impl Trusted {
     /// # Errors
-    /// There is nothing to trust.
+    /// A message, if there is no certificate to trust.
     pub(crate) fn new(
         certificates: Vec<CertificateDer<'static>>,
         roots: RootCertStore,

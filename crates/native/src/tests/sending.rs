@@ -10,7 +10,7 @@ use std::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// `length` bytes in pieces of 64 KiB, with an error behind `good` of them.
+/// `length` bytes in pieces of 64 KiB, with an error after `good` of them.
 struct Pattern {
     length: u64,
     good: u64,
@@ -72,7 +72,7 @@ async fn a_stream_is_sent_with_its_length() {
     assert!(body.iter().all(|byte| *byte == b'x'));
 }
 
-/// A proxy does not know how long what it passes on is.
+/// A body of unknown length, such as one that a proxy forwards.
 struct Open(u64);
 
 impl PayloadSource for Open {

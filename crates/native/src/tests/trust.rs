@@ -40,7 +40,7 @@ fn config() -> rustls::ConfigBuilder<ServerConfig, rustls::WantsVerifier> {
 }
 
 async fn serve(mut config: ServerConfig, pem: String) -> Server {
-    // A server that would rather speak HTTP/2.
+    // The server prefers HTTP/2.
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let (listener, _) = listen().await;
@@ -60,7 +60,7 @@ async fn serve(mut config: ServerConfig, pem: String) -> Server {
     Server { port, pem, task }
 }
 
-/// Everything is on this machine.
+/// Every name resolves to this machine.
 fn loopback() -> Options {
     Options { resolver: Resolver::from_fn(|_| Ok(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)])), ..quick() }
 }
