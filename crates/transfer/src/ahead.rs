@@ -1,8 +1,8 @@
-//! Large blobs of a registry, read in order: several ranges of them are on their way at once.
+//! Reads large blobs of a registry in order, with requests for several ranges at once.
 //!
-//! On a line with a long round trip one connection carries a fraction of what the line could. The range that is read comes
-//! straight to its reader; later ones wait in memory, up to [`HELD`] bytes for all blobs of a source, and beyond that in
-//! their connections.
+//! On a line with a long round trip, one connection carries a fraction of what the line could. The bytes of the range
+//! that is read go straight to its reader. Those of later ranges are held in memory, up to [`HELD`] bytes for all blobs
+//! of a source, and beyond that in their connections.
 
 use porthole_core::descriptor::Descriptor;
 use porthole_native::Native;
@@ -28,17 +28,17 @@ use tokio::{
     task::AbortHandle,
 };
 
-/// Bytes that are held before their turn, for all blobs of a source.
+/// Most bytes of later ranges that are held in memory, for all blobs of a source.
 pub const HELD: usize = RANGES * CHUNKS * CHUNK;
-/// Ranges that are under way before their turn.
+/// Most ranges that are requested ahead of the one that is read.
 const RANGES: usize = 4;
-/// Chunks that wait for their turn in each.
+/// Most chunks that are held of each of them.
 const CHUNKS: usize = 32;
-/// Chunks that wait in a range whose turn it is from the start.
+/// Most chunks that are held of a range that is read from the start.
 const FEW: usize = 4;
 /// Bytes of a chunk.
 const CHUNK: usize = 64 << 10;
-/// Bytes of a range. Smaller blobs come in one piece.
+/// Bytes of a range. A blob that is not larger is read by one request.
 const RANGE: u64 = 8 << 20;
 
 type Client = Arc<Registry<Native>>;
@@ -47,9 +47,9 @@ type Client = Arc<Registry<Native>>;
 #[derive(Clone)]
 pub struct Remote {
     image: RemoteImage<Client>,
-    /// For the ranges that are under way before their turn.
+    /// One permit for each range that is requested ahead.
     permits: Arc<Semaphore>,
-    /// The registry has sent a range.
+    /// Whether the registry has answered with a range before.
     heeds: Arc<AtomicBool>,
 }
 
@@ -68,7 +68,7 @@ impl Deref for Remote {
 }
 
 impl Remote {
-    /// Opens a blob. What is large and wanted as a whole comes in ranges, if the registry sends them.
+    /// Opens a blob. A large one that is read as a whole is requested in ranges, if the registry sends them.
     pub(crate) async fn open(&self, descriptor: &Descriptor, range: Range<u64>) -> Result<RemoteBlob, Error> {
         let one = |blob| RemoteBlob::One(Box::new(blob));
         let is_large = range == (0..descriptor.size) && descriptor.size > RANGE;
@@ -87,7 +87,7 @@ impl Remote {
                 Ok(RemoteBlob::Ahead(Box::new(ahead)))
             }
             Ok(whole) if whole.is_whole_blob() => Ok(one(whole.to_its_end())),
-            // The blob is not what its descriptor says: its reader finds out how.
+            // The answer contradicts the descriptor: the reader of the whole blob finds out how.
             Ok(_) | Err(Error::Protocol { .. } | Error::OutOfRange { .. } | Error::Mismatch { .. }) => {
                 Ok(one(self.image.open_blob(descriptor, range).await?))
             }
@@ -98,9 +98,9 @@ impl Remote {
 
 /// A blob of a registry, opened.
 pub enum RemoteBlob {
-    /// By one request.
+    /// Read by one request.
     One(Box<BlobRange<Client, Native>>),
-    /// By several at once.
+    /// Read by several requests at once.
     Ahead(Box<Ahead>),
 }
 
@@ -127,7 +127,7 @@ pub struct Ahead {
     remote: Remote,
     descriptor: Descriptor,
     runtime: Handle,
-    /// The first is being read.
+    /// Ranges that were requested, in order; the first is being read.
     coming: VecDeque<Coming>,
     /// The first byte after all ranges that are under way.
     next: u64,
@@ -137,14 +137,14 @@ pub struct Ahead {
     notes: Arc<Notes>,
 }
 
-/// What requests find out for those after them.
+/// What the requests for one blob share.
 #[derive(Default)]
 struct Notes {
     /// Bytes that were received beyond those of the ranges.
     overhead: AtomicU64,
-    /// The registry no longer sends ranges.
+    /// Whether the registry stopped sending ranges.
     whole: AtomicBool,
-    /// Chunks that were read, to be filled again.
+    /// Chunks that were read, for reuse.
     spare: Mutex<Vec<Vec<u8>>>,
 }
 
@@ -164,7 +164,7 @@ impl Notes {
     }
 }
 
-/// A range on its way.
+/// A range that was requested.
 struct Coming {
     chunks: Receiver<Result<Vec<u8>, Error>>,
     task: AbortHandle,
@@ -191,7 +191,7 @@ impl Ahead {
         }
     }
 
-    /// The first range has an answer.
+    /// Takes the answer for the first range.
     fn begin(&mut self, first: BlobRange<Client, Native>) {
         let (sender, chunks) = channel(FEW);
         let notes = Arc::clone(&self.notes);
@@ -218,7 +218,7 @@ impl Ahead {
         Ok(count)
     }
 
-    /// Asks for further ranges, as many as may be under way; for one at least, if none is and one is needed.
+    /// Requests further ranges, as many as there are permits; at least one if none is under way and one is `needed`.
     fn send(&mut self, needed: bool) {
         while self.next < self.descriptor.size {
             let permit = Arc::clone(&self.remote.permits).try_acquire_owned().ok();

@@ -1,4 +1,4 @@
-//! The bytes of a blob while they are sent: verified as they pass, read again for each try.
+//! The bytes of a blob that is sent: they are verified before they pass, and read again for each try.
 
 use crate::{
     BlobProgress, TransferObserver,
@@ -28,7 +28,7 @@ use tokio::{
     task::AbortHandle,
 };
 
-/// The bytes of a blob of a source, verified as they pass.
+/// Returns the content of a blob of a source. Its bytes are verified before they pass.
 pub(crate) fn content(source: &Source, descriptor: &Descriptor, observer: &TransferObserver) -> Arc<Shared> {
     let check =
         Check { verifier: Some(Verifier::new(&descriptor.digest, descriptor.size)), position: 0, error: None, sent: 0 };
@@ -50,9 +50,9 @@ pub(crate) struct Shared {
     check: Mutex<Check>,
 }
 
-/// How much is verified: a prefix. What is sent once more was verified before.
+/// How much of the blob is verified: a prefix. Bytes that are sent again are not verified again.
 struct Check {
-    /// Until it is finished.
+    /// `None` once the whole blob is verified.
     verifier: Option<Verifier>,
     position: u64,
     /// Why the source failed.
@@ -76,14 +76,14 @@ impl Shared {
         self.check.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A part of the blob that is embedded in its descriptor, and need not be fetched.
+    /// Returns a part of the blob from its descriptor, if the whole blob is embedded there.
     fn data(&self, range: &Range<u64>) -> Option<Bytes> {
         let data = self.descriptor.data.as_ref().filter(|data| data.len() as u64 == self.descriptor.size)?;
         let part = usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?;
         Some(Bytes::copy_from_slice(data.get(part)?))
     }
 
-    /// Verifies bytes before they are sent. The last ones pass only if all are right.
+    /// Verifies bytes before they are sent. The last ones pass only if the whole blob is verified.
     fn pass(&self, offset: u64, bytes: &[u8]) -> Result<(), Error> {
         let mut check = self.check();
         let Check { verifier, position, .. } = &mut *check;
@@ -107,7 +107,7 @@ impl Shared {
     }
 }
 
-/// What an upload is given.
+/// A blob as the content of an upload.
 pub(crate) struct Sending(pub(crate) Arc<Shared>);
 
 impl UploadContent for Sending {
@@ -150,7 +150,7 @@ fn broken(error: io::Error) -> Error {
     porthole_source::Error::read("blob")(error).into()
 }
 
-/// Reads and hashes on a thread of its own. It ends when the receiver is dropped.
+/// Reads and verifies a range of a blob, on a thread of its own. Ends when the receiver is dropped.
 fn read_local(shared: &Shared, range: &Range<u64>, sender: &Sender<Chunk>) {
     let Source::Local { local, .. } = &shared.source else {
         let unsupported = shared.source.kind().cannot(Capability::Documents);
@@ -257,7 +257,7 @@ impl Drop for Opened {
     }
 }
 
-/// What is read at once: large enough to be cheap, small enough that a slow line takes one of them within every stall.
+/// Bytes that are read at once: enough to make reads cheap, few enough that a slow line takes them within one stall.
 const CHUNK: usize = 128 << 10;
 /// Chunks that are read ahead of the connection.
 const AHEAD: usize = 4;

@@ -1,4 +1,4 @@
-//! Images of this machine into a store or a layout.
+//! Copies images of this machine into a store or a layout.
 
 use crate::{BlobProgress, Local, TransferObserver, pull::Platforms};
 use porthole_core::{
@@ -22,7 +22,7 @@ use std::{
 };
 
 const BUFFER: usize = 256 << 10;
-/// How often to look for a blob that another process is getting.
+/// How often to check whether another process has finished a blob.
 const BUSY: Duration = Duration::from_millis(100);
 
 /// What a copy did.
@@ -32,22 +32,22 @@ pub struct Copied {
     pub root: Descriptor,
     /// Bytes of blobs and documents that were written.
     pub written: u64,
-    /// Bytes of those that were there already.
+    /// Bytes of blobs and documents that were there already.
     pub present: u64,
     /// Documents that an index lists and the source lacks.
     pub missing: usize,
-    /// What had the name before, if that was something else.
+    /// What the name stood for before, if that was something else.
     pub replaced: Option<Digest>,
 }
 
-/// Why nothing was named.
+/// Why an image was not copied. Its name is not set.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The source, which is in files, cannot be read.
     #[error(transparent)]
     Local(#[from] local::Error),
-    /// The store or layout that is written.
+    /// The store or layout cannot be written.
     #[error(transparent)]
     Store(#[from] porthole_store::Error),
     /// The image cannot be copied as it is.
@@ -71,7 +71,7 @@ impl Classify for Error {
 
 /// Copies an image byte for byte, without the blobs that the store has, and names it when it is complete.
 ///
-/// Of an index that the source has in part, as a pull for one platform leaves it, the same part is copied.
+/// If the source has only a part of an index, as after a pull for one platform, the same part is copied.
 ///
 /// # Errors
 ///
@@ -125,7 +125,7 @@ pub fn into_store(
     Ok(copied)
 }
 
-/// Everything to copy of an image, and how many documents of its index the source lacks.
+/// Plans the copy of an image. Returns the plan, and how many documents of its index the source lacks.
 pub(crate) fn plan(local: &Local, root: &Descriptor, platforms: &Platforms) -> Result<(PushPlan, usize), Error> {
     let platform = match platforms {
         Platforms::One(platform) => Some(platform.clone()),

@@ -7,7 +7,7 @@ use std::{fmt, sync::Arc};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TransferEvent {
-    /// The blobs of the transfer are known. More than one such event adds up.
+    /// The blobs of the transfer are known. If there are several such events, the blobs add up.
     Plan {
         /// Digest and size of each blob, those included that turn out to be present.
         blobs: Vec<(Digest, u64)>,
@@ -18,21 +18,21 @@ pub enum TransferEvent {
         digest: Digest,
         /// Bytes of the document.
         size: u64,
-        /// Whether it was fetched now.
+        /// Whether it was new; `false` if the store had it already.
         fetched: bool,
     },
-    /// A document is with a registry now.
+    /// The registry took a document.
     Put {
         /// Digest of the document.
         digest: Digest,
-        /// The tag that it got.
+        /// The tag that it got; `None` if it was put by its digest.
         tag: Option<String>,
     },
-    /// A blob is further than before.
+    /// Progress of a blob.
     Blob {
         /// Digest of the blob.
         digest: Digest,
-        /// Bytes of all of it.
+        /// Size of the whole blob in bytes.
         size: u64,
         /// How far it is.
         state: BlobProgress,
@@ -43,37 +43,37 @@ pub enum TransferEvent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BlobProgress {
-    /// It was there already.
+    /// The destination had it already.
     Present,
-    /// Another process is getting it.
+    /// Another process transfers it, and this one waits.
     Waiting,
-    /// Its transfer begins, with the bytes that an earlier one had left.
+    /// Its transfer begins, after the bytes that an earlier transfer left.
     Started {
         /// Bytes of the blob so far.
         kept: u64,
     },
-    /// More bytes have come.
+    /// More bytes were transferred.
     Moved {
         /// How many since the last event.
         bytes: u64,
     },
-    /// All of it is sent, and the registry has not said yet that it has it.
+    /// All of it is sent; the registry has not confirmed it yet.
     Committing,
     /// The registry took it over from another of its repositories.
     Mounted {
         /// Repository that it was mounted from.
         from: String,
     },
-    /// Something failed, and is tried again.
+    /// A request failed, and is tried again.
     Again {
         /// The failure in words, without secrets.
         reason: String,
     },
-    /// These were not its bytes; it starts again.
+    /// The bytes do not match its digest; its transfer starts again.
     Wrong,
     /// It is complete and verified.
     Done,
-    /// It is not transferred: its own URLs have it, registries need not.
+    /// It is not transferred: it is a foreign layer, which its own URLs have and registries need not have.
     Skipped,
 }
 

@@ -1,5 +1,5 @@
-//! Images on the move: what [`pull`](pull::pull) brings from a registry into a store, [`push`](push::push) from anywhere to a
-//! registry, [`copy`] and [`archive`] from this machine to this machine.
+//! Transfers images: [`pull`](pull::pull) from a registry into a store, [`push`](push::push) from any source to a
+//! registry, [`copy`] and [`archive`] within this machine.
 //!
 //! Everything is verified as it passes. Progress is data ([`TransferEvent`]); nothing is printed.
 

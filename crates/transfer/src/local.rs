@@ -22,7 +22,7 @@ pub enum Local {
     Store(Arc<Layout>),
 }
 
-/// What standard input is called in errors.
+/// Name of standard input in errors.
 pub const STANDARD_INPUT: &str = "standard input";
 
 /// Images in files of this machine.
@@ -35,7 +35,7 @@ pub type DiskImages = Images<Directory, DiskFile>;
 /// As [`Images::open`], and if the path cannot be opened.
 pub fn open_path(path: &Path, format: Option<LocalFormat>, limits: Limits) -> Result<DiskImages, Error> {
     let name = path.display().to_string();
-    // What `<(program)` of a shell names.
+    // A named pipe, such as the one that `<(program)` of a shell names.
     if path.metadata().is_ok_and(|metadata| metadata.file_type().is_fifo()) {
         let pipe = File::open(path).map_err(Error::read(&name))?;
         return open_stream(pipe, &name, format, limits);
@@ -69,8 +69,9 @@ fn unspooled(name: &str, error: SpoolError) -> Error {
 }
 
 impl Local {
-    /// Opens a layout or an archive, of this format if one is expected. The path `-` is an archive on standard input; a named pipe is
-    /// read as well. An archive that is compressed with gzip, zstd or xz is unpacked into a temporary file.
+    /// Opens a layout or an archive; `format` is the one that is expected, if any. The path `-` is an archive on
+    /// standard input; a named pipe is read as well. An archive that is compressed with gzip, zstd or xz is unpacked
+    /// into a temporary file.
     ///
     /// # Errors
     ///
@@ -84,7 +85,7 @@ impl Local {
         Ok(Self::Files(Arc::new(images)))
     }
 
-    /// The images of the store as they are now.
+    /// Opens the images of the store as they are now.
     ///
     /// # Errors
     ///
@@ -101,7 +102,7 @@ impl Local {
         }
     }
 
-    /// What kind of place this is.
+    /// The kind of source.
     pub fn kind(&self) -> SourceKind {
         match self {
             Self::Files(images) => images.kind(),
@@ -149,7 +150,7 @@ impl Local {
         }
     }
 
-    /// A whole small blob; see [`BlobFiles::read_verified`].
+    /// Reads a small blob as a whole; see [`BlobFiles::read_verified`].
     ///
     /// # Errors
     ///
@@ -161,8 +162,8 @@ impl Local {
         }
     }
 
-    /// Opens a blob, which may be in its descriptor: its size in bytes, and a reader that starts at `offset` and ends with the
-    /// blob. What it reads has not been verified.
+    /// Opens a blob, which may be embedded in its descriptor. Returns its size in bytes, and a reader from `offset` to
+    /// the end of the blob. The bytes are not verified.
     ///
     /// # Errors
     ///

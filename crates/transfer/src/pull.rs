@@ -1,8 +1,8 @@
-//! Registry to store.
+//! Pulls images from a registry into the store.
 //!
-//! Documents first, from the reference down to the manifests that are wanted; then every blob that the store does not hold,
-//! several at once, large ones in ranges, each taken up where an earlier pull left it; the name last. A blob that another
-//! process is getting is waited for.
+//! First the documents are fetched, from the reference down to the wanted manifests. Then each blob that the store
+//! lacks is fetched, several at once, large ones in ranges, each from the byte that an earlier pull reached. The name
+//! is set last. If another process fetches a blob, the pull waits for it.
 
 mod blobs;
 mod follow;
@@ -42,9 +42,9 @@ pub enum Platforms {
 /// How to pull.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Which images of an index.
+    /// Which images of an index are pulled.
     pub platforms: Platforms,
-    /// Requests for blobs at once; at least one is sent.
+    /// Most requests for blobs at once, at least 1.
     pub jobs: usize,
     /// The name that the image gets in the store. Without one, its blobs stay until the store is swept.
     pub name: Option<String>,
@@ -55,29 +55,29 @@ pub struct Options {
 /// What a pull brought.
 #[derive(Clone, Debug)]
 pub struct Pulled {
-    /// What the reference names, and the name in the store now leads to.
+    /// The document that the reference stands for, and that the name in the store now leads to.
     pub root: Descriptor,
     /// The manifests that were wanted, each with its platform where an index states it.
     pub manifests: Vec<(Descriptor, Parsed<Manifest>)>,
     /// Bytes of blobs and documents that were received, repeated ones included.
     pub fetched: u64,
-    /// Bytes of blobs that were there already, whole or in part.
+    /// Bytes of blobs that the store had already, whole or in part.
     pub saved: u64,
-    /// What had the name before, if that was something else.
+    /// What the name stood for before, if that was something else.
     pub replaced: Option<Digest>,
 }
 
-/// Why nothing was named. What arrived before stays for the next pull.
+/// Why a pull failed. The name is not set; the next pull uses the bytes that arrived.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The registry, or the way to it.
+    /// The registry, or the connection to it, failed.
     #[error(transparent)]
     Registry(#[from] porthole_registry::Error),
     /// The store cannot be read or written.
     #[error(transparent)]
     Store(#[from] porthole_store::Error),
-    /// The index has no such image.
+    /// The index has no image for the platform.
     #[error(transparent)]
     Platform(#[from] NoMatch),
     /// Indexes list indexes too deep.
@@ -89,10 +89,10 @@ pub enum Error {
         /// The value of [`Limits::descriptors`].
         limit: u64,
     },
-    /// Bytes that do not match their descriptor, twice.
+    /// The registry sent bytes that do not match their descriptor, twice.
     #[error("registry sent bytes that do not match the descriptor, twice: {0}")]
     Wrong(porthole_core::digest::Mismatch),
-    /// A descriptor of no bytes with the digest of some.
+    /// A descriptor has the size 0 and a digest that is not that of 0 bytes.
     #[error("descriptor of `{digest}` contradicts itself: expected a size, got 0 bytes, which have another digest")]
     Sizeless {
         /// Digest in the descriptor.
@@ -118,15 +118,15 @@ impl Classify for Error {
     }
 }
 
-/// Brings an image into the store.
+/// Pulls an image into the store.
 ///
-/// Must be called within a multi-threaded tokio runtime. To cancel, drop the future: blobs that are not complete are taken up
-/// by the next pull.
+/// Must be called within a multi-threaded tokio runtime. To cancel, drop the future: the next pull resumes the blobs
+/// that are not complete.
 ///
 /// # Errors
 ///
-/// [`Error`]. A blob that breaks on the way is asked for again from the byte that was reached; one that is wrong is fetched
-/// once more as a whole.
+/// [`Error`]. A blob whose transfer breaks is requested again from the byte that was reached. One that does not match
+/// its digest is fetched once more as a whole.
 pub async fn pull(
     client: &Arc<Registry<Native>>,
     store: &Store,
@@ -173,7 +173,7 @@ struct Documents<'p> {
 }
 
 impl Documents<'_> {
-    /// The root, and the manifests that are wanted of it; all of them are in the store.
+    /// Fetches the root and the wanted manifests into the store.
     async fn fetch(
         &mut self,
         platforms: &Platforms,

@@ -1,7 +1,8 @@
-//! Anything to a registry: pushes and copies.
+//! Pushes images to a registry, from any source.
 //!
-//! Documents are read from the root down, as far as the destination lacks them; then every blob that it lacks is mounted or uploaded,
-//! several at once; then documents, children first; the tag last, and its digest is read back. Nothing is named if anything failed.
+//! First the documents that the destination lacks are read, from the root down. Then each blob that it lacks is mounted
+//! or uploaded, several at once. Then the documents are put, children first. The tag is put last, and its digest is
+//! read back. If anything fails, nothing is named.
 
 mod likely;
 mod send;
@@ -38,21 +39,21 @@ use tokio::{
 /// How to push.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Which images of an index.
+    /// Which images of an index are pushed.
     pub platforms: Platforms,
-    /// Blobs that are sent at once; at least one is.
+    /// Most blobs that are sent at once, at least 1.
     pub jobs: usize,
-    /// Bytes of a chunk; `None` sends each blob whole, as long as the registry takes it.
+    /// Bytes of a chunk; `None` sends each blob in one request, unless the registry refuses that.
     pub chunk: Option<u64>,
-    /// Send what refers to the image as well: signatures, attestations.
+    /// Whether documents that refer to the image are sent too: signatures, attestations.
     pub referrers: bool,
     /// Tags for the image beside the destination's own.
     pub tags: Vec<String>,
-    /// Also send layers whose licence forbids distribution ("nondistributable").
+    /// Whether layers whose licence forbids distribution ("nondistributable") are sent too.
     pub foreign: bool,
-    /// How long to wait until a manifest that the registry took can be read there.
+    /// How long to wait until a manifest that the registry took can be read from it.
     pub wait: Duration,
-    /// What is known of repositories that the destination names to mount from: they are asked for these blobs alone.
+    /// What is known of repositories in [`Destination::mount_from`]: only these blobs are mounted from them.
     pub likely: Vec<Likely>,
 }
 
@@ -67,7 +68,7 @@ pub struct Pushed {
     pub mounted: Amount,
     /// Blobs that were there already. Those of images that were there as a whole are not counted.
     pub present: Amount,
-    /// Layers that registries may not be asked to hold.
+    /// Layers that were not sent, because their licence forbids distribution.
     pub foreign: Amount,
     /// Manifests and indexes that were put.
     pub documents: usize,
@@ -75,7 +76,7 @@ pub struct Pushed {
     pub sent: u64,
     /// Whether the name stood for something else, or for nothing, before.
     pub tagged: bool,
-    /// Whether the registry shows what it took; `false` if it did not within [`Options::wait`].
+    /// Whether the registry returns what it took; `false` if it did not within [`Options::wait`].
     pub visible: bool,
 }
 
@@ -95,11 +96,11 @@ impl Amount {
     }
 }
 
-/// Why nothing was named. Blobs that arrived stay with the registry, and the next push finds them.
+/// Why a push failed. Nothing is named; blobs that arrived stay with the registry, and the next push finds them.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The registry that is written to, or the way to it.
+    /// The registry that is written to, or the connection to it, failed.
     #[error(transparent)]
     Registry(#[from] porthole_registry::Error),
     /// The source of the image cannot be read.
@@ -108,7 +109,7 @@ pub enum Error {
     /// The image cannot be pushed as it is.
     #[error(transparent)]
     Plan(#[from] plan::Error),
-    /// An index of which the source has a part, as a pull for one platform leaves it, and the destination not the rest.
+    /// The source has only a part of an index, as after a pull for one platform, and the destination lacks the rest.
     #[error("source lacks images of its index; available: {}", list(available))]
     Partial {
         /// The platforms that it has.
@@ -117,9 +118,9 @@ pub enum Error {
     /// The destination names a digest, and it is not the image's.
     #[error("destination names another digest than the image has: expected {expected}, got {got}")]
     Digest {
-        /// In the destination.
+        /// Digest that the destination names.
         expected: Digest,
-        /// Of the image.
+        /// Digest of the image.
         got: Digest,
     },
     /// A part of this program failed.
@@ -143,7 +144,7 @@ impl Classify for Error {
     }
 }
 
-/// Brings an image to a registry, byte for byte as it is.
+/// Pushes an image to a registry, byte for byte as it is.
 ///
 /// Must be called within a multi-threaded tokio runtime. To cancel, drop the future: nothing is named then.
 ///
@@ -160,7 +161,7 @@ pub async fn push(
     let alone = Destination::new(to.reference.clone());
     let mut push = Push { source, client, to, observer, trust: Trust::Everything };
     let plan = match push.plan(options).await {
-        // A token server may refuse everything for the sake of the repositories that could be mounted from.
+        // A token server may refuse the whole token because of the repositories to mount from: try without them.
         Err(Error::Registry(porthole_registry::Error::Unauthorized { .. })) if !to.mount_from.is_empty() => {
             push.to = &alone;
             push.plan(options).await?
@@ -173,7 +174,8 @@ pub async fn push(
         return Err(Error::Digest { expected: *expected, got: plan.root.digest });
     }
     let mut outcome = push.send(plan, options).await;
-    // A registry may say that it has something, and then miss it: a cache in front of another one, or one that has just deleted it.
+    // A registry may say that it has a part, and then lack it: it is a cache in front of another one, or has just
+    // deleted the part.
     for trust in [Trust::Blobs, Trust::Nothing] {
         if !outcome.as_ref().is_err_and(is_missing_part) {
             break;
@@ -184,7 +186,7 @@ pub async fn push(
     outcome
 }
 
-/// Whether a registry refused a document because the registry lacks something that it lists.
+/// Whether a registry refused a document because it lacks a part that the document lists.
 fn is_missing_part(error: &Error) -> bool {
     match error {
         Error::Registry(porthole_registry::Error::NotFound { what, .. }) => what.step == "upload of manifest",
@@ -195,7 +197,7 @@ fn is_missing_part(error: &Error) -> bool {
     }
 }
 
-/// What a registry is believed to have because it says so.
+/// Which parts are not sent if the registry says that it has them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Trust {
     Everything,
@@ -281,13 +283,13 @@ impl Push<'_> {
         Ok(there == Some(document.digest))
     }
 
-    /// Asks who refers to the documents that were not asked about yet. Returns whether anyone new does.
+    /// Adds the referrers of documents that were not looked up yet. Returns whether there are new ones.
     async fn add_referrers(&self, planner: &mut Planner, asked: &mut HashSet<Digest>) -> Result<bool, Error> {
         let subjects: Vec<Digest> = planner.subjects().copied().filter(|subject| !asked.contains(subject)).collect();
         for subject in subjects {
             asked.insert(subject);
             for referrer in self.source.referrers(&subject).await? {
-                // What a list says is a claim; the document decides.
+                // The list only claims it: the subject in the document decides.
                 let document = self.source.document(&referrer).await?;
                 if subject_of(&document) == Some(subject) {
                     planner.beside(&referrer)?;
@@ -339,7 +341,8 @@ impl Push<'_> {
             });
         }
         let mut failure = None;
-        // Leaving early drops the set, which ends the other transfers; when one has failed, they may take leave of the registry first.
+        // A return drops the set, which aborts the other transfers. After a failure, they may close their upload
+        // sessions first.
         while let Some(done) = blobs.join_next().await {
             match done.map_err(|error| Error::Internal(error.to_string())).flatten() {
                 Ok((blob, Outcome::Present)) => pushed.present.add(&blob),
@@ -377,7 +380,7 @@ impl Push<'_> {
         let root_document = match root_document {
             Some(document) => document,
             None => {
-                // The registry has it, but perhaps not by every name.
+                // The registry has it, but perhaps not under every tag.
                 let mut named = Vec::new();
                 for tag in std::mem::take(&mut tags) {
                     if self.client.head_manifest(self.to, &tag).await? != Some(root) {

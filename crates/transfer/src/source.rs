@@ -41,14 +41,14 @@ pub enum Source {
     Layer {
         /// Path of the blob's file.
         path: PathBuf,
-        /// Limits of what reads it.
+        /// Limits that its readers obey.
         limits: Limits,
     },
     /// The blobs of an image while it is pulled. Its documents are known from the pull.
     Pull {
-        /// What follows the blobs while they arrive.
+        /// The blobs that arrive.
         follow: Follow,
-        /// Limits of what reads it.
+        /// Limits that its readers obey.
         limits: Limits,
     },
 }
@@ -164,7 +164,7 @@ impl ImageSource for Source {
     async fn open_bare(&self, range: Range<u64>) -> Result<SourceBlob, Error> {
         let Self::Layer { path, .. } = self else { return Err(self.kind().cannot(Capability::BareLayer).into()) };
         let mut file = File::open(path).map_err(read(path))?;
-        // A pipe is read from its start, and has no other place.
+        // A pipe can only be read from its start.
         if range.start > 0 {
             file.seek(SeekFrom::Start(range.start)).map_err(read(path))?;
         }
@@ -183,9 +183,9 @@ pub enum SourceBlob {
     Remote(RemoteBlob),
     /// In a file.
     File {
-        /// The rest of it.
+        /// The rest of the blob.
         reader: Box<dyn Read + Send>,
-        /// What errors call it.
+        /// Its name in errors.
         name: String,
     },
 }
@@ -219,17 +219,17 @@ impl BlobStream for SourceBlob {
     }
 }
 
-/// Why a source gives nothing.
+/// Why a source cannot be read.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The registry, or the way to it.
+    /// The registry, or the connection to it, failed.
     #[error(transparent)]
     Registry(#[from] porthole_registry::Error),
-    /// The store, layout or archive, or a kind of source that does not have what was asked for.
+    /// The store, layout or archive cannot be read, or the kind of source lacks what was asked for.
     #[error(transparent)]
     Local(#[from] local::Error),
-    /// Other bytes than the image says.
+    /// Bytes that do not match the digests of the image.
     #[error("source does not match the digests of its image: {0}")]
     Wrong(#[from] Mismatch),
 }

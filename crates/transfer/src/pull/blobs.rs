@@ -1,9 +1,7 @@
-//! The blobs of a pull: the [plan](porthole_registry::plan::pull), carried out.
+//! Fetches the blobs of a pull, as the [plan](porthole_registry::plan::pull) says.
 //!
-//! Requests write bytes into a partial blob at their offset. A thread of each blob hashes behind them what is there
-//! from the start on without a gap, and makes the blob visible in the end.
-
-//! The blobs of a pull: what the [plan] says, done.
+//! Requests write bytes into a partial blob at their offset. For each blob, a thread hashes the bytes from the start to
+//! the first gap, and makes the blob visible when it is complete.
 
 use super::{
     Error, Follow, Options,
@@ -28,13 +26,13 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-/// How often to look for a blob that another process is getting.
+/// How often to check whether another process has finished a blob.
 const BUSY: Duration = Duration::from_millis(100);
 
-/// How often to look for ranges that come slowly, once there is nothing else to ask for.
+/// How often to check on ranges that arrive slowly, once there is nothing else to request.
 const TAILS: Duration = Duration::from_millis(100);
 
-/// Bytes that came, and bytes that need not come.
+/// Bytes that were received, and bytes that the store had.
 #[derive(Debug, Default)]
 pub(super) struct Moved {
     pub(super) fetched: u64,
@@ -49,7 +47,7 @@ pub(super) struct Shared {
     pub(super) follow: Follow,
     plan: Mutex<PullPlan>,
     begun: Instant,
-    /// The plan was changed by a request that is not finished.
+    /// Notified when a running request has changed the plan.
     changed: Notify,
 }
 
@@ -63,7 +61,7 @@ impl Shared {
         self.begun.elapsed().as_secs_f64()
     }
 
-    /// Updates the plan with the head of an answer; returns the bytes to take of it, if they are others.
+    /// Updates the plan with the head of an answer. Returns the range to read of it, if that is not the requested one.
     pub(super) fn answered(&self, fetch: &Fetch, heeds: Option<bool>) -> Option<Range<u64>> {
         let other = self.plan().answered(fetch, heeds);
         self.changed.notify_one();
@@ -71,7 +69,7 @@ impl Shared {
     }
 }
 
-/// The blobs of one pull, being brought.
+/// The blobs of one pull, and the tasks that fetch them.
 pub(super) struct Work<'p> {
     store: &'p Store,
     adding: &'p Addition,
@@ -92,11 +90,11 @@ struct Bringing {
     skipped: bool,
 }
 
-/// What a task has to tell.
+/// The result of a task.
 enum Ended {
     /// A request for bytes of a blob has ended.
     Request(Outcome),
-    /// A blob is in the store, or will not be.
+    /// A blob is in the store, or cannot be stored.
     Sealed { number: usize, outcome: Result<(), porthole_store::Error> },
 }
 
@@ -130,12 +128,12 @@ impl<'p> Work<'p> {
         Self { store, adding, blobs, shared: Arc::new(shared), tasks: JoinSet::new(), moved: Moved::default() }
     }
 
-    /// Brings every blob into the store. Leaving early ends the requests.
+    /// Fetches every blob into the store. If it fails or is dropped, its requests end.
     pub(super) async fn run(mut self) -> Result<Moved, Error> {
         let shared = Arc::clone(&self.shared);
         loop {
             loop {
-                // A statement of its own, so that the plan is not locked while it is carried out.
+                // A separate statement, so that the plan is not locked while its step is carried out.
                 let step = shared.plan().step(shared.now());
                 match step {
                     Some(PullStep::Open { blob }) => self.open(blob)?,
@@ -166,7 +164,7 @@ impl<'p> Work<'p> {
         }
     }
 
-    /// Finds out what is missing of a blob.
+    /// Finds out which bytes of a blob are missing, and starts to hash it.
     fn open(&mut self, number: usize) -> Result<(), Error> {
         let Some(bringing) = self.blobs.get_mut(number) else { return Ok(()) };
         let Shared { observer, follow, .. } = self.shared.as_ref();
@@ -262,10 +260,10 @@ impl<'p> Work<'p> {
                 Ok(())
             }
             Err(_) if bringing.skipped => Ok(()),
-            // No registry was asked for it.
+            // No request was sent for a blob of 0 bytes: its descriptor is wrong.
             Err(porthole_store::Error::Mismatch(_)) if size == 0 => Err(Error::Sizeless { digest }),
             Err(porthole_store::Error::Mismatch(mismatch @ Mismatch::Digest { .. })) => {
-                // What an earlier process has left may be wrong without the registry's doing.
+                // The wrong bytes may be those that an earlier process left, and not the registry's.
                 if bringing.kept == 0 && std::mem::replace(&mut bringing.wrong, true) {
                     return Err(Error::Wrong(mismatch));
                 }

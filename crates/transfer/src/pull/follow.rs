@@ -1,4 +1,4 @@
-//! Reading blobs while they come.
+//! Reads blobs while they arrive.
 
 use porthole_core::{
     descriptor::Descriptor,
@@ -16,7 +16,7 @@ use std::{
 
 /// The blobs of a pull, for other threads that read them while they arrive. Clones share them.
 ///
-/// Give a clone to [`Options::follow`](super::Options::follow) and keep one. A follower never holds a transfer up.
+/// Give a clone to [`Options::follow`](super::Options::follow) and keep one. A follower never delays a transfer.
 #[derive(Clone, Debug, Default)]
 pub struct Follow(Arc<Shared>);
 
@@ -62,19 +62,19 @@ pub struct FollowFront {
     pub epoch: u32,
     /// Bytes from the start that are written and hashed. Whether they are right is known at the end: [`Stage::Verified`].
     pub bytes: u64,
-    /// Where they are.
+    /// Where the bytes are.
     pub stage: Stage,
 }
 
 /// Where the bytes of a blob are.
 #[derive(Clone, Debug, Default)]
 pub enum Stage {
-    /// Its turn has not come, or another process is getting it.
+    /// Not requested yet, or fetched by another process.
     #[default]
     Awaited,
     /// In this file, which stays readable when it is renamed; after [`FollowFront::bytes`] it may have holes.
     Coming(Arc<File>),
-    /// All of them in the store, in this file, as its digest promises.
+    /// Complete and verified, in this file of the store.
     Verified(PathBuf),
     /// Nowhere: registries do not have it.
     Skipped,
@@ -122,7 +122,7 @@ impl Follow {
         self.0.change(|state| state.manifests = Some(manifests.into()));
     }
 
-    /// The blob comes into a file, which has its first `bytes`.
+    /// Notes that the blob is written to a file, which has its first `bytes`.
     pub(super) fn tell_coming(&self, digest: &Digest, file: Arc<File>, bytes: u64) {
         self.change(digest, |front| (front.stage, front.bytes) = (Stage::Coming(file), bytes));
     }
@@ -132,19 +132,19 @@ impl Follow {
         self.change(digest, |front| front.bytes = bytes);
     }
 
-    /// The bytes so far were discarded.
+    /// Notes that the bytes so far were discarded.
     pub(super) fn tell_anew(&self, digest: &Digest) {
         self.change(digest, |front| {
             *front = FollowFront { epoch: front.epoch.wrapping_add(1), ..FollowFront::default() }
         });
     }
 
-    /// All of it is in the store, in this file.
+    /// Notes that the whole blob is in the store, in this file.
     pub(super) fn tell_verified(&self, digest: &Digest, path: PathBuf, bytes: u64) {
         self.change(digest, |front| (front.stage, front.bytes) = (Stage::Verified(path), bytes));
     }
 
-    /// It does not come.
+    /// Notes that the blob is not transferred.
     pub(super) fn tell_skipped(&self, digest: &Digest) {
         self.change(digest, |front| front.stage = Stage::Skipped);
     }
@@ -153,7 +153,7 @@ impl Follow {
         self.0.change(|state| change(state.blobs.entry(*digest).or_default()));
     }
 
-    /// What the holder of it leaves unfinished stays so.
+    /// Begins a pull. It ends when the returned value is dropped: blobs that are not complete then stay so.
     pub(super) fn until_dropped(&self) -> End {
         self.lock().over = false;
         End(self.clone())
@@ -164,7 +164,7 @@ impl Follow {
     }
 }
 
-/// Wakes those who wait for what no longer comes.
+/// Ends a pull when it is dropped: wakes the threads that wait for its blobs.
 pub(super) struct End(Follow);
 
 impl Drop for End {
@@ -173,7 +173,7 @@ impl Drop for End {
     }
 }
 
-/// The bytes of a blob in order, as they come: see [`Follow::reader`].
+/// Reads the bytes of a blob in order, as they arrive: see [`Follow::reader`].
 ///
 /// Its end (a read of 0 bytes) is reached only when the blob is verified. Until then anything that was read may be wrong.
 #[derive(Debug)]
@@ -253,7 +253,7 @@ mod tests {
         thread,
     };
 
-    /// Reads to the end in another thread: the pieces as they come, then how it ended.
+    /// Reads to the end in another thread: the pieces as they arrive, then how the reading ended.
     fn read(follow: &Follow, digest: &Digest) -> (Receiver<Vec<u8>>, thread::JoinHandle<io::Result<u64>>) {
         let (pieces, came) = channel();
         let mut reader = follow.reader(digest);

@@ -8,9 +8,9 @@ use porthole_store::Gaps;
 use std::{ops::Range, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
-/// Bytes of memory that each request has, beside what its connection reads ahead.
+/// Read buffer of each request in bytes, beside that of its connection.
 const BUFFER: usize = 256 << 10;
-/// What is being read when a tail is taken over does not reach into it.
+/// A read that runs while another request takes over the tail of the range must not reach into the tail.
 const _: () = assert!(BUFFER as u64 <= TAIL);
 /// Bytes after which progress is reported, or the time if that passes first.
 const TOLD: (u64, Duration) = (1 << 20, Duration::from_millis(50));
@@ -20,14 +20,14 @@ pub(super) struct Request {
     pub(super) blob: Arc<Descriptor>,
     pub(super) gaps: Arc<Gaps>,
     pub(super) fetch: Fetch,
-    /// Another request was to bring these bytes.
+    /// Whether the range was taken over from another request.
     pub(super) takes_over: bool,
 }
 
 /// How a request ended.
 pub(super) struct Outcome {
     pub(super) fetch: Fetch,
-    /// What is missing of the bytes it was for.
+    /// Parts of its range that are still missing.
     pub(super) rest: Vec<Range<u64>>,
     /// Bytes that were received.
     pub(super) fetched: u64,
@@ -44,7 +44,7 @@ impl Request {
         Outcome { fetch: self.fetch, rest, fetched, seconds, result }
     }
 
-    /// Brings a range, or what of the blob the registry sends instead.
+    /// Fetches a range, or the part of the blob that the registry sends instead.
     async fn bring(&self, range: &mut Range<u64>, fetched: &mut u64) -> Result<(), Error> {
         let Shared { client, reference, observer, .. } = self.shared.as_ref();
         let Descriptor { digest, size, .. } = *self.blob;

@@ -4,16 +4,17 @@ use crate::Local;
 use porthole_core::{descriptor::Descriptor, digest::Digest, manifest::Document, reference::Reference};
 use std::collections::{HashMap, HashSet};
 
-/// A repository of which a store has images, and those blobs of them that a push sends elsewhere.
+/// A repository that probably has blobs of the pushed image, because the store has images of it with these blobs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Likely {
-    /// In the registry that is pushed to.
+    /// Name of the repository, in the registry that is pushed to.
     pub repository: String,
-    /// What can be mounted from it, if the registry still has what the store has.
+    /// Blobs that can be mounted from it, if the registry still has the images that the store has.
     pub blobs: HashSet<Digest>,
 }
 
-/// The repositories to mount an image's blobs from, by what else a store has from the same registry: those with most of them first.
+/// Returns the repositories to mount an image's blobs from, by the other images that the store has from the same
+/// registry: those with the most of the blobs first.
 pub fn likely(store: &Local, root: &Descriptor, to: &Reference) -> Vec<Likely> {
     let mut left = DOCUMENTS;
     let wanted: HashSet<Digest> = blobs(store, root, &mut left).collect();
@@ -37,7 +38,8 @@ pub fn likely(store: &Local, root: &Descriptor, to: &Reference) -> Vec<Likely> {
     likely
 }
 
-/// The blobs of all images below a root, as far as the store has them.
+/// Returns the blobs of all images below a root whose manifests the store has. `left` counts down the documents that
+/// may be read.
 fn blobs<'s>(store: &'s Local, root: &Descriptor, left: &'s mut usize) -> impl Iterator<Item = Digest> + 's {
     let mut pending = vec![root.clone()];
     std::iter::from_fn(move || {
@@ -57,7 +59,7 @@ fn blobs<'s>(store: &'s Local, root: &Descriptor, left: &'s mut usize) -> impl I
     .flatten()
 }
 
-/// Documents that are read to find them: this is to save time, not to spend it.
+/// Most documents that are read to find repositories: the search is to save time, not to take it.
 const DOCUMENTS: usize = 512;
-/// A token is asked for all of them.
+/// Most repositories that are returned: the request for a token names all of them.
 const REPOSITORIES: usize = 4;

@@ -1,4 +1,4 @@
-//! One blob on its way.
+//! Sends one blob.
 
 use super::Error;
 use crate::{
@@ -26,10 +26,10 @@ pub(super) struct Send {
     pub(super) to: Destination,
     pub(super) observer: TransferObserver,
     pub(super) refused: Arc<Refused>,
-    /// Repositories that need not be asked for it.
+    /// Repositories that are known to lack it.
     pub(super) unlikely: Vec<String>,
     pub(super) chunk: Option<u64>,
-    /// It is sent even if the registry says that it has it.
+    /// Whether it is sent even if the registry says that it has it.
     pub(super) again: bool,
     pub(super) blob: Descriptor,
 }
@@ -45,7 +45,7 @@ pub(super) enum Outcome {
     Stopped,
 }
 
-/// Repositories that nothing can be mounted from: the registry has said so for one blob, and is not asked for each.
+/// Repositories that the registry does not mount from: it refused one blob, and is not asked for further ones.
 #[derive(Default)]
 pub(super) struct Refused(Mutex<HashSet<String>>);
 
@@ -60,7 +60,7 @@ impl Refused {
 }
 
 impl Send {
-    /// Brings it there, unless `stopped` comes to be true before.
+    /// Sends the blob, unless `stopped` becomes true before. In that case an open upload session is closed.
     pub(super) async fn run(&self, stopped: &mut watch::Receiver<bool>) -> Result<Outcome, Error> {
         let session = Mutex::new(None);
         let outcome = tokio::select! {
@@ -97,7 +97,7 @@ impl Send {
                     self.tell(BlobProgress::Mounted { from: from.to_owned() });
                     return Ok(Outcome::Mounted);
                 }
-                // It does not have the blob; another one may. One session is enough.
+                // This repository lacks the blob; another one may have it. One upload session is enough.
                 Mount::Opened(another) => match &opened {
                     Some(_) => self.client.abandon_upload(&self.to, &another).await,
                     None => {
@@ -113,7 +113,7 @@ impl Send {
 
     async fn upload(&self, opened: Option<Opened>, keep: impl Fn(&Opened)) -> Result<Outcome, Error> {
         let content = content(&self.source, &self.blob, &self.observer);
-        // A chunk behind the one before is not news.
+        // A chunk that follows the one before is not a new start.
         let mut news = true;
         let mut observe = |note| match note {
             Note::Session(at) => keep(&at),
@@ -127,7 +127,7 @@ impl Send {
         let sending = Sending(Arc::clone(&content));
         let done = self.client.upload_blob(&self.to, &self.blob, &sending, self.chunk, opened, &mut observe).await;
         if let Err(error) = done {
-            // What the source says is the cause of what the registry then sees.
+            // If the source failed, that is the cause of the registry's error.
             return Err(content.error().map_or(Error::Registry(error), Error::Source));
         }
         self.tell(BlobProgress::Done);
@@ -139,5 +139,5 @@ impl Send {
     }
 }
 
-/// Repositories that a mount is tried from, for each blob.
+/// Most repositories from which a mount is tried, for each blob.
 const MOUNTS: usize = 3;
