@@ -1,4 +1,4 @@
-//! Seek indexes that were made once, kept for the next time.
+//! A cache of seek indexes on disk.
 
 use crate::{Error, disk::DiskFile, store::sync_folder};
 use porthole_core::{
@@ -16,21 +16,21 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// Behind the digest in a file's name: another version of this program may read archives otherwise, and makes indexes of its
-/// own. The old ones are no longer used, and so the first to go.
+/// Follows the digest in a file's name. Another version of this program may read archives differently, so it makes its own
+/// indexes. It no longer uses the old ones, so they are evicted first.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// Before the digest of the layers in the name of a file that says that they are plain.
+/// Prefix of the name of a file which notes that layers are plain. The digest of the list of layers follows.
 const PLAIN: &str = "plain-";
-/// What files are called while they are written.
+/// Prefix of the name of a file that is being written.
 const TEMPORARY: &str = "new-";
 /// Age at which an unfinished file counts as abandoned.
 const ABANDONED: Duration = Duration::from_secs(3600);
 
-/// Files written by this process, so that two of its threads never use one temporary name.
+/// Counter of files written by this process, so that two threads never share a temporary name.
 static WRITTEN: AtomicU64 = AtomicU64::new(0);
 
-/// Indexes of layers, one file for each blob digest, in a directory that any number of processes may use at once, and notes
-/// about [plain](Self::note_plain) layers.
+/// A directory with seek indexes of layers, one file for each blob digest, and with notes about [plain](Self::note_plain)
+/// layers. Any number of processes may use it at once.
 ///
 /// Only verified indexes are kept. An index is trusted as much as the directory: a file that belongs to another user, or
 /// that others may write, is not read. A file that is not an index of this version counts as missing, and the next index of that
@@ -42,31 +42,32 @@ pub struct IndexCache {
 }
 
 impl IndexCache {
-    /// Default limit in bytes.
+    /// Default limit for the total size of all files, in bytes: 1 GiB.
     pub const DEFAULT_BYTES: u64 = 1 << 30;
 
-    /// The cache in a directory, which is made if it is missing; `limit` in bytes of all indexes.
+    /// Opens the cache in a directory, and creates the directory if it is missing. `limit` is the total size of all files in
+    /// bytes.
     ///
     /// # Errors
     ///
-    /// [`Error`] if the directory cannot be made.
+    /// [`Error`] if the directory cannot be created.
     pub fn open(folder: &Path, limit: u64) -> Result<Self, Error> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(Error::write(folder))?;
         Ok(Self { folder: folder.to_owned(), limit })
     }
 
-    /// The file with the index of a blob, if there is one that is verified and of the version that this program reads. Only its
-    /// header is read: pages are checked as they are read.
+    /// Returns the file with the index of a blob, if the index is verified and of the version that this program reads. Reads
+    /// only its header: each page is checked when it is read.
     pub fn find(&self, digest: &Digest) -> Option<DiskFile> {
         let (file, index) = self.kept(&self.file(digest))?;
         (index.verified() && index.digest() == *digest).then(|| DiskFile::new(file).ok())?
     }
 
-    /// A file for the index of a blob, which is kept once it is [finished](NewIndex::finish).
+    /// Creates a temporary file for an index. The cache keeps it once it is [finished](NewIndex::finish).
     ///
     /// # Errors
     ///
-    /// [`Error`] of the file system.
+    /// [`Error`] from the file system.
     pub fn create(&self) -> Result<NewIndex, Error> {
         let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
         let temporary = self.folder.join(format!("{TEMPORARY}{}-{number}", process::id()));
@@ -84,12 +85,12 @@ impl IndexCache {
         file.is_some_and(|file| file.read_exact_at(&mut bytes, 0).is_ok() && bytes == text.as_bytes())
     }
 
-    /// Notes that the layers with these blobs, bottom first, make a [plain tree](porthole_core::tree::FileTree::is_plain), so
-    /// that their indexes can be searched without making it.
+    /// Notes that the layers with these blobs, bottom first, make a [plain tree](porthole_core::tree::FileTree::is_plain). A
+    /// path can then be found in their indexes without stacking the layers.
     ///
     /// # Errors
     ///
-    /// [`Error`] of the file system.
+    /// [`Error`] from the file system.
     pub fn note_plain(&self, layers: &[Digest]) -> Result<(), Error> {
         if self.is_plain(layers) {
             return Ok(());
@@ -102,7 +103,7 @@ impl IndexCache {
         note.place.as_ref().map_or(Ok(()), |(_, temporary)| self.settle(&note.file, temporary, &path))
     }
 
-    /// Removes the index of a blob, because a page of it is damaged.
+    /// Removes the index of a blob. To be used when one of its pages is damaged.
     pub fn discard(&self, digest: &Digest) {
         let _ = fs::remove_file(self.file(digest));
     }
@@ -117,7 +118,7 @@ impl IndexCache {
 
     /// Opens a file and marks it as used now; `None` if another user owns it or may write it.
     fn open_file(&self, path: &Path) -> Option<File> {
-        // Checked before it is opened: a FIFO would wait for a writer.
+        // Check before opening: opening a FIFO would block until it has a writer.
         if !fs::symlink_metadata(path).ok()?.is_file() {
             return None;
         }
@@ -127,12 +128,13 @@ impl IndexCache {
         if !ours || !found.is_file() || found.len() > INDEX_BYTES {
             return None;
         }
-        // That it cannot be marked as used is not a reason not to use it.
+        // The index is usable even if its time cannot be set.
         let _ = file.set_modified(SystemTime::now());
         Some(file)
     }
 
-    /// Removes what was used least recently until the rest fits, but not `newest`.
+    /// Removes the least recently used files until the rest fits the limit. Keeps `newest`. Also removes abandoned temporary
+    /// files.
     fn prune(&self, newest: &Path) -> Result<(), Error> {
         let mut kept = Vec::new();
         let mut abandoned = Vec::new();
@@ -166,35 +168,35 @@ pub struct NewIndex {
     file: File,
     /// Bytes of the index that were written so far.
     length: u64,
-    /// The cache that is to keep it, and where it is until then.
+    /// The cache that will keep the index, and the path of its temporary file.
     place: Option<(IndexCache, PathBuf)>,
 }
 
 impl NewIndex {
-    /// An index that no cache keeps, in an empty file that can be written and read.
+    /// An index that no cache keeps. `file` is empty and open for reading and writing.
     pub fn unkept(file: File) -> Self {
         Self { file, length: 0, place: None }
     }
 
-    /// Appends bytes that the reader of the layer [gave](porthole_core::layer::LayerReader::take_index).
+    /// Appends bytes that [`LayerReader::take_index`](porthole_core::layer::LayerReader::take_index) returned.
     ///
     /// # Errors
     ///
-    /// That of the system.
+    /// The error of the operating system.
     pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all_at(bytes, self.length)?;
         self.length += bytes.len() as u64;
         Ok(())
     }
 
-    /// Writes the end, and returns the whole index.
+    /// Writes the tail and the header, and returns the complete index.
     ///
-    /// The cache keeps it if it is verified and fits, in place of an earlier one. One with the digests of files is not
-    /// replaced by one without.
+    /// The cache keeps the index if it is verified and fits the limit. It then replaces an earlier index of the blob, unless
+    /// only the earlier one has the digests of files.
     ///
     /// # Errors
     ///
-    /// [`Error`] of the file system.
+    /// [`Error`] from the file system.
     pub fn finish(mut self, end: &IndexEnd) -> Result<DiskFile, Error> {
         let place = self.place.take();
         let path = place.as_ref().map_or_else(|| Path::new("index").to_owned(), |(_, path)| path.clone());
@@ -210,7 +212,7 @@ impl NewIndex {
             Ok(file)
         });
         if place.is_some() {
-            // It is gone if it was kept.
+            // If the cache kept the index, the file has been renamed and this fails.
             let _ = fs::remove_file(&path);
         }
         kept
@@ -226,7 +228,7 @@ impl Drop for NewIndex {
 }
 
 impl IndexCache {
-    /// Gives a finished index its name, if it is kept.
+    /// Renames a finished index to its final name if the cache keeps it; see [`NewIndex::finish`].
     fn keep(&self, file: &File, temporary: &Path, end: &IndexEnd, length: u64) -> Result<(), Error> {
         let Ok(index) = IndexReader::new(&end.header, length) else { return Ok(()) };
         let path = self.file(&index.digest());
@@ -237,14 +239,14 @@ impl IndexCache {
         self.settle(file, temporary, &path)
     }
 
-    /// Gives a finished file its name.
+    /// Syncs a finished file, renames it to its final name and prunes the cache.
     fn settle(&self, file: &File, temporary: &Path, path: &Path) -> Result<(), Error> {
         file.sync_all().and_then(|()| fs::rename(temporary, path)).map_err(Error::write(path))?;
         sync_folder(&self.folder)?;
         self.prune(path)
     }
 
-    /// A file, and what its header says if it is an index of the version that this program reads.
+    /// Opens an index file and parses its header. `None` if it is not an index of the version that this program reads.
     fn kept(&self, path: &Path) -> Option<(File, IndexReader)> {
         let file = self.open_file(path)?;
         let mut header = [0; HEADER_BYTES];
@@ -254,12 +256,12 @@ impl IndexCache {
     }
 }
 
-/// The content of a file that says that layers are plain.
+/// The content of a note that layers are plain: their digests, one a line.
 fn plain_text(layers: &[Digest]) -> String {
     layers.iter().map(|digest| format!("{digest}\n")).collect()
 }
 
-/// Whether a file was named by this cache, of any version: nothing else in the directory is touched.
+/// Whether any version of this cache gave a file its name. Other files in the directory are not touched.
 fn is_kept(name: &str) -> bool {
     let plain = name.strip_prefix(PLAIN).map(|rest| format!("sha256-{rest}"));
     is_index_file(plain.as_deref().unwrap_or(name))

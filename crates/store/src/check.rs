@@ -1,4 +1,4 @@
-//! Reads every blob again.
+//! Checks a store: reads every blob again and compares it with its digest.
 
 use crate::{
     Error, Store,
@@ -19,20 +19,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What a check found.
+/// Result of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checked {
     /// Number of blobs that were read.
     pub blobs: u64,
     /// Bytes of these blobs.
     pub bytes: u64,
-    /// Blobs that are not what their name says.
+    /// Blobs whose bytes do not have the digest in their file name, or cannot be read.
     pub damaged: Vec<Damaged>,
-    /// Blobs that a named image needs and that are not in the store, before any damaged blob is set aside.
+    /// Blobs that a named image needs and that the store lacks. Damaged blobs that this check sets aside are not listed.
     pub missing: Vec<Digest>,
 }
 
-/// A blob that is not what its name says.
+/// A blob whose bytes do not have the digest in its file name, or cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damaged {
     /// Digest that the blob is stored under.
@@ -41,7 +41,7 @@ pub struct Damaged {
     pub damage: Damage,
     /// The names of images that need it.
     pub names: Vec<String>,
-    /// Where it was moved, if it was set aside.
+    /// Path of the blob in `damaged/`, if it was set aside.
     pub aside: Option<PathBuf>,
 }
 
@@ -64,8 +64,8 @@ impl fmt::Display for Damage {
 }
 
 impl Store {
-    /// Reads every blob again and compares it with its digest, with `observe` called for the bytes of each piece. With `aside`, a damaged
-    /// blob is moved to the folder `damaged/`, so that the store lacks it and the next pull fetches it.
+    /// Reads every blob again and compares it with its digest. Calls `observe` with the number of bytes of each piece read. With
+    /// `aside`, moves each damaged blob to the folder `damaged/`, so that the next pull fetches it again.
     ///
     /// # Errors
     ///
@@ -129,7 +129,8 @@ fn hash(path: &Path, algorithm: Algorithm, observe: &mut dyn FnMut(u64)) -> io::
     }
 }
 
-/// The blobs that named images need, with those names: of an index, the images that are there, and nothing behind a damaged document.
+/// Returns the blobs that images in `index.json` need, each with the names of those images. Follows only the images of an
+/// index whose manifests are in the store. Omits what a damaged document refers to.
 fn needed(store: &Store) -> Result<BTreeMap<Digest, BTreeSet<String>>, Error> {
     let local = store.local()?;
     let mut needed: BTreeMap<Digest, BTreeSet<String>> = BTreeMap::new();
@@ -160,7 +161,7 @@ fn needed(store: &Store) -> Result<BTreeMap<Digest, BTreeSet<String>>, Error> {
     Ok(needed)
 }
 
-/// Moves a blob out of the way, so that the next pull fetches it again. It is kept: a person may want to know what happened to it.
+/// Moves a blob to `damaged/`, so that the next pull fetches it again. The bytes are kept, so that the damage can be examined.
 fn set_aside(store: &Store, digest: &Digest) -> Result<PathBuf, Error> {
     let folder = store.path().join(DAMAGED);
     fs::create_dir_all(&folder).map_err(Error::write(&folder))?;

@@ -1,4 +1,4 @@
-//! Files and directories of this machine, for what reads images from them.
+//! Local files and directories, for code that reads images from them.
 
 mod xz;
 
@@ -21,8 +21,8 @@ use std::{
     thread::{self, Thread},
 };
 
-/// A file that is read at any offset. Its futures are ready at once: a read blocks the thread, so it belongs on one that may
-/// block.
+/// A local file that can be read at any offset. Its futures are ready at the first poll: a read blocks the thread, so use it
+/// only on threads that may block.
 #[derive(Clone, Debug)]
 pub struct DiskFile {
     file: Arc<File>,
@@ -36,24 +36,25 @@ impl DiskFile {
     ///
     /// [`OpenError`]
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        // Checked before it is opened: a FIFO would wait for a writer.
+        // Check before opening: opening a FIFO would block until it has a writer.
         if !path.metadata()?.is_file() {
             return Err(OpenError::NotAFile);
         }
         Ok(Self::new(File::open(path)?)?)
     }
 
-    /// A regular file that is open.
+    /// Takes a regular file that is already open.
     ///
     /// # Errors
     ///
-    /// That of the system.
+    /// The error of the operating system if the size of the file cannot be read.
     pub fn new(file: File) -> io::Result<Self> {
         let size = file.metadata()?.len();
         Ok(Self { file: Arc::new(file), size })
     }
 
-    /// The file itself, or what it unpacks to if it is compressed with gzip, zstd or xz. See [`spool`].
+    /// Returns the file itself, or a temporary file with its unpacked content if it is compressed with gzip, zstd or xz. See
+    /// [`spool`].
     ///
     /// # Errors
     ///
@@ -78,19 +79,19 @@ impl ReadAt for DiskFile {
     }
 }
 
-/// A directory of files, such as a layout. Links are followed as long as they stay inside. Opening and reading block, as they
-/// do for a [`DiskFile`].
+/// A local directory of files, such as a layout. A link is followed only if it stays inside the directory. Opening and reading
+/// block, as for a [`DiskFile`].
 #[derive(Clone, Debug)]
 pub struct Directory {
     path: PathBuf,
 }
 
 impl Directory {
-    /// A directory of this machine.
+    /// Resolves the path of a directory.
     ///
     /// # Errors
     ///
-    /// That of the system, if the path leads nowhere.
+    /// The error of the operating system if the path cannot be resolved.
     pub fn open(path: &Path) -> io::Result<Self> {
         Ok(Self { path: path.canonicalize()? })
     }
@@ -106,7 +107,7 @@ impl Directory {
             Err(error) if error.kind() == ErrorKind::NotFound => return Err(OpenError::NotFound),
             Err(error) => return Err(error.into()),
         };
-        // Checked before it is opened: a FIFO would wait for a writer.
+        // Check before opening: opening a FIFO would block until it has a writer.
         if !path.starts_with(&self.path) || !fs::metadata(&path)?.is_file() {
             return Err(OpenError::NotAFile);
         }
@@ -126,7 +127,7 @@ impl Files for Directory {
 ///
 /// # Errors
 ///
-/// [`OpenError`] if it cannot be read, or is neither.
+/// [`OpenError`] if it cannot be read, or is neither a directory nor a regular file.
 pub fn open(path: &Path) -> Result<Place<Directory, DiskFile>, OpenError> {
     if path.metadata()?.is_dir() {
         Ok(Place::Directory(Directory::open(path)?))
@@ -135,8 +136,8 @@ pub fn open(path: &Path) -> Result<Place<Directory, DiskFile>, OpenError> {
     }
 }
 
-/// Reads a stream into a temporary file without a name, so that it can be read at any offset. A stream that is compressed with
-/// gzip, zstd or xz is unpacked, within the [`Limits`] of a layer.
+/// Writes a stream to a temporary file without a name, so that it can be read at any offset. Unpacks a stream that is
+/// compressed with gzip, zstd or xz, within the [`Limits`] of a layer.
 ///
 /// # Errors
 ///
@@ -169,27 +170,27 @@ pub fn spool(mut input: impl Read, limits: &Limits) -> Result<DiskFile, SpoolErr
     Ok(DiskFile::new(file)?)
 }
 
-/// Why a stream does not become a file.
+/// Why a stream could not be written to a temporary file.
 #[derive(Debug, thiserror::Error)]
 pub enum SpoolError {
-    /// It cannot be read.
+    /// The stream cannot be read.
     #[error(transparent)]
     Io(#[from] io::Error),
     /// The temporary file cannot be written.
     #[error("cannot write `{}`: {source}", folder.display())]
     Scratch {
-        /// The folder that it is in.
+        /// The folder for temporary files.
         folder: PathBuf,
-        /// What the operating system reported.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// It cannot be unpacked, or exceeds a limit.
+    /// The stream cannot be unpacked, or exceeds a limit.
     #[error(transparent)]
     Decode(#[from] decode::Error),
-    /// It is not a valid xz stream.
+    /// The stream starts like xz, but is not a valid xz stream.
     #[error("xz: {reason}")]
     Xz {
-        /// What is wrong, in the words of the decoder.
+        /// Error message of the decoder.
         reason: String,
     },
 }
@@ -204,11 +205,11 @@ fn scratch() -> Result<File, SpoolError> {
     tempfile::tempfile().map_err(SpoolError::scratch)
 }
 
-/// Bytes by which [`Format::sniff`] recognises a compressed stream.
+/// Number of leading bytes that [`Format::sniff`] needs to recognise a compressed stream.
 const MAGIC_BYTES: usize = 6;
 const SPOOL_BYTES: usize = 256 << 10;
 
-/// Reads a [`ReadAt`] in order, and blocks until it answers.
+/// A [`Read`] over a [`ReadAt`], from an offset to the end. Each read blocks.
 #[derive(Debug)]
 pub struct BlockingReader<F> {
     file: F,
@@ -230,7 +231,7 @@ impl<F: ReadAt> Read for BlockingReader<F> {
     }
 }
 
-/// Runs a future to its end on this thread. Those over files of this machine need no runtime: they never wait.
+/// Runs a future to its end on this thread. Futures over local files need no runtime, because they never wait.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     struct Unpark(Thread);
     impl Wake for Unpark {

@@ -28,12 +28,12 @@ pub enum Error {
     /// Writing an archive failed.
     #[error("cannot write the archive: {0}")]
     Save(io::Error),
-    /// The directory holds something else.
+    /// The directory is not a store, or a file of it is not what a store has there.
     #[error("not a store: expected an OCI layout, got {got}: `{}`", path.display())]
     NotAStore {
         /// The file or directory.
         path: PathBuf,
-        /// What it is instead.
+        /// What was found instead, such as `a directory of something else`.
         got: &'static str,
     },
     /// A document of the layout is malformed.
@@ -41,16 +41,16 @@ pub enum Error {
     Layout {
         /// Path of the layout.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Why the document is malformed.
         source: layout::Error,
     },
-    /// A blob is missing, too large, or not what its descriptor says.
+    /// A blob is missing, too large, or does not match its descriptor.
     #[error(transparent)]
     Blob(#[from] porthole_source::Error),
-    /// What is written does not match its descriptor.
+    /// Bytes that were to be stored or archived do not match their descriptor.
     #[error("blob does not match its descriptor: {0}")]
     Mismatch(#[from] Mismatch),
-    /// The name means no single image.
+    /// No image has the name, or several images match it.
     #[error(transparent)]
     Choice(#[from] ChoiceError),
 }

@@ -10,8 +10,8 @@ use porthole_core::{
 use porthole_source::{BlobFiles, ReadAt, read_up_to};
 
 impl Store {
-    /// The root of the image with this digest, if it is complete: every blob is present, and of an index at least one
-    /// image.
+    /// Returns the root descriptor of the image with this digest, if it is complete: all blobs of the manifest are present,
+    /// or, for an index, all blobs of at least one of its images.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! Ingests blobs into the store.
 //!
 //! A partial blob is a sparse file, with a [map](map) of its ranges beside it unless it is written from start to end.
-//! The hash always covers the whole file as it is on disk: resuming from a saved hash state would trust bytes that may
+//! The hash always covers the whole file as read from disk: resuming from a saved hash state would trust bytes that may
 //! have changed since. Reading them again is cheap, because it overlaps with the download.
 
 mod filling;
@@ -43,7 +43,7 @@ pub enum Ingest {
     Present,
     /// Another process or task is ingesting the blob: try again later.
     Busy,
-    /// The blob is missing, or partly there.
+    /// The blob is missing or partial, and now locked for the caller.
     Open(Box<Partial>),
 }
 
@@ -139,8 +139,8 @@ impl Partial {
     ///
     /// # Errors
     ///
-    /// [`Error::Mismatch`] if digest or size differ: wrong bytes are discarded, a prefix that is too short is kept.
-    /// [`Error`] from the file system.
+    /// [`Error::Mismatch`] if the digest differs, which discards the bytes, or if bytes are missing at the end, which keeps
+    /// the prefix for the next attempt. [`Error`] from the file system.
     pub fn commit(mut self) -> Result<(), Error> {
         self.claim = None;
         let (gaps, seal) = self.split();
@@ -173,8 +173,8 @@ impl Gaps {
         self.0.claim(range)
     }
 
-    /// As [`claim`](Self::claim), but takes the range from the writer that has it. That writer's claim ends before it:
-    /// it no longer writes what follows.
+    /// Claims a range as [`claim`](Self::claim) does, but takes it from the writer that has it. That writer's claim now ends
+    /// where the range starts, and its later writes are ignored.
     ///
     /// # Errors
     ///
@@ -200,8 +200,8 @@ pub struct Seal {
 }
 
 impl Seal {
-    /// Hashes the bytes in order as they arrive, then verifies, syncs and makes the blob visible. Blocks until then, or
-    /// until the [`Gaps`] are dropped. Calls `hear` with the number of bytes hashed as it grows.
+    /// Hashes the bytes in order as they arrive, then verifies, syncs and makes the blob visible. Blocks until the blob is
+    /// complete or the [`Gaps`] are dropped. Calls `hear` with the number of bytes hashed so far.
     ///
     /// # Errors
     ///
@@ -246,7 +246,7 @@ impl Seal {
                 }
             });
             drop(ask);
-            // Report a write error once.
+            // `sync_data` reports a failed write only once, so its error must not be lost.
             let synced = disk.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             hashed?;
             synced.map_err(Error::write(&self.filling.path))

@@ -1,4 +1,4 @@
-//! The journal: what each reference pointed to, and since when. One line of JSON for each observed change.
+//! The journal: the digests that each reference pointed to, and since when. It has one line of JSON for each observed change.
 //!
 //! The file (`journal.jsonl` in the store) is human-readable and append-only. A line is written under a lock and
 //! synced. Lines that are torn or not in this format are skipped. When the file exceeds [`JOURNAL_BYTES`], it is
@@ -28,7 +28,7 @@ use std::{
 const FILE: &str = "journal.jsonl";
 /// Lock file of writers.
 const LOCK: &str = "journal.lock";
-/// Entries of a reference to keep when the file is rewritten: the first of these numbers that fits.
+/// Numbers of entries to keep for each reference when the file is rewritten. The first number whose result fits is used.
 const KEPT: [usize; 6] = [100, 40, 16, 6, 3, 1];
 
 /// The journal of a store. Safe for concurrent use by several processes.
@@ -116,7 +116,7 @@ impl Journal {
         if first { sync_folder(self.file.parent().unwrap_or(&self.file)) } else { Ok(()) }
     }
 
-    /// The text of the file. Only the end of it if another program made it too large.
+    /// Reads the text of the file. If another program made it too large, reads only the end.
     fn read(&self) -> Result<String, Error> {
         let mut file = match File::open(&self.file) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(String::new()),
@@ -143,7 +143,7 @@ fn lines(text: &str) -> impl DoubleEndedIterator<Item = &str> {
     text.split('\n').filter(|line| !line.is_empty())
 }
 
-/// The newest entries of every reference that fit into `most` bytes.
+/// Returns the newest entries of every reference, as many as fit into `most` bytes.
 fn shorten(text: &str, most: u64) -> String {
     let entries: Vec<_> = lines(text).filter_map(|line| Some((JournalEntry::parse(line)?.reference, line))).collect();
     let mut kept = Vec::new();

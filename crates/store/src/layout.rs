@@ -26,7 +26,7 @@ impl Layout {
     pub(crate) fn open(path: &Path, limits: Limits) -> Result<Self, Error> {
         let directory = Directory::open(path).map_err(Error::io(path))?;
         let read = |name: &str| match block_on(directory.open(name)) {
-            // One byte more than a document may have, so that its parser refuses it.
+            // Read one byte more than the limit, so that the parser refuses a document that is too large.
             Ok(file) => {
                 let limit = limits.manifest_bytes.saturating_add(1);
                 block_on(read_up_to(&file, limit)).map_err(Error::io(path.join(name)))
@@ -47,9 +47,9 @@ impl Layout {
         &self.images
     }
 
-    /// Names with the root descriptors that they stand for, in the order of the index. `None` = an image without a name.
+    /// The name and root descriptor of each image, in the order of the index. `None` = an image without a name.
     pub fn names(&self) -> Vec<(Option<String>, Descriptor)> {
-        // The second name of an image is the first one in full.
+        // If an image has a second name, it is the first one with registry and repository.
         self.images.iter().map(|image| (image.names.first().cloned(), image.root.clone())).collect()
     }
 
@@ -62,12 +62,12 @@ impl Layout {
         Ok(layout::find_image(&self.images, name)?.root.clone())
     }
 
-    /// One of the images, as a source. `root` is its descriptor, as [`find`](Self::find) returns it.
+    /// Returns an image as a source. `root` is its descriptor, as [`find`](Self::find) returns it.
     pub fn image(self: &Arc<Self>, root: Descriptor) -> StoredImage {
         StoredImage::new(Arc::clone(self), root)
     }
 
-    /// As [`BlobFiles::read_document`], and blocks.
+    /// Reads and verifies a document as [`BlobFiles::read_document`] does, but blocks.
     ///
     /// # Errors
     ///
@@ -76,7 +76,7 @@ impl Layout {
         block_on(BlobFiles::read_document(self, descriptor))
     }
 
-    /// A whole small blob, such as a configuration, verified against its descriptor. Blocks.
+    /// Reads a small blob, such as a configuration, and verifies it against its descriptor. Blocks.
     ///
     /// # Errors
     ///

@@ -1,11 +1,11 @@
-//! A content store on disk, which is an OCI image layout that this crate writes; archives, written; and the files and
-//! directories of this machine, for code that reads images from them.
+//! A content store on disk in the form of an OCI image layout, writers of image archives, and local files and directories
+//! for code that reads images from them.
 //!
 //! A [`StoredImage`] is one image of a store as an [`ImageSource`](porthole_source::ImageSource).
 //!
-//! A [`Store`] never shows a blob that was not verified, and survives a crash at any point. Its [`journal`] records what
-//! names pointed to. An [`IndexCache`] keeps seek indexes of layers. [`disk`] opens files and directories; no link is
-//! followed out of a directory.
+//! A [`Store`] never shows a blob that was not verified, and survives a crash at any point. Its [`journal`] records the
+//! digests that each name pointed to. An [`IndexCache`] keeps seek indexes of layers. [`disk`] opens files and directories;
+//! it follows no link that leads out of a directory.
 //!
 //! ```
 //! use porthole_core::{descriptor::Descriptor, manifest::Raw, media_type::MediaType};
@@ -14,7 +14,7 @@
 //! # let directory = tempfile::tempdir()?;
 //! # let path = directory.path().join("store");
 //! let store = Store::open(&path)?;
-//! // No sweep removes what has no name yet while this lives.
+//! // While `addition` lives, no sweep removes blobs that have no name yet.
 //! let addition = store.add()?;
 //! let config = Raw::trust_on_first_use(b"{}".to_vec());
 //! if let Ingest::Open(mut blob) = store.ingest(&addition, config.digest(), config.size())? {

@@ -1,7 +1,7 @@
 //! Writes archives: OCI layouts as tar, and docker-archives for `docker load`.
 //!
-//! The output is deterministic. The caller should write to a temporary file and rename it: some readers accept a
-//! truncated archive.
+//! The same image always gives the same bytes. The caller should write to a temporary file and rename it: some readers accept
+//! a truncated archive.
 
 use crate::Error;
 use porthole_core::{
@@ -81,8 +81,8 @@ impl<W: Write> DockerArchive<W> {
         Self { out, packer: DockerPacker::default() }
     }
 
-    /// Starts the next image with its configuration and names such as `nginx:1.29`. Returns `false` if the archive has
-    /// an image with this configuration: the names are added to it, and its layers must not be added again.
+    /// Starts the next image with its configuration and names such as `nginx:1.29`. Returns `false` if the archive already
+    /// has an image with this configuration: then adds the names to that image, and the caller must not add its layers again.
     ///
     /// # Errors
     ///

@@ -2,8 +2,8 @@
 //!
 //! Any OCI layout reader can read it. A blob becomes visible under its digest only after verification, and a name only
 //! after everything it refers to: a blob is written to `ingest/`, hashed, synced, renamed into `blobs/`, its folder is
-//! synced, and only then may `index.json` refer to it. The next process that needs the digest resumes what an
-//! interrupted one left in `ingest/`.
+//! synced, and only then may `index.json` refer to it. If a process is interrupted, its partial blob stays in `ingest/`,
+//! and the next process that needs the digest resumes it.
 
 use crate::{
     Error, Layout,
@@ -59,7 +59,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error`] if it cannot be created, or if the directory holds something else.
+    /// [`Error`] if the directory cannot be created, or holds files that are not a layout.
     pub fn open(path: &Path) -> Result<Self, Error> {
         fs::create_dir_all(path).map_err(Error::write(path))?;
         let path = path.canonicalize().map_err(Error::io(path))?;
@@ -92,13 +92,13 @@ impl Store {
         if marker.try_exists().map_err(Error::io(&marker))? { Ok(()) } else { replace(&marker, LAYOUT) }
     }
 
-    /// The same store; its images are read within these limits.
+    /// Returns this store with other limits for reading its images.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
     }
 
-    /// The limits that its images are read within.
+    /// The limits for reading images of this store.
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
@@ -175,9 +175,9 @@ impl Store {
         self.change_index(|index| references::remove(index, name))
     }
 
-    /// Removes every blob that no name refers to and, with `partials`, interrupted downloads. Keeps the images that
-    /// existing names referred to before, as many steps back in the [`journal`](Self::journal) as `history` says. Waits
-    /// for processes that are adding blobs.
+    /// Removes every blob that no name refers to and, with `partials`, interrupted downloads. Also keeps the images that
+    /// existing names referred to earlier, up to `history` steps back in the [`journal`](Self::journal). Waits for
+    /// processes that are adding blobs.
     ///
     /// # Errors
     ///

@@ -28,9 +28,10 @@ pub struct Swept {
     pub blobs: u64,
     /// Partial blobs removed.
     pub partials: u64,
-    /// Bytes of both.
+    /// Total bytes of the removed files, including damaged blobs that had been set aside. Of a sparse file, only the blocks
+    /// on disk count.
     pub bytes: u64,
-    /// Earlier images of names that were kept.
+    /// Number of earlier images kept because of the `history` of a name.
     pub kept: u64,
 }
 
@@ -79,7 +80,8 @@ pub(crate) fn sweep(store: &Store, partials: bool, history: usize) -> Result<Swe
     Ok(swept)
 }
 
-/// Earlier images of the existing names, up to `history` steps back, as far as they are still in the store.
+/// Returns the earlier images of the existing names, up to `history` steps back. Images that have left the store are
+/// omitted.
 fn before(store: &Store, local: &Layout, history: usize) -> Result<Vec<Descriptor>, Error> {
     let entries = if history > 0 { store.journal().entries()? } else { Vec::new() };
     let mut roots = Vec::new();
@@ -94,7 +96,7 @@ fn before(store: &Store, local: &Layout, history: usize) -> Result<Vec<Descripto
     Ok(roots)
 }
 
-/// Marks everything that a descriptor refers to and that exists: of an index, the images that were pulled.
+/// Marks a descriptor and everything it refers to. Follows only the images of an index whose manifests are in the store.
 fn mark(local: &Layout, root: &Descriptor, needed: &mut HashSet<Digest>) -> Result<(), Error> {
     let mut pending = vec![root.clone()];
     while let Some(descriptor) = pending.pop() {

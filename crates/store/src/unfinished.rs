@@ -12,7 +12,7 @@ use std::{
     process,
 };
 
-/// Number of hidden names to try.
+/// Number of hidden names to try before giving up.
 const TRIES: u32 = 100;
 
 /// A file being written. [`keep`](Self::keep) makes it appear, or replaces the existing file. Before that it has no

@@ -25,7 +25,7 @@ impl EntrySink for Names {
     }
 }
 
-/// An index that is written as the command line does.
+/// Writes an index as the command line does.
 fn write(cache: &IndexCache, blob: &[u8], expected: Option<&Digest>, file_digests: bool) -> DiskFile {
     let expected = Expected { digest: expected.copied(), size: Some(blob.len() as u64), ..Expected::default() };
     let mut options = IndexOptions::default();
@@ -82,7 +82,7 @@ fn an_index_is_kept_while_it_is_written() {
     drop(unkept);
 }
 
-/// What an older version of the program left, and what a disk made of an index.
+/// Indexes of older versions of the program, and indexes damaged on disk.
 #[test]
 fn what_is_no_index_of_this_version_is_ignored_and_replaced() {
     let folder = tempfile::tempdir().unwrap();
@@ -123,7 +123,7 @@ fn what_is_no_index_of_this_version_is_ignored_and_replaced() {
         assert!(std::fs::read(&path).unwrap() == sound, "{what} is replaced");
     }
 
-    // A damaged page shows when it is read.
+    // Damage to a page is detected when the page is read.
     std::fs::write(&path, changed(HEADER_BYTES + 20, 0x55)).unwrap();
     let file = cache.find(&digest).unwrap();
     let mut bytes = vec![0; file.size() as usize];

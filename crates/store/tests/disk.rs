@@ -1,4 +1,4 @@
-//! Files and directories of this machine.
+//! Opens local files and directories, and unpacks compressed ones.
 
 use porthole_core::{decode, limits::Limits};
 use porthole_source::{Files, OpenError, Place, ReadAt};
@@ -57,7 +57,7 @@ fn compressed_files_are_unpacked_within_the_limits() {
     assert_eq!(read(disk::spool(&b""[..], &Limits::default()).unwrap()), b"");
 }
 
-/// `printf 'hello, world\n' | xz`, and the same with `-9e` for a dictionary of 64 MiB.
+/// Output of `printf 'hello, world\n' | xz`, without options and with `-9e`, which sets a dictionary of 64 MiB.
 const XZ: [&[u8]; 2] = [include_bytes!("vectors/hello.xz"), include_bytes!("vectors/hello-9e.xz")];
 
 #[test]

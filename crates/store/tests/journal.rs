@@ -1,4 +1,4 @@
-//! The journal: what survives torn writes and foreign edits, and what it protects from a sweep.
+//! The journal: it survives torn writes and foreign edits, and protects earlier images from a sweep.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 

@@ -1,4 +1,4 @@
-//! The content store: what other readers see, and what survives interruptions.
+//! The content store: other readers see only complete images, and an interrupted ingest resumes.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 #![allow(clippy::single_range_in_vec_init, reason = "lists of one range are meant")]

@@ -1,4 +1,4 @@
-//! Archives compressed with xz. Layers never are, so the decoder is here and not among those of `core`.
+//! Archives compressed with xz. Layers never use xz, so the decoder is here and not in `core`.
 
 use super::{DiskFile, SPOOL_BYTES, SpoolError, scratch};
 use lzma_rust2::XzReader;
@@ -32,7 +32,8 @@ pub(super) fn spool(input: impl Read, limits: &Limits) -> Result<DiskFile, Spool
     Ok(DiskFile::new(file)?)
 }
 
-/// The packed stream. The decoder returns failures to read it and failures to decode it alike, so the former are kept here.
+/// The packed stream. The decoder returns the same error type for a failed read and for wrong data, so this keeps the error
+/// of a failed read.
 struct Input<R> {
     input: R,
     read: u64,
@@ -44,7 +45,7 @@ impl<R: Read> Input<R> {
         match (self.failed.take(), error.kind()) {
             (Some(failed), _) => failed.into(),
             (None, ErrorKind::UnexpectedEof) => decode::Error::UnexpectedEof { offset: self.read }.into(),
-            // The decoder does not say how much it needs.
+            // The decoder does not report how much memory it needs, so only the limit is named.
             (None, ErrorKind::OutOfMemory) => decode::Error::Dictionary { limit: limits.window_bytes }.into(),
             (None, _) => SpoolError::Xz { reason: error.to_string() },
         }

@@ -19,10 +19,10 @@ use std::{
 const NOTED: (u64, Duration) = (128 << 10, Duration::from_millis(20));
 /// Maximum number of bytes in a gap that are written but not in the map.
 const UNNOTED: u64 = 1 << 20;
-/// Growth of the prefix, and time, after which the hashing thread is woken.
+/// Growth of the prefix that wakes the hashing thread; after this time, any growth does.
 const WAKING: (u64, Duration) = (1 << 20, Duration::from_millis(20));
 
-/// State shared by the writers and the hashing thread of a blob. The lock on the blob ends with the last of them.
+/// State shared by the writers and the hashing thread of a blob. The last of them to drop it releases the lock on the blob.
 #[derive(Debug)]
 pub(super) struct Filling {
     pub(super) path: PathBuf,
@@ -147,7 +147,7 @@ impl Filling {
         Ok(Claim { filling: Arc::clone(self), gaps: gaps.collect(), heeded })
     }
 
-    /// Takes a range from its claim, which ends before it from now on, and claims it for another writer.
+    /// Ends the claim on a range where the range starts, and claims the range for another writer.
     pub(super) fn take_over(self: &Arc<Self>, range: &Range<u64>) -> Result<Claim, Error> {
         let mut state = self.lock();
         state.claimed.remove(range);
@@ -173,7 +173,7 @@ impl Drop for Filling {
 pub struct Claim {
     filling: Arc<Filling>,
     gaps: Vec<Gap>,
-    /// Cuts that are applied.
+    /// Number of the cuts in the shared state that these gaps already respect.
     heeded: usize,
 }
 
@@ -213,7 +213,7 @@ impl Claim {
     }
 }
 
-/// Ends gaps where another writer was given the rest.
+/// Shortens gaps whose ends another writer has taken over.
 fn heed(state: &State, gaps: &mut [Gap], heeded: &mut usize) {
     for cut in state.cuts.get(*heeded..).unwrap_or_default() {
         for Gap { gap, .. } in gaps.iter_mut().filter(|gap| gap.gap.start < cut.end && gap.gap.end > cut.start) {

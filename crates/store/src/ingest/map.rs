@@ -5,9 +5,9 @@
 //! than the map says, never less. After a power failure the map may be wrong; the digest detects that.
 //!
 //! Format, numbers little-endian: a magic of 16 bytes, the size of the blob (8), a check (8); then records of 24 bytes:
-//! start of a range (8), end (8), a check (8). A record is overwritten in place when its range grows. A check is the
-//! start of a SHA-256 over the blob's digest, the record's number (the header has the largest number) and the checked
-//! fields.
+//! start of a range (8), end (8), a check (8). A record is overwritten in place when its range grows. A check is the first
+//! 8 bytes of a SHA-256 over the blob's digest, the record's number (`u64::MAX` for the header) and the fields before the
+//! check.
 
 use super::ranges::Ranges;
 use crate::Error;

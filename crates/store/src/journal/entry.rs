@@ -13,13 +13,13 @@ pub struct JournalEntry {
     pub reference: String,
     /// Digest of the index or manifest.
     pub digest: Digest,
-    /// The digest before, if known.
+    /// Digest that the reference pointed to before, if known.
     pub previous: Option<Digest>,
     /// The command that wrote the entry.
     pub by: Writer,
     /// The image selected from an index, if only one was examined.
     pub choice: Option<Choice>,
-    /// The change was observed, but the action that follows from it is not done yet.
+    /// The change was observed, but the action that it triggers is not done yet.
     pub pending: bool,
 }
 

@@ -4,9 +4,9 @@ use super::JournalEntry;
 use porthole_core::digest::Digest;
 use std::collections::HashSet;
 
-/// What a reference points to, and earlier digests.
+/// The digest that a reference points to, and its earlier digests.
 ///
-/// Every digest counts once, at its latest position. So one step back, twice, returns to the start.
+/// Every digest counts once, at its latest position. So two rollbacks by one step return to the digest at the start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Steps {
     now: Option<Digest>,
