@@ -79,7 +79,8 @@ impl UnpackRoot {
         }
     }
 
-    /// Ends the image: sets what had to wait for the last layer, and returns the report.
+    /// Ends the image: removes the files that stand for devices, sets the modes that had to wait for the last layer, and
+    /// returns the report.
     ///
     /// # Errors
     ///
@@ -112,9 +113,10 @@ pub struct LayerUnpack<'r> {
     unpacked: HashSet<(u64, u64)>,
     /// Resolved directory of the last entry (cache).
     parent: Option<Parent>,
-    /// Directories in archive order with their times, which `commit` sets again.
+    /// Directories in archive order with their times. `commit` sets the times again, because later entries changed them.
     directories: Vec<(Vec<u8>, u64)>,
-    /// Directories of lower layers that this layer changes, with their original times.
+    /// Directories that this layer changes without an entry for them, with the times that `commit` sets: the times before
+    /// this layer, or 0 for a directory that it created.
     touched: Later<u64>,
     /// Directories that an opaque marker has emptied, with the number of implied directories at that time.
     opaque: HashMap<Vec<u8>, u64>,
@@ -287,7 +289,7 @@ impl LayerUnpack<'_> {
         (self.hashers.0.hash_one(path), self.hashers.1.hash_one(path))
     }
 
-    /// The directory of an entry, created with its parents if missing.
+    /// Opens the directory of an entry. Creates it and its parents if they are missing.
     fn parent(&mut self, named: &[u8]) -> Result<Parent, Error> {
         if let Some(parent) = &self.parent
             && *parent.named == *named
@@ -338,13 +340,13 @@ impl LayerUnpack<'_> {
         Ok(())
     }
 
-    /// Sets the time of what exists now at the path of a directory entry.
+    /// Sets the time at the path of a directory entry. Another entry may have replaced the directory since.
     fn set_directory_time(&mut self, path: &[u8], time: u64) -> Result<(), Error> {
         let times = timestamps(time);
         let (place, opened) = self.root.resolver.directory(&self.root.disk, path)?;
         let set = match opened {
             Ok(directory) => rustix::fs::futimens(directory, &times),
-            // Something replaced the directory; like containerd, set the time of that.
+            // A file or link replaced the directory: like containerd, set the time of the replacement.
             Err(Errno::NOTDIR) => self.root.disk.open_parent(&place).and_then(|(directory, name)| {
                 rustix::fs::utimensat(directory, name, &times, AtFlags::SYMLINK_NOFOLLOW)
             }),

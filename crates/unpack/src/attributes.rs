@@ -16,25 +16,25 @@ use crate::{Error, Options, disk, report::Skipped};
 
 const SECOND: u64 = 1_000_000_000;
 
-/// Modification time of an entry in nanoseconds since 1970. Like containerd, times out of range become 1970.
+/// Modification time of an entry in nanoseconds since 1970. A time out of range becomes 1970, as in containerd.
 pub(crate) fn time(entry: &Entry) -> u64 {
     let nanoseconds = i128::from(entry.mtime) * i128::from(SECOND) + i128::from(entry.mtime_nsec);
     i64::try_from(nanoseconds).ok().and_then(|time| u64::try_from(time).ok()).unwrap_or(0)
 }
 
 /// Modification time of an existing file in nanoseconds since 1970.
-#[allow(clippy::unnecessary_cast, reason = "numbers have other types on other machines")]
+#[allow(clippy::unnecessary_cast, reason = "the fields have other types on other platforms")]
 pub(crate) fn time_of(stat: &Stat) -> u64 {
     u64::try_from(stat.st_mtime).unwrap_or(0).saturating_mul(SECOND).saturating_add(stat.st_mtime_nsec as u64)
 }
 
-/// The same time for access and modification.
+/// Timestamps with one time for both access and modification.
 pub(crate) fn timestamps(time: u64) -> Timestamps {
     let time = Timespec { tv_sec: (time / SECOND) as i64, tv_nsec: (time % SECOND) as _ };
     Timestamps { last_access: time, last_modification: time }
 }
 
-/// Attributes of one entry for a path.
+/// The attributes that an entry sets at a path.
 pub(crate) struct Attributes<'e> {
     pub(crate) entry: &'e Entry,
     /// Cleaned path below the root.
@@ -129,11 +129,11 @@ impl Attributes<'_> {
     }
 }
 
-/// The name under which to set an attribute, or the reason not to try. Allowed are `user.*`, ACLs and, for root,
-/// attributes of kernel security modules except labels of another machine's policy.
+/// Returns the name under which to set an attribute, or the reason not to try. Allowed are `user.*`, ACLs and, for root,
+/// `security.*` except SELinux labels, which belong to another machine's policy.
 ///
-/// Attributes that control overlayfs get the name that overlayfs shows to users
-/// (Documentation/filesystems/overlayfs.rst, "Nesting overlayfs mounts"), so they control nothing here.
+/// Attributes that control overlayfs get the escaped name that nested mounts use
+/// (Documentation/filesystems/overlayfs.rst, "Nesting overlayfs mounts"), so they do not control an overlayfs here.
 fn allowed(name: &[u8], privileged: bool) -> Result<Cow<'_, [u8]>, &'static str> {
     const ROOT_ALONE: &str = "only root may set it";
     let escaped = |prefix: &[u8]| Cow::Owned([prefix, b"overlay.", &name[prefix.len()..]].concat());

@@ -5,7 +5,7 @@ use std::{fs::File, io, os::unix::fs::FileExt};
 /// Unit of holes: the block size of most file systems.
 const BLOCK: usize = 4096;
 
-/// A new file being written. Leaves out whole blocks of zeros, which become holes on file systems that support them: a
+/// A new file being written. It skips whole blocks of zeros, which become holes on file systems that support them. So a
 /// sparse file in the archive stays sparse on disk.
 pub(crate) struct FileWriter {
     file: File,
@@ -63,7 +63,7 @@ impl FileWriter {
 }
 
 fn is_zero(block: &[u8]) -> bool {
-    // Most blocks differ from zero in their first bytes.
+    // Most blocks have a non-zero byte near their start, so check that first.
     let (head, rest) = block.split_at(16.min(block.len()));
     head.iter().all(|&byte| byte == 0) && rest.chunks(128).all(|part| part.iter().fold(0, |all, byte| all | byte) == 0)
 }

@@ -16,7 +16,7 @@ const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::
 /// The open root directory.
 pub(crate) struct Disk {
     root: OwnedFd,
-    /// Whether the kernel has openat2 (Linux 5.6) and permits it: seccomp filters may not.
+    /// Whether the kernel has openat2 (Linux 5.6) and permits it; a seccomp filter may refuse it.
     openat2: Cell<bool>,
 }
 
@@ -29,7 +29,7 @@ impl Disk {
     ///
     /// # Errors
     ///
-    /// `LOOP` if a component is a symbolic link, `NOTDIR` if one is anything else.
+    /// `LOOP` if a component is a symbolic link, `NOTDIR` if a component is neither a link nor a directory.
     pub(crate) fn open(&self, path: &[u8]) -> Result<OwnedFd, Errno> {
         if path.is_empty() {
             return enter(&self.root, b".");
@@ -95,14 +95,14 @@ pub(crate) fn is(stat: &Stat, kind: FileType) -> bool {
     FileType::from_raw_mode(stat.st_mode) == kind
 }
 
-/// Sets permission bits of anything except a symbolic link, which has none.
+/// Sets the permission bits of `name`, which is not a symbolic link: a link has none.
 pub(crate) fn set_mode(directory: &OwnedFd, name: &[u8], mode: u32) -> Result<(), Errno> {
     let (_opened, own_name) = own_name(directory, name)?;
     rustix::fs::chmodat(CWD, own_name, Mode::from_raw_mode(mode), AtFlags::empty())
 }
 
-/// Opens `name` with `O_PATH` and returns the descriptor with its path in `/proc/self/fd`. This allows changes without
-/// opening the object for reading and without following a link.
+/// Opens `name` with `O_PATH` and returns the descriptor and its path in `/proc/self/fd`. Through this path the object can be
+/// changed without opening it for reading and without following a link.
 pub(crate) fn own_name(directory: &OwnedFd, name: &[u8]) -> Result<(OwnedFd, String), Errno> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let opened = rustix::fs::openat(directory, name, flags, Mode::empty())?;

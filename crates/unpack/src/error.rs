@@ -10,7 +10,7 @@ use rustix::io::Errno;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The image is invalid: containerd stops at the same entry.
+    /// An entry is invalid. containerd stops at the same entry.
     #[error(transparent)]
     Image(#[from] tree::Error),
     /// A file system operation failed.
@@ -40,7 +40,7 @@ impl Error {
         Self::Disk { doing: "write file", path: path::escape(path).into_owned(), source }
     }
 
-    /// Converts an errno at a path below the root.
+    /// Returns a function that makes an error of an errno, for an operation on a path below the root.
     pub(crate) fn at(doing: &'static str, path: &[u8]) -> impl FnOnce(Errno) -> Self {
         move |errno| Self::Disk { doing, path: path::escape(path).into_owned(), source: errno.into() }
     }

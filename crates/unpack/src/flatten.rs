@@ -1,8 +1,8 @@
 //! Writes the merged tree as one tar archive.
 //!
-//! Order: depth first, siblings by the bytes of their names. The first of several hard links carries the content,
-//! whatever the order in the layers. The order thus depends on the tree alone, and extractors that set a directory's
-//! time on leaving it set the right one.
+//! Order: depth first, siblings by the bytes of their names. The first of several hard links in this order carries the
+//! content. So the archive depends only on the tree, and not on the order in the layers. Depth first, an extractor that sets
+//! a directory's time when it leaves the directory sets the right one.
 
 mod archive;
 
@@ -27,10 +27,10 @@ pub enum Error {
     Unwritable {
         /// Path of the entry, escaped.
         path: String,
-        /// The part that does not fit.
+        /// Which part does not fit, such as `a number is negative`.
         reason: &'static str,
     },
-    /// The content supplied for a file is shorter than the file.
+    /// The reader that the caller supplied for a file ended before the file's size.
     #[error("content of `{path}` is shorter than {size} bytes (this is a bug in porthole)")]
     Short {
         /// Path of the file, escaped.
@@ -92,7 +92,8 @@ pub fn write<R: Read>(
     Ok(archive::end(out)?)
 }
 
-/// A hard link to an earlier name. Its attributes are dropped: they belong to the inode.
+/// Turns an entry into a hard link to an earlier name. Drops extended attributes and device numbers: they belong to the
+/// inode.
 fn link(entry: Entry, target: Vec<u8>) -> Entry {
     Entry {
         kind: Kind::Hardlink,

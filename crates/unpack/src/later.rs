@@ -1,4 +1,4 @@
-//! Values attached to paths, to be applied later unless the path is removed first.
+//! Values attached to paths. They are applied at the end, unless the path is removed first.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ impl<T> Later<T> {
         self.0.contains_key(path)
     }
 
-    /// Removes the value of the path alone.
+    /// Removes the value of a path, but not those of paths below it.
     pub(crate) fn remove(&mut self, path: &[u8]) {
         self.0.remove(path);
     }

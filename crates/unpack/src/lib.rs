@@ -7,9 +7,9 @@
 //!
 //! [`flatten`] writes the merged tree as one archive, without unpacking it.
 //!
-//! Nothing is written outside the directory. Every operation is relative to an open directory below the root. This
-//! crate reads and follows the image's symbolic links inside the root; the kernel never follows one. A name is created
-//! only where nothing exists, and changed only through an open descriptor or without following links.
+//! Nothing is written outside the directory. Every operation is relative to an open directory inside the root. This crate
+//! resolves the image's symbolic links itself, inside the root; it never lets the kernel follow one. It creates a name only
+//! where nothing exists, and changes a file only through an open descriptor or without following links.
 
 mod apply;
 mod attributes;
@@ -31,7 +31,7 @@ pub use report::{Report, Skip, Skipped};
 pub use rootless::Rights;
 pub use sync::sync;
 
-/// What the process may do on this disk.
+/// What the process is permitted to do on this disk, and what it should do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
     /// The process is root on this machine: it may change owners and set kernel attributes. Otherwise owners are not

@@ -13,8 +13,8 @@ use crate::disk::{enter, stat};
 const NAMES: usize = 1024;
 const BUFFER: usize = 32 << 10;
 
-/// Removes `name` in an open directory and everything below it. It is not an error if nothing exists. Removes symbolic
-/// links, does not follow them.
+/// Removes `name` in an open directory and everything below it. Succeeds if `name` does not exist. Removes symbolic links
+/// without following them.
 ///
 /// # Errors
 ///
@@ -23,7 +23,7 @@ pub fn remove_all(directory: &OwnedFd, name: &[u8]) -> Result<(), Errno> {
     if unlink(directory, name)? {
         return Ok(());
     }
-    // The path below `directory`: names, and the identity of each directory.
+    // The path below `directory`: the name and identity of each directory on it.
     let mut way: Vec<(Vec<u8>, Identity)> = Vec::new();
     let mut at = open(directory, name)?;
     way.push((name.to_vec(), Identity::of(&at)?));
@@ -70,7 +70,7 @@ pub(crate) fn names(directory: &OwnedFd, most: usize) -> Result<Vec<(Vec<u8>, Fi
     Ok(names)
 }
 
-/// Removes something that is not a directory. `false` if it is one.
+/// Removes a name that is not a directory. Returns `false` if it is a directory.
 fn unlink(directory: &OwnedFd, name: &[u8]) -> Result<bool, Errno> {
     match rustix::fs::unlinkat(directory, name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => Ok(true),
@@ -123,7 +123,7 @@ fn absent(result: Result<(), Errno>) -> Result<(), Errno> {
 struct Identity(u64, u64);
 
 impl Identity {
-    #[allow(clippy::unnecessary_cast, reason = "numbers have other types on other machines")]
+    #[allow(clippy::unnecessary_cast, reason = "the fields have other types on other platforms")]
     fn of(directory: &OwnedFd) -> Result<Self, Errno> {
         let stat = rustix::fs::fstat(directory)?;
         Ok(Self(stat.st_dev as u64, stat.st_ino as u64))

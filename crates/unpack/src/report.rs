@@ -2,7 +2,7 @@
 
 use porthole_core::path;
 
-/// Maximum length of [`Skipped::list`].
+/// Maximum number of items in [`Skipped::list`]. Further ones are only counted.
 const TOLD: usize = 1000;
 
 /// Totals of all layers.
@@ -13,7 +13,7 @@ pub struct Report {
     pub entries: u64,
     /// Bytes written to files.
     pub bytes: u64,
-    /// What was skipped.
+    /// Parts of the image that were not written.
     pub skipped: Skipped,
 }
 
@@ -21,13 +21,13 @@ pub struct Report {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Skipped {
-    /// Entries whose owner differs from the image's because it was not set.
+    /// Number of entries whose owner in the image differs from this user's, and was not set.
     pub owners: u64,
-    /// Devices that were not created, including hard links to them.
+    /// Number of devices that were not created, including hard links to them.
     pub devices: u64,
-    /// Extended attributes that were not set.
+    /// Number of extended attributes that were not set.
     pub xattrs: u64,
-    /// The first skipped devices and attributes.
+    /// The first skipped devices and attributes, at most 1000.
     pub list: Vec<Skip>,
 }
 
@@ -59,7 +59,7 @@ impl Skipped {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Skip {
-    /// Index of the layer.
+    /// Index of the layer, 0 for the bottom one.
     pub layer: u32,
     /// Path below the root.
     pub path: String,

@@ -20,7 +20,7 @@ const STEPS: u64 = 1 << 23;
 const LINKS: u32 = 255;
 /// Symbolic links that the kernel follows in a path.
 const KERNEL_LINKS: u32 = 40;
-/// Bytes of a path that take as long to clean as one name takes to look up. Measures cost in steps.
+/// Number of bytes of a path that cost one step to clean, about as much as one name costs to look up.
 const BYTES_A_STEP: u64 = 16;
 
 /// Follows symbolic links within a budget of steps.
@@ -37,7 +37,7 @@ enum Place {
     Other,
     /// Missing, and so is everything below.
     Missing,
-    /// A link was followed: look it up from the root.
+    /// A link was just followed, so the next name is looked up from the root.
     Unknown,
 }
 
@@ -52,8 +52,8 @@ impl Resolver {
     ///
     /// # Errors
     ///
-    /// [`tree::Error::TooManyLinks`](porthole_core::tree::Error::TooManyLinks) and similar errors. The inner result is that
-    /// of opening the directory, which may not exist.
+    /// [`tree::Error::TooManyLinks`](porthole_core::tree::Error::TooManyLinks) and similar errors. The inner result is the
+    /// open directory, or the error of opening it: it may not exist.
     pub(crate) fn directory(&mut self, disk: &Disk, raw: &[u8]) -> Result<(Vec<u8>, Result<OwnedFd, Errno>), Error> {
         let direct = path::clean(raw);
         if !raw.split(|&b| b == b'/').any(|name| name == b"..") {
@@ -69,7 +69,7 @@ impl Resolver {
 
     /// Follows symbolic links until a pass over the path finds none. A relative target is joined to its directory as
     /// text, before links in that directory are followed; it stays relative only if nothing precedes it. containerd
-    /// does the same, and links that lead upwards show the difference.
+    /// does the same; the result can differ from the kernel's if a target contains `..`.
     fn resolve(&mut self, disk: &Disk, path: &[u8]) -> Result<Vec<u8>, Error> {
         let mut followed = 0;
         let mut current = path.to_vec();
@@ -114,8 +114,8 @@ impl Resolver {
         }
     }
 
-    /// Walks a path as the kernel does: follows links, except in the last component. A link out of the root leads
-    /// nowhere.
+    /// Walks a path as the kernel does: follows links, except in the last component. What a link outside the root leads to
+    /// counts as missing.
     fn look_up(&mut self, mut at: OwnedFd, mut depth: usize, path: &[u8], whole: &[u8]) -> Result<Place, Error> {
         let mut followed = 0;
         let mut pending: Vec<Vec<u8>> = components(path);
@@ -187,7 +187,7 @@ fn names(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
     path.split(|&b| b == b'/').filter(|name| !name.is_empty() && *name != b".")
 }
 
-/// Go's `filepath.Join`: clean, and relative if the directory is.
+/// Joins as Go's `filepath.Join` does: the result is clean, and relative if the directory is relative.
 fn join_text(directory: &[u8], path: &[u8]) -> Vec<u8> {
     let whole = [directory, b"/", path].concat();
     if directory.starts_with(b"/") {

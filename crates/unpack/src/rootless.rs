@@ -5,9 +5,9 @@ use std::fs;
 /// Privileges of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rights {
-    /// It is root on this machine or in a user namespace, so it may change owners.
+    /// The process is root on this machine or in a user namespace, so it may change owners.
     pub root: bool,
-    /// It may create devices. The kernel never permits that in a user namespace.
+    /// The process may create devices. The kernel never permits that in a user namespace.
     pub devices: bool,
 }
 
@@ -21,7 +21,7 @@ impl Rights {
     }
 }
 
-/// Whether a map of user ids (user_namespaces(7)) is other than the initial namespace's.
+/// Whether a map of user ids (user_namespaces(7)) differs from that of the initial namespace.
 fn in_user_namespace(map: &str) -> bool {
     let mut numbers = map.split_whitespace();
     !map.is_empty() && !["0", "0", "4294967295"].into_iter().all(|number| numbers.next() == Some(number))

@@ -70,7 +70,7 @@ fn root_sets_capabilities_and_leaves_out_what_is_not_this_machines() {
     assert_eq!(xattr(&at("tool"), "security.capability").as_deref(), Some(CAPABILITY));
     let tool = fs::metadata(at("tool")).unwrap();
     assert_eq!((tool.mode() & 0o7777, tool.uid(), tool.gid()), (0o4755, 7, 8));
-    // They do not control overlayfs here, and an overlay mount shows them unchanged.
+    // The escaped attributes do not control overlayfs here, and an overlay mount shows them with their original names.
     assert_eq!(xattr(&at("d"), "user.overlay.opaque"), None);
     assert_eq!(xattr(&at("d"), "user.overlay.overlay.opaque").as_deref(), Some(&b"y"[..]));
     assert_eq!(xattr(&at("d"), "trusted.overlay.redirect"), None);

@@ -82,7 +82,7 @@ fn difference(tree: &FileTree, row: &Row, found: &Found, owner: bool, stopped: b
     fields.into_iter().find(|(_, same)| !same).map(|(name, _)| name)
 }
 
-/// Unpacks and stacks layers; the first error ends both. Also returns a snapshot of the outside before.
+/// Unpacks and stacks layers, both up to the first error. Also returns a snapshot of the outside before unpacking.
 fn unpack(layers: &[Vec<Entry>], options: Options) -> (Place, Vec<Found>, FileTree, Option<Error>) {
     let place = Place::new();
     guard(&place);
@@ -107,7 +107,7 @@ fn unpack(layers: &[Vec<Entry>], options: Options) -> (Place, Vec<Found>, FileTr
 
 /// Unpacks, stacks and compares. Returns the error.
 fn check(layers: &[Vec<Entry>], options: Options) -> Option<Error> {
-    // Root may read what has no permission bits.
+    // Root may read files without permission bits.
     let (place, before, tree, error) =
         if options.privileged { unpack(layers, options) } else { disk::as_nobody(|| unpack(layers, options)) };
     assert_eq!(outside(&place), before, "{layers:?}");
@@ -220,7 +220,7 @@ fn absolute_paths_resolve_inside_the_root() {
     ];
     let stopped: Vec<bool> = hostile.iter().map(|entries| apply(&mut root, entries).is_err()).collect();
     assert_eq!(outside(&place), before);
-    // The last link points to what the first one created inside.
+    // The last link points to the file that the first one created inside.
     assert_eq!(stopped, [false, false, false, true, true, true, true, false, false]);
     let absolute = place.root().join(out.strip_prefix("/").unwrap());
     assert!(absolute.join("new").exists(), "it is made inside");

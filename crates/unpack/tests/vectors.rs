@@ -1,4 +1,4 @@
-//! Unpacking leaves what containerd's `archive.Apply` leaves: type, mode, owner, size, content, target, time.
+//! Unpacking gives the same files as containerd's `archive.Apply`: type, mode, owner, size, content, target, time.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 

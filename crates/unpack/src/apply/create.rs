@@ -21,10 +21,11 @@ use crate::{
     resolve::{PATH_BYTES, too_long},
 };
 
-/// Mode of a new file until its final mode is set: content may be secret, so only the owner may read or write it. Most
-/// files end up with these bits at least.
+/// Permissions that a new file has until its final mode is set. The content may be secret, so group and others get only
+/// permissions that the final mode has as well, and never the permission to write.
 const FILE: u32 = 0o600;
 const DIRECTORY: u32 = 0o700;
+/// Permissions of group and others that are set on creation if the entry has them. Most files then need no `chmod`.
 const FROM_THE_START: u32 = 0o055;
 /// Permissions that the owner of a directory needs while layers are applied.
 const OWNER: u32 = 0o700;
@@ -139,7 +140,7 @@ impl LayerUnpack<'_> {
         self.attributes(entry, path).set_named(&parent.directory, name, true, &mut self.root.report.skipped)
     }
 
-    /// Creates a hard link. Symbolic links are followed in the directory of its target, not in the last component.
+    /// Creates a hard link. Follows symbolic links in the directory part of its target, but not in the last component.
     fn make_link(&mut self, parent: &Parent, entry: &Entry, path: &[u8]) -> Result<(), Error> {
         let (_, name) = split(path);
         let texts = || (path::escape(path).into_owned(), path::escape(&entry.link).into_owned());
@@ -209,8 +210,8 @@ impl LayerUnpack<'_> {
         self.attributes(entry, path).set_named(&parent.directory, name, false, &mut self.root.report.skipped)
     }
 
-    /// Puts an empty file in place of a device that is not created, so that later entries that replace or link to it
-    /// have the same effect.
+    /// Records an empty file as the placeholder of a device that is not created. Later entries that replace the device or
+    /// link to it then have the same effect as with the device.
     fn withhold(&mut self, parent: &Parent, name: &[u8], path: &[u8]) {
         self.root.withheld.insert(&join(&parent.path, name), ());
         self.root.report.skipped.device(self.number, path);

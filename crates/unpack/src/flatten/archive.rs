@@ -10,7 +10,7 @@ use porthole_core::{
 use super::Error;
 
 const BLOCK: usize = 512;
-/// Largest values of octal fields with 8 and 12 bytes.
+/// Largest values of octal fields of 8 and 12 bytes.
 const SMALL: u64 = (1 << 21) - 1;
 const LARGE: u64 = (1 << 33) - 1;
 const XATTR: &[u8] = b"SCHILY.xattr.";
@@ -104,7 +104,7 @@ impl Header {
         if name.len() <= 100 {
             return self.text(0, name);
         }
-        // The slash between prefix and name is stored in neither; both must be non-empty.
+        // The slash between prefix and name is stored in neither field. Neither may be empty.
         let slash =
             (name.len() - 101..name.len().min(156)).find(|&at| name[at] == b'/' && at > 0 && at + 1 < name.len());
         match slash {
