@@ -1,4 +1,4 @@
-//! What can go wrong with files of credentials and with helpers. No text contains a secret.
+//! Errors and warnings about files of credentials and about helpers. No message contains a secret.
 
 use std::path::{Path, PathBuf};
 
@@ -6,10 +6,10 @@ use porthole_core::failure::{Blame, Classify, Failure, FailureClass};
 
 use crate::keychain;
 
-/// Why credentials cannot be read, kept or removed.
+/// Why credentials cannot be read, stored or removed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file that must be usable is not.
+    /// A file that is required cannot be read or written, or is malformed.
     #[error("cannot use credentials: `{}`: {reason}", path.display())]
     File {
         /// The file of credentials.
@@ -20,10 +20,10 @@ pub enum Error {
     /// A credential helper failed.
     #[error(transparent)]
     Helper(#[from] keychain::Error),
-    /// There is no home directory and no variable that names a file.
+    /// Credentials cannot be stored: the user has no home directory, and no environment variable names a file.
     #[error("no home directory to keep credentials in")]
     NoHome,
-    /// A colon ends the user name in HTTP's Basic scheme.
+    /// The user name contains a colon, which would end it in HTTP's Basic scheme (RFC 7617, section 2).
     #[error("expected a user name without `:`")]
     UserName,
 }
@@ -46,8 +46,8 @@ impl Classify for Error {
 /// A file of credentials that could not be used, in whole or in part. The search continued without it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
-    /// The file that is left out.
+    /// Path of the file, or `$DOCKER_AUTH_CONFIG`.
     pub file: PathBuf,
-    /// What is wrong with it.
+    /// Why it could not be used.
     pub reason: String,
 }

@@ -1,4 +1,4 @@
-//! The file that Docker and podman keep credentials in: `config.json`, `auth.json`.
+//! The files in which Docker and podman keep credentials: `config.json`, `auth.json` and the older `.dockercfg`.
 
 use std::{
     collections::BTreeMap,
@@ -22,7 +22,7 @@ use crate::{Error, key::registry_of};
 /// The parts of the file that this crate reads.
 #[derive(Default, Deserialize)]
 pub(crate) struct File {
-    /// Entries stay unread until they are asked for: one that is malformed does not hide the others.
+    /// Entries are parsed one at a time on look-up, so that a malformed one does not hide the others.
     #[serde(default)]
     auths: Option<BTreeMap<String, Value>>,
     #[serde(default, rename = "credHelpers")]
@@ -31,19 +31,19 @@ pub(crate) struct File {
     store: Option<String>,
 }
 
-/// A file, and what is odd about it though it can be read.
+/// A parsed file, with a warning if it can be read but is unusual, such as empty.
 pub(crate) struct Opened {
     pub(crate) file: File,
     pub(crate) oddity: Option<String>,
 }
 
-/// The credentials of a registry, or of a part of it.
+/// The credentials of a registry, or of the repositories below a path of it.
 #[derive(Deserialize)]
 struct Entry {
     auth: Option<String>,
     username: Option<String>,
     password: Option<String>,
-    /// Docker writes lower case; other programs write camel case, which Go's decoder takes as well.
+    /// Docker writes the key in lower case. Other programs write camel case, which Go's decoder accepts as well.
     #[serde(rename = "identitytoken", alias = "identityToken")]
     identity_token: Option<String>,
     #[serde(rename = "registrytoken", alias = "registryToken")]
@@ -51,7 +51,7 @@ struct Entry {
 }
 
 impl File {
-    /// Reads a file; `None` if there is none.
+    /// Reads a file. `None` if it does not exist.
     pub(crate) fn open(path: &Path) -> Result<Option<Opened>, Error> {
         match fs::read(path) {
             Ok(text) if path.file_name().is_some_and(|name| name == LEGACY) => {
@@ -75,14 +75,14 @@ impl File {
         Ok(Opened { oddity: mark.or_else(|| null.then(|| "`auths` is null".to_owned())), file })
     }
 
-    /// `.dockercfg` is the map of entries alone.
+    /// Parses `.dockercfg`, whose top level is the map that `config.json` has in `auths`.
     fn parse_legacy(path: &Path, text: &[u8]) -> Result<Opened, Error> {
         let (text, oddity) = without_mark(text);
         let auths = serde_json::from_slice(text).map_err(|error| unreadable(path, &error))?;
         Ok(Opened { file: Self { auths, ..Self::default() }, oddity })
     }
 
-    /// The keys that name a registry as a whole.
+    /// The keys in `auths` that name a whole registry.
     pub(crate) fn keys(&self, registry: &str) -> impl Iterator<Item = &str> {
         let registry = registry_of(registry);
         self.entries().map(|(key, _)| key).filter(move |key| registry_of(key) == registry)
@@ -102,7 +102,7 @@ impl File {
         })
     }
 
-    /// The helper for a registry: its own, else the one for all.
+    /// The helper for a registry: its own (`credHelpers`), else the one for all registries (`credsStore`).
     pub(crate) fn helper(&self, registry: &str) -> Option<&str> {
         let own = self.own_helper(registry);
         own.or(self.store.as_deref()).filter(|helper| !helper.is_empty())
@@ -115,7 +115,8 @@ impl File {
         helpers.find(|(key, _)| registry_of(key) == registry).map(|(_, helper)| helper.as_str())
     }
 
-    /// The entry for the repository, for a path above it, or for the whole registry. An error says what is wrong with the entry.
+    /// Returns the credentials for the repository, else for the nearest path above it, else for the whole registry. The error
+    /// says what is wrong with the entry.
     pub(crate) fn lookup(&self, reference: &Reference) -> Result<Option<auth::Credentials>, String> {
         let mut name = format!("{}/{}", registry_of(reference.registry()), reference.repository());
         loop {
@@ -155,12 +156,13 @@ impl Entry {
     }
 }
 
-/// Whether there is no file: nothing by that name, or a file where its directory would be.
+/// Whether the error means that the file does not exist: the name is missing, or its parent is not a directory.
 fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-/// The text without the byte order mark that editors on Windows write, which RFC 8259 (section 8.1) lets a reader ignore.
+/// Strips the byte order mark that editors on Windows write. RFC 8259 (section 8.1) permits readers to ignore it. Also returns
+/// a warning if there was one.
 fn without_mark(text: &[u8]) -> (&[u8], Option<String>) {
     match text.strip_prefix(b"\xef\xbb\xbf") {
         Some(text) => (text, Some("the file starts with a byte order mark, which Docker does not read".to_owned())),
@@ -168,15 +170,16 @@ fn without_mark(text: &[u8]) -> (&[u8], Option<String>) {
     }
 }
 
-/// Names the line only: the parser's message could quote a secret.
+/// The error for a file that cannot be parsed. It names only the line, because the parser's message could quote a secret.
 fn unreadable(path: &Path, error: &serde_json::Error) -> Error {
     Error::file(path, format!("expected Docker's config.json, got something else at line {}", error.line()))
 }
 
-/// Docker's file before there was `config.json`.
+/// Name of the file that Docker used before `config.json`.
 pub(crate) const LEGACY: &str = ".dockercfg";
 
-/// Reads `auth`. `base64` on the command line wraps its output, and some programs leave the padding out.
+/// Decodes the `auth` of an entry: base64 of `user:password`. Accepts line breaks, which the program `base64` inserts, and
+/// missing padding, which some programs omit.
 fn decode(auth: &str) -> Option<(String, String)> {
     let auth: String = auth.chars().filter(|c| !c.is_ascii_whitespace()).collect();
     let text = String::from_utf8(BASE64.decode(auth).ok()?).ok()?;
@@ -190,8 +193,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Writes the credentials of a registry into the file, or removes them with `None`. Returns whether there were any. The rest of the
-/// file is unchanged, and only its owner may read it afterwards.
+/// Writes the credentials of a registry to the file, or removes them if `credentials` is `None`. Returns whether the file had
+/// any before. The rest of the file is unchanged, and only its owner may read it afterwards.
 pub(crate) fn change(path: &Path, key: &str, credentials: Option<&auth::Credentials>) -> Result<bool, Error> {
     let failed = |reason: String| Error::file(path, reason);
     let io = |error: io::Error| failed(error.to_string());
@@ -220,7 +223,7 @@ pub(crate) fn change(path: &Path, key: &str, credentials: Option<&auth::Credenti
         None if !was_there => return Ok(false),
         None => {}
     }
-    // A symlink stays one: the file that it points to is replaced.
+    // If the path is a symlink, replace the file that it points to and keep the link.
     let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     fs::create_dir_all(folder).map_err(io)?;

@@ -2,13 +2,13 @@
 
 use porthole_core::reference::DEFAULT_REGISTRY;
 
-/// The key under which Docker keeps a registry.
+/// The key under which Docker keeps the credentials of a registry.
 pub(crate) fn server(registry: &str) -> &str {
     if registry == DEFAULT_REGISTRY { "https://index.docker.io/v1/" } else { registry }
 }
 
-/// The registry, or part of one, that a key names. Keys come with and without scheme, port 443 and API version, in any case, and
-/// Docker Hub has several names.
+/// Returns the registry that a key names, with a path if the key has one. Keys come with and without scheme, port 443 and API
+/// version, in any case, and Docker Hub has several names.
 pub(crate) fn registry_of(key: &str) -> String {
     let lower = key.to_ascii_lowercase();
     let plain = lower.starts_with("http://");

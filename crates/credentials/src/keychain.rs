@@ -12,10 +12,10 @@ use porthole_registry::auth;
 use serde::Deserialize;
 use serde_json::json;
 
-/// Why a helper gave no answer. Contains its name and no secret.
+/// Why a helper could not be used. The message contains the helper's name, but no secret.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The file names a helper that cannot be a program's name.
+    /// The name of the helper in the file cannot be part of a program's name.
     #[error("invalid name of a credential helper: expected letters, digits, `.`, `_` and `-`, got `{0}`")]
     Name(String),
     /// The registry cannot be passed to a helper.
@@ -26,7 +26,7 @@ pub enum Error {
     Run {
         /// Name of the helper's program.
         program: String,
-        /// The system's error.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The helper did not answer in time.
@@ -62,7 +62,7 @@ struct Answer {
 pub(crate) fn get(name: &str, server: &str) -> Result<Option<auth::Credentials>, Error> {
     let program = program(name)?;
     let answer = match ask(&program, "get", &address(server)?) {
-        // Some helpers write it to stdout, some to stderr.
+        // Some helpers write this message to stdout, some to stderr. `ask` reads both.
         Err(Error::Failed { reason, .. }) if reason.contains(NOT_FOUND) => return Ok(None),
         answer => answer?,
     };
@@ -100,7 +100,8 @@ fn program(name: &str) -> Result<String, Error> {
     Ok(format!("docker-credential-{name}"))
 }
 
-/// Helpers drop line breaks, which would make two servers look like one.
+/// Checks that a server has only visible ASCII characters. Helpers drop line breaks, which would make two servers look like
+/// one.
 fn address(server: &str) -> Result<String, Error> {
     if server.is_empty() || !server.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Error::Server(server.to_owned()));
@@ -118,7 +119,7 @@ fn ask(program: &str, verb: &str, input: &str) -> Result<Vec<u8>, Error> {
         .spawn()
         .map_err(run)?;
     if let Some(mut stdin) = child.stdin.take() {
-        // A helper that does not read its input reports that itself.
+        // This fails if the helper exits early. Its output and exit status then say why.
         let _ = stdin.write_all(input.as_bytes());
     }
     let (stdout, stderr) = (read(child.stdout.take()), read(child.stderr.take()));
@@ -128,14 +129,14 @@ fn ask(program: &str, verb: &str, input: &str) -> Result<Vec<u8>, Error> {
     if status.success() {
         return Ok(answer);
     }
-    // The output of a failed run is a message; that of a successful one is a secret.
+    // The output of a failed run is an error message, and may be shown. Only that of a successful run is secret.
     let said = [answer, talk].concat();
     let said = String::from_utf8_lossy(&said);
     let reason = said.lines().find(|line| !line.trim().is_empty()).map_or_else(|| status.to_string(), str::to_owned);
     Err(Error::Failed { program: program.to_owned(), reason: reason.chars().take(200).collect() })
 }
 
-/// Reads a pipe on its own thread, so that a silent helper can be abandoned.
+/// Reads a pipe on its own thread, so that the caller can give up on a helper that does not answer.
 fn read(pipe: Option<impl Read + Send + 'static>) -> std::sync::mpsc::Receiver<Vec<u8>> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
@@ -154,13 +155,13 @@ fn slow(child: &mut Child, program: &str, _: RecvTimeoutError) -> Error {
     Error::Slow { program: program.to_owned() }
 }
 
-/// How long a helper may take: the user may have to type a passphrase.
+/// Time that a helper may take to answer: the user may have to type a passphrase.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Bytes of an answer.
+/// Bytes of an answer that are read. The rest is ignored.
 const ANSWER: u64 = 64 << 10;
-/// The user name that makes the password an identity token.
+/// User name which marks the secret as an identity token.
 pub const TOKEN: &str = "<token>";
-/// The message of every helper that has no credentials of a server.
+/// The message with which every helper reports that it has no credentials of a server.
 const NOT_FOUND: &str = "credentials not found in native keychain";
 
 #[cfg(test)]

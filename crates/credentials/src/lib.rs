@@ -1,9 +1,9 @@
 //! Registry credentials as Docker and podman keep them: in `config.json` and `auth.json`, and in the credential helpers
 //! (`docker-credential-…`) that those files name.
 //!
-//! The crate reads no environment variable and no home directory: the caller passes both to [`Places::new`]. It prints nothing. A file
-//! that cannot be used is a [`Warning`] beside the result, because most images need no credentials. Helpers are programs: the system
-//! looks them up in `PATH`, and they inherit the environment.
+//! The crate does not look up environment variables or the home directory: the caller passes both to [`Places::new`]. It prints
+//! nothing. A file that cannot be used gives a [`Warning`] and not an error, because most images need no credentials. Helpers are
+//! programs: the system looks them up in `PATH`, and they inherit the environment.
 //!
 //! ```
 //! use porthole_credentials::Places;
@@ -37,7 +37,7 @@ use self::{
     key::server,
 };
 
-/// The files to look into, and the file that a sign-in is kept in.
+/// The files to search for credentials, and the file in which a sign-in is stored.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
     /// The file that the user named. It must be readable.
@@ -46,7 +46,7 @@ pub struct Places {
     text: Option<OsString>,
     /// The usual files, in the order in which they are read.
     usual: Vec<PathBuf>,
-    /// The file that a sign-in is kept in.
+    /// The file in which a sign-in is stored.
     kept_in: Option<PathBuf>,
 }
 
@@ -55,29 +55,31 @@ pub struct Places {
 pub struct Found {
     /// The credentials; `None` if no file and no helper has any for the registry.
     pub credentials: Option<auth::Credentials>,
-    /// The file that holds them, or that names the helper that does.
+    /// The file that holds the credentials, or that names the helper which does.
     pub place: PathBuf,
-    /// Why the registry's helper did not answer. The search ends there: credentials of another place could be those of another user.
+    /// Why the registry's helper failed. The search ends there, because credentials in another place could be those of another
+    /// user.
     pub failure: Option<HelperError>,
-    /// The helper that failed is named for this registry (`credHelpers`), and not for all (`credsStore`): a user who named it wants no request
-    /// without its credentials.
+    /// The file names a helper for this registry (`credHelpers`), and not only one for all (`credsStore`). If it fails, the
+    /// caller should send no request without credentials.
     pub is_own_helper: bool,
     /// The files that could not be used.
     pub warnings: Vec<Warning>,
 }
 
-/// Where a sign-in was kept.
+/// Where a sign-in was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kept {
-    /// With this credential helper.
+    /// By the credential helper of this name.
     Helper(String),
     /// In this file, unencrypted.
     File(PathBuf),
 }
 
 impl Places {
-    /// The places that apply: `named` alone if it is given; else, in this order, `$DOCKER_AUTH_CONFIG` (the text of a file),
-    /// `$REGISTRY_AUTH_FILE` alone if it is set, podman's file of this session, podman's own, Docker's `config.json`, `.dockercfg`.
+    /// Selects the places to search. If `named` is given, only that file. Otherwise first `$DOCKER_AUTH_CONFIG` (the text of a
+    /// file), then the file `$REGISTRY_AUTH_FILE` if that is set, else podman's file in `$XDG_RUNTIME_DIR`, podman's file in the
+    /// user's configuration, Docker's `config.json` and `.dockercfg`, in this order.
     ///
     /// `variable` returns the value of an environment variable, `home` is the user's home directory.
     pub fn new(named: Option<&Path>, variable: impl Fn(&str) -> Option<OsString>, home: Option<&Path>) -> Self {
@@ -102,9 +104,10 @@ impl Places {
         }
     }
 
-    /// Searches the places for credentials of the reference's registry, or of the part of it that the reference is in.
+    /// Searches the places for credentials of the reference's repository, of a path above it, or of its registry.
     ///
     /// # Errors
+    ///
     /// [`Error::File`] if the file that the user named cannot be used. Other files become [`Found::warnings`].
     pub fn find(&self, reference: &Reference) -> Result<Found, Error> {
         let mut warnings = Vec::new();
@@ -136,10 +139,11 @@ impl Places {
         Ok(Found { warnings, ..Found::default() })
     }
 
-    /// Keeps credentials of a registry with the helper that the file names, else in the file itself. Earlier credentials of the registry
-    /// in the file are removed in both cases.
+    /// Stores credentials of a registry with the helper that the file names, else in the file itself. In both cases, removes
+    /// earlier credentials of the registry from the file.
     ///
     /// # Errors
+    ///
     /// [`Error::File`] if the file cannot be read or written, [`Error::Helper`] if its helper fails, [`Error::NoHome`] without a file.
     pub fn keep(&self, registry: &str, credentials: &auth::Credentials) -> Result<Kept, Error> {
         let path = self.kept_in.as_ref().ok_or(Error::NoHome)?;
@@ -158,6 +162,7 @@ impl Places {
     /// Removes the credentials of a registry from the helper and from the file. Returns whether there were any.
     ///
     /// # Errors
+    ///
     /// As [`keep`](Self::keep).
     pub fn forget(&self, registry: &str) -> Result<bool, Error> {
         let path = self.kept_in.as_ref().ok_or(Error::NoHome)?;
@@ -175,9 +180,10 @@ impl Places {
     }
 }
 
-/// Credentials as a person types them. The user name [`TOKEN`] makes the password an identity token.
+/// Makes credentials of a typed user name and password. If the user name is [`TOKEN`], the password is an identity token.
 ///
 /// # Errors
+///
 /// [`Error::UserName`] if the user name contains a colon, which ends it in HTTP's Basic scheme (RFC 7617, section 2).
 pub fn typed(username: &str, password: &str) -> Result<auth::Credentials, Error> {
     match username {
@@ -220,7 +226,7 @@ fn in_file(path: &Path, opened: Opened, reference: &Reference, warnings: &mut Ve
     }
 }
 
-/// The keys under which a helper may know a registry: those that the file lists, then the one that Docker uses.
+/// The keys under which a helper may have a registry: those that the file lists, then the one that Docker uses.
 fn servers(file: &File, registry: &str) -> Vec<String> {
     let mut servers: Vec<String> = file.keys(registry).map(str::to_owned).collect();
     if !servers.iter().any(|known| known == server(registry)) {
@@ -229,7 +235,7 @@ fn servers(file: &File, registry: &str) -> Vec<String> {
     servers
 }
 
-/// podman's file below a directory of configuration.
+/// Path of podman's file below `$XDG_RUNTIME_DIR` or the directory of configuration.
 const PODMAN: &str = "containers/auth.json";
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Searches over files in a directory, with helpers that are not installed.
+//! Searches files in temporary directories. The helpers that they name are not installed.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
@@ -6,7 +6,7 @@ use super::*;
 
 const HUB: &str = r#"{"auths": {"https://index.docker.io/v1/": {"auth": "aHViOnNlY3JldA=="}}}"#;
 
-/// The places of a user whose home is `home`, with one variable.
+/// The places of a user whose home is `home`, with one environment variable set.
 fn places(home: &Path, variable: (&str, &str)) -> Places {
     let (name, value) = variable;
     let value = OsString::from(value);
@@ -53,7 +53,7 @@ fn files_of_another_user_are_a_warning() {
     let home = home(HUB);
     let file = home.path().join(".docker/config.json");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o000)).unwrap();
-    // Root reads it all the same.
+    // Root can read the file in spite of its mode.
     if fs::read(&file).is_err() {
         let found = find(&places(home.path(), ("", "")), "nginx");
         assert!(found.credentials.is_none());
