@@ -1,4 +1,4 @@
-//! Signatures as cosign and Notation write them: an authority of our own that issues certificates, a log of our own, and keys.
+//! Signatures as cosign and Notation write them, made with a test authority that issues certificates, a test log, and keys.
 
 use base64::{
     Engine as _,
@@ -13,13 +13,13 @@ use sha2::{Digest as _, Sha256};
 
 use crate::image::Blob;
 
-/// The time at which everything is signed: noon on 2026-01-01, in seconds since 1970.
+/// Time of every signature: noon UTC on 2026-01-01, in seconds since 1970.
 pub const SIGNED_AT: u64 = 1_767_268_800;
 
-/// Someone with a key.
+/// A signer with a key pair.
 pub struct Signatory {
     key: KeyPair,
-    /// What vouches for the key, where someone does: its certificate, and that of the authority.
+    /// Certificate of the key and that of the authority that issued it, as DER. `None` for a bare key.
     certificate: Option<Vec<u8>>,
     authority: Option<Vec<u8>>,
 }
@@ -37,12 +37,12 @@ impl Default for Signatory {
 }
 
 impl Signatory {
-    /// Someone whose key only those know who have its public half.
+    /// A signer with a bare key, without a certificate.
     pub fn new() -> Self {
         Self { key: KeyPair::generate().expect("a key of P-256"), certificate: None, authority: None }
     }
 
-    /// The public half, as cosign.pub has it.
+    /// The public key in the format of `cosign.pub`: PEM.
     pub fn public_key(&self) -> String {
         self.key.public_key_pem()
     }
@@ -51,7 +51,7 @@ impl Signatory {
         STANDARD.encode(self.key.sign(message).expect("a signature"))
     }
 
-    /// What verifies the signature, as PEM.
+    /// The certificate as PEM, or the public key if there is no certificate.
     fn verifier(&self) -> String {
         self.certificate.as_ref().map_or_else(|| self.public_key(), |der| pem("CERTIFICATE", der))
     }
@@ -75,7 +75,8 @@ impl Authority {
         Self { issuer: CertifiedIssuer::self_signed(params, key()).expect("a certificate"), log: key() }
     }
 
-    /// Someone whose identity a provider attested to this authority.
+    /// A signer with a certificate of this authority for an identity (an e-mail address or URL), which the provider `issuer`
+    /// attested.
     pub fn attest(&self, identity: &str, issuer: &str) -> Signatory {
         let mut params = CertificateParams::default();
         let name = |text: &str| text.try_into().expect("ASCII");
@@ -100,7 +101,7 @@ impl Authority {
         pem("CERTIFICATE", self.issuer.der())
     }
 
-    /// What a verifier needs to trust this authority and its log.
+    /// The trusted root (`trusted_root.json`) with which a verifier trusts this authority and its log.
     pub fn trusted_root(&self) -> String {
         let since = json!({"start": "2025-01-01T00:00:00Z"});
         json!({
@@ -125,7 +126,7 @@ impl Authority {
         Sha256::digest(self.log.subject_public_key_info()).to_vec()
     }
 
-    /// What the log answers when an entry is added, as cosign 2 keeps it in an annotation.
+    /// The log's response to a new entry, as cosign 2 keeps it in an annotation.
     fn log_entry(&self, body: &Value) -> Value {
         let body = STANDARD.encode(body.to_string());
         let id = hex(&self.log_id());
@@ -135,15 +136,15 @@ impl Authority {
         })
     }
 
-    /// What the log signs when it takes an entry.
+    /// The log's signed promise to include an entry (signed entry timestamp), in base64.
     fn promise(&self, body: &str) -> String {
         let id = hex(&self.log_id());
-        // Canonical JSON: the keys in their order.
+        // Canonical JSON: the keys are sorted.
         let promised = format!(r#"{{"body":"{body}","integratedTime":{SIGNED_AT},"logID":"{id}","logIndex":7}}"#);
         STANDARD.encode(self.log.sign(promised.as_bytes()).expect("a signature"))
     }
 
-    /// The same entry as a bundle has it, with the proof that it is the only one in a tree.
+    /// A log entry as a bundle has it, with the proof that it is the only one in its tree.
     fn proved_entry(&self, body: &Value) -> Value {
         let canonical = body.to_string();
         let leaf = Sha256::new_with_prefix([0]).chain_update(&canonical).finalize();
@@ -176,7 +177,7 @@ pub fn payload(digest: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// A signature of cosign 2: the layer with its payload. With an authority its log has the signature.
+/// A signature of cosign 2: the layer with its payload. If `log` is given, its log records the signature.
 pub fn signature(payload: Vec<u8>, by: &Signatory, log: Option<&Authority>) -> SignedLayer {
     let signature = by.sign(&payload);
     let body = record_of_bytes(&payload, &signature, by);
@@ -184,7 +185,7 @@ pub fn signature(payload: Vec<u8>, by: &Signatory, log: Option<&Authority>) -> S
     SignedLayer { blob: Blob::new("application/vnd.dev.cosign.simplesigning.v1+json", payload), annotations }
 }
 
-/// An attestation of cosign 2: the layer with an envelope around a statement.
+/// An attestation of cosign 2: the layer with an envelope around a statement. If `log` is given, its log records it.
 pub fn attestation(statement: &Value, by: &Signatory, log: Option<&Authority>) -> SignedLayer {
     let (envelope, body) = envelope(statement, by);
     let envelope = envelope.to_string();
@@ -193,7 +194,7 @@ pub fn attestation(statement: &Value, by: &Signatory, log: Option<&Authority>) -
     SignedLayer { blob: Blob::new("application/vnd.dsse.envelope.v1+json", envelope.into_bytes()), annotations }
 }
 
-/// A bundle of Sigstore, as cosign 3 writes it, with a signature of bytes. With an authority its log has the signature.
+/// A Sigstore bundle with a signature of bytes, as cosign 3 writes it. If `log` is given, its log records the signature.
 pub fn signature_bundle(content: &[u8], by: &Signatory, log: Option<&Authority>) -> Blob {
     let signature = by.sign(content);
     let body = record_of_bytes(content, &signature, by);
@@ -202,7 +203,7 @@ pub fn signature_bundle(content: &[u8], by: &Signatory, log: Option<&Authority>)
     bundle("messageSignature", &message, &body, by, log)
 }
 
-/// The same with an envelope around a statement.
+/// A Sigstore bundle with an envelope around a statement, as cosign 3 writes it. If `log` is given, its log records it.
 pub fn statement_bundle(statement: &Value, by: &Signatory, log: Option<&Authority>) -> Blob {
     let (envelope, body) = envelope(statement, by);
     bundle("dsseEnvelope", &envelope, &body, by, log)
@@ -219,7 +220,8 @@ fn bundle(field: &str, content: &Value, body: &Value, by: &Signatory, log: Optio
     Blob::new(BUNDLE, bundle.to_string().into_bytes())
 }
 
-/// The manifest that refers to the signed one, as cosign 3 writes it, and its blobs. `predicate` is the type of the bundle's statement.
+/// The manifest with a bundle whose subject is the signed manifest, as cosign 3 writes it, and its blobs. `predicate` is the type
+/// of the bundle's statement.
 pub fn referring(subject: &Blob, bundle: &Blob, predicate: Option<&str>) -> (Blob, [Blob; 2]) {
     let config = Blob::new("application/vnd.oci.empty.v1+json", b"{}".to_vec());
     let mut manifest = json!({
@@ -233,7 +235,7 @@ pub fn referring(subject: &Blob, bundle: &Blob, predicate: Option<&str>) -> (Blo
     (Blob::new(MANIFEST, manifest.to_string().into_bytes()), [config, bundle.clone()])
 }
 
-/// What a log records of a signature of bytes.
+/// The log's record of a signature of bytes.
 fn record_of_bytes(content: &[u8], signature: &str, by: &Signatory) -> Value {
     json!({
         "apiVersion": "0.0.1", "kind": "hashedrekord", "spec": {
@@ -243,7 +245,7 @@ fn record_of_bytes(content: &[u8], signature: &str, by: &Signatory) -> Value {
     })
 }
 
-/// An envelope around a statement, and what a log records of it.
+/// An envelope around a statement, and the log's record of it.
 fn envelope(statement: &Value, by: &Signatory) -> (Value, Value) {
     const TYPE: &str = "application/vnd.in-toto+json";
     let statement = statement.to_string();
@@ -262,7 +264,7 @@ fn envelope(statement: &Value, by: &Signatory) -> (Value, Value) {
     (envelope, record)
 }
 
-/// A signature of Notation by someone with a certificate: the manifest that refers to the signed one, and its blobs.
+/// A signature of Notation by a signer with a certificate: the manifest whose subject is the signed manifest, and its blobs.
 pub fn notation(subject: &Blob, by: &Signatory) -> (Blob, [Blob; 2]) {
     let scheme = "io.cncf.notary.signingScheme";
     let protected = json!({
@@ -286,10 +288,11 @@ pub fn notation(subject: &Blob, by: &Signatory) -> (Blob, [Blob; 2]) {
     (Blob::new(MANIFEST, manifest.to_string().into_bytes()), [config, envelope])
 }
 
-/// The integers of a signature by P-256 as JSON Web Signatures have them: 32 bytes each, where DER has as many as they need.
+/// Converts a P-256 signature from DER to the form of JSON Web Signatures (RFC 7518, section 3.4): two integers of 32 bytes
+/// each.
 fn integers(der: &[u8]) -> [u8; 64] {
     let mut raw = [0; 64];
-    // SEQUENCE, then two times INTEGER, its length, its bytes.
+    // After the header of the SEQUENCE, each INTEGER is a tag, a length and the bytes.
     let mut rest = &der[2..];
     for place in raw.chunks_mut(32) {
         let (integer, next) = rest[2..].split_at(usize::from(rest[1]));
@@ -305,12 +308,12 @@ fn integers(der: &[u8]) -> [u8; 64] {
 pub struct SignedLayer {
     /// The signed bytes.
     pub blob: Blob,
-    /// What cosign says of it.
+    /// Annotations that cosign adds: the signature, certificate and log entry.
     pub annotations: Map<String, Value>,
 }
 
 impl SignedLayer {
-    /// The manifest around it, as cosign 2 tags it, and its blobs.
+    /// The manifest with this layer, as cosign 2 tags it, and its blobs.
     pub fn manifest(&self) -> (Blob, [Blob; 2]) {
         let config = Blob::new("application/vnd.oci.image.config.v1+json", b"{}".to_vec());
         let mut layer = self.blob.descriptor();

@@ -1,4 +1,4 @@
-//! Sinks of a layer's entries.
+//! Sinks for a layer's entries.
 
 use porthole_core::tar::{Entry, EntrySink, Flow};
 

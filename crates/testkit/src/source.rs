@@ -1,4 +1,4 @@
-//! An image in memory, as a source.
+//! An image in memory that implements the trait of a source.
 
 use crate::image::Content;
 use porthole_core::{
@@ -10,10 +10,10 @@ use porthole_core::{
 use porthole_source::{BlobStream, Capability, Error, ImageSource, SourceKind};
 use std::{ops::Range, sync::Mutex};
 
-/// The image that a name of some [`Content`] stands for, or a layer without an image.
+/// One named image of a [`Content`], or a layer without an image.
 ///
-/// It notes what was opened. Blobs come in pieces of at most [`pieces`](Self::pieces) bytes, and the blobs that
-/// [`cut`](Self::cut) names end early.
+/// It records the ranges that were opened. [`pieces`](Self::pieces) limits the length of the pieces of a blob, and
+/// [`cut`](Self::cut) makes a blob end early.
 #[derive(Debug)]
 pub struct MemoryImage {
     content: Content,
@@ -26,11 +26,11 @@ pub struct MemoryImage {
 }
 
 impl MemoryImage {
-    /// The image of this name.
+    /// The image with this name.
     ///
     /// # Panics
     ///
-    /// If nothing has the name.
+    /// If no root of the content has the name.
     pub fn new(content: Content, name: &str) -> Self {
         let root = content.roots.iter().find(|root| root.name.as_deref() == Some(name)).expect("a root of this name");
         let document = Document::parse(Raw::trust_on_first_use(root.blob.bytes.clone()), Some(&root.blob.media_type));
@@ -57,25 +57,25 @@ impl MemoryImage {
         }
     }
 
-    /// The same within limits.
+    /// Sets the limits that the source reports.
     #[must_use]
     pub fn within(self, limits: Limits) -> Self {
         Self { limits, ..self }
     }
 
-    /// The same, whose blobs come in pieces of at most `most` bytes.
+    /// Delivers blobs in pieces of at most `most` bytes.
     #[must_use]
     pub fn pieces(self, most: usize) -> Self {
         Self { piece: most, ..self }
     }
 
-    /// The same, with a blob that ends after `bytes` bytes.
+    /// Makes a blob end after `bytes` bytes.
     #[must_use]
     pub fn cut(self, digest: &Digest, bytes: u64) -> Self {
         Self { cut: Some((*digest, bytes)), ..self }
     }
 
-    /// Ranges of blobs that were opened so far, in order; `None` = the layer without an image.
+    /// The ranges of blobs that were opened so far, in order. The digest is `None` for the layer without an image.
     pub fn opened(&self) -> Vec<(Option<Digest>, Range<u64>)> {
         self.opened.lock().expect("no test panics with the lock").clone()
     }

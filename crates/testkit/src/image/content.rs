@@ -1,4 +1,4 @@
-//! Blobs and names: what a registry serves and what a layout stores.
+//! Blobs and tagged roots, which a registry serves and a layout stores.
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -114,7 +114,7 @@ impl Content {
         files
     }
 
-    /// Writes an OCI image layout to a directory, which is created.
+    /// Writes an OCI image layout to a directory. Creates the directory.
     pub fn write_layout(&self, dir: &Path) -> io::Result<()> {
         for (path, bytes) in self.layout_files() {
             let path = dir.join(path);

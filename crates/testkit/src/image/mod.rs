@@ -183,7 +183,7 @@ impl Built {
         content
     }
 
-    /// The same image with its configuration edited; the manifest is written again, so every digest matches.
+    /// Edits the configuration. Writes the manifest again, so that every digest matches.
     #[must_use]
     pub fn edit_config(mut self, edit: impl FnOnce(&mut Value)) -> Self {
         let mut config = parsed(&self.config);
@@ -193,7 +193,7 @@ impl Built {
         self.edit_manifest(|manifest| manifest["config"] = descriptor)
     }
 
-    /// The same image with its manifest edited.
+    /// Edits the manifest, and computes its digest again.
     #[must_use]
     pub fn edit_manifest(mut self, edit: impl FnOnce(&mut Value)) -> Self {
         let mut manifest = parsed(&self.manifest);

@@ -1,4 +1,4 @@
-//! Registries in memory, behind a transport: correct by default, wrong on request.
+//! Registries in memory, behind a transport. They are correct unless a test scripts a fault.
 //!
 //! ```
 //! use porthole_testkit::{executor::block_on, image::{Image, Layer}, registry::{Fault, Internet, Site}};
@@ -54,17 +54,17 @@ struct State {
     platform: bool,
     /// Maximum length of a body chunk.
     piece: Option<usize>,
-    /// Polls that every exchange takes.
+    /// Number of polls that every exchange takes.
     latency: u32,
     tokens: u64,
 }
 
-/// A fault that a request runs into.
+/// A fault in the exchange of a request.
 #[derive(Clone, Debug)]
 pub enum Fault {
     /// Respond with this status and no body.
     Status(u16),
-    /// Respond with this.
+    /// Respond with this status, these headers and this body.
     Answer {
         /// Status code.
         status: u16,
@@ -87,7 +87,7 @@ pub enum Fault {
     NoHeader(&'static str),
     /// Ignore `Range` and send the whole body.
     IgnoreRange,
-    /// Respond with the right head and another body.
+    /// Respond with the correct status and headers, and this body.
     Body(Vec<u8>),
     /// Execute the request, but reset the connection before the response.
     Lost,
@@ -136,7 +136,7 @@ impl Internet {
         self
     }
 
-    /// Lets another host serve a registry without authorization, like a registry's storage host.
+    /// Lets the host `other` serve the content of a registry without authorization, as a registry's storage host does.
     pub fn alias(&self, other: &str, authority: &str) -> &Self {
         self.lock().aliases.insert(other.to_owned(), authority.to_owned());
         self
@@ -159,7 +159,7 @@ impl Internet {
         self
     }
 
-    /// Behaves as in a page, where the platform follows redirects.
+    /// Follows redirects in the transport, as a browser does for a page.
     pub fn as_platform(&self) -> &Self {
         self.lock().platform = true;
         self
@@ -187,7 +187,7 @@ impl Internet {
         self.lock().log.iter().filter(|asked| format!("{} {}", asked.method, asked.url).contains(part)).count()
     }
 
-    /// All sleeps so far.
+    /// All sleeps so far, with the times that [`pass`](Self::pass) added.
     pub fn slept(&self) -> Vec<Duration> {
         self.lock().slept.clone()
     }

@@ -243,7 +243,7 @@ pub(super) struct Question<'q> {
     pub(super) body: &'q [u8],
     /// Number of the next token to issue.
     pub(super) token: u64,
-    /// The request needs no authorization: its URL is signed.
+    /// The request needs no authorization, because it went to an alias of the site.
     pub(super) known: bool,
     /// The connection breaks after this many bytes of the body.
     pub(super) cut: Option<usize>,

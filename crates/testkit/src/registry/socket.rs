@@ -76,7 +76,7 @@ fn answer(stream: TcpStream, internet: &Internet, authority: &str) -> Result<(),
         request = request.header(name, value);
     }
     let mut body = Vec::new();
-    // A body that is cut off is handled as far as it came.
+    // If the body is cut off, the request is answered with the part that arrived.
     if chunked {
         let _ = read_chunks(&mut reader, &mut body);
     } else {

@@ -52,7 +52,7 @@ impl Environment for Internet {
 }
 
 impl State {
-    /// The response to a request, and the number of polls it takes.
+    /// Returns the response to a request, and the number of polls that the exchange takes.
     fn exchange(&mut self, request: &http::Request<Vec<u8>>) -> (Result<Response<MemoryBody>, Error>, u32) {
         let mut wait = 0;
         let mut url = request.uri().to_string();

@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 /// for one request.
 #[derive(Clone, Debug, Default)]
 pub struct Uploads {
-    /// `OCI-Chunk-Min-Length`: a smaller chunk before the last gets 416.
+    /// Minimum length of a chunk in bytes (`OCI-Chunk-Min-Length`). A smaller chunk, except the last, gets 416.
     pub least: Option<u64>,
-    /// A larger chunk gets 416.
+    /// Maximum length of a chunk in bytes. A larger one gets 416.
     pub most: Option<u64>,
-    /// A larger request body gets 413.
+    /// Maximum length of a request body in bytes. A larger one gets 413.
     pub body: Option<u64>,
     /// A `PUT` with a body gets 405.
     pub only_chunks: bool,
@@ -21,7 +21,7 @@ pub struct Uploads {
     pub stuck: bool,
     /// A mount request starts an upload instead.
     pub no_mount: bool,
-    /// A mount request gets this status.
+    /// Every mount request gets this status.
     pub mount_status: Option<u16>,
     /// Prefix of `Location`. If empty, `Location` is a path without a host.
     pub prefix: String,
@@ -33,7 +33,7 @@ pub struct Uploads {
     pub forgetful: bool,
     /// A broken request ends its session, as in docker-registry.
     pub fragile: bool,
-    /// `PUT …/manifests/<digest>?tag=` creates tags and reports them in `OCI-Tag`, except those with this prefix.
+    /// `PUT …/manifests/<digest>?tag=` creates tags and reports them in `OCI-Tag`, except tags with this prefix.
     pub tags_but: Option<&'static str>,
     /// An existing tag cannot be overwritten.
     pub immutable: bool,
