@@ -86,7 +86,7 @@ pub(crate) struct Global {
     pub(crate) color: Color,
 }
 
-/// The value of an option that is for one host or, without a value, for every host.
+/// The value of an option that applies to one host or, without a value, to every host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ForHost(pub(crate) Option<Authority>);
 
@@ -98,7 +98,7 @@ impl FromStr for ForHost {
     }
 }
 
-/// `SIZE[/DURATION]`
+/// Parses the value of `--min-rate`, `SIZE[/DURATION]`.
 fn rate(text: &str) -> Result<Rate, String> {
     let (bytes, window) = text.split_once('/').map_or((text, None), |(bytes, window)| (bytes, Some(window)));
     let bytes = parse_bytes(bytes).map_err(|error| format!("{error}, got `{text}`"))?;
@@ -106,7 +106,7 @@ fn rate(text: &str) -> Result<Rate, String> {
     Ok(Rate { bytes, window: window.unwrap_or_else(|| Rate::default().window) })
 }
 
-/// `[HOST[:PORT]=]FILE`; a file whose own name has the form of both is taken for a file.
+/// Parses `[HOST[:PORT]=]FILE`. If a file exists whose name contains `=`, the whole value is taken for its path.
 fn certificates(text: &str) -> Result<Certificates, String> {
     match text.split_once('=') {
         Some((host, path)) if !Path::new(text).exists() && !host.contains('/') => {

@@ -35,7 +35,7 @@ pub(crate) struct CommandLine {
 }
 
 impl CommandLine {
-    /// Reads the arguments of this process. Help and wrong usage end it.
+    /// Parses the arguments of this process. Exits if they ask for help or are wrong.
     pub(crate) fn read() -> Self {
         Self::with_short_help()
             .try_get_matches()
@@ -43,7 +43,7 @@ impl CommandLine {
             .unwrap_or_else(|error| refuse(&error, env::args_os().skip(1)))
     }
 
-    /// The command line whose help names the global options in one group and does not describe them.
+    /// Returns a command line whose help lists the names of the global options in one group, without their descriptions.
     pub(crate) fn with_short_help() -> clap::Command {
         let command = Self::command();
         let names = command.get_arguments().filter(|argument| argument.is_global_set());
@@ -59,7 +59,7 @@ impl CommandLine {
     }
 }
 
-/// Ends the process with help, the version, or an error, which is JSON if the arguments ask for it.
+/// Prints help, the version, or an error, which is JSON if the arguments contain `--json`. Then exits.
 fn refuse(error: &clap::Error, arguments: impl Iterator<Item = OsString>) -> ! {
     let json = arguments.take_while(|argument| argument != "--").any(|argument| argument == "--json");
     match usage_error(&error.render().to_string()) {
@@ -72,7 +72,7 @@ fn refuse(error: &clap::Error, arguments: impl Iterator<Item = OsString>) -> ! {
     }
 }
 
-/// The JSON of an error that `clap` words as `error: …`, paragraphs of tips, and the usage.
+/// Converts an error message of `clap` to JSON. The message is `error: …`, then paragraphs of tips, then the usage.
 fn usage_error(text: &str) -> Option<Value> {
     let text = text.strip_prefix("error: ")?;
     let message = text.split("\n\n").next()?.trim_end();
@@ -80,7 +80,7 @@ fn usage_error(text: &str) -> Option<Value> {
     Some(in_json(message, &Failure::input(), &hints, exit_code(FailureClass::Input)))
 }
 
-/// Words on indented lines of at most 80 columns.
+/// Wraps words to indented lines of at most 80 columns.
 fn wrap(words: &[String]) -> String {
     let mut lines = vec![String::from(" ")];
     for word in words {

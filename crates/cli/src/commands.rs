@@ -95,7 +95,8 @@ pub(crate) enum Command {
     Help(help::Arguments),
 }
 
-/// Runs a verb. `whole` and `short` return the description of the command line, with and without that of the global options.
+/// Runs a verb. `whole` and `short` return the description of the command line, with and without descriptions of the global
+/// options.
 pub(crate) fn run(
     command: &Command,
     whole: fn() -> clap::Command,

@@ -1,4 +1,4 @@
-//! Where images go: a registry, the store, a layout, an archive.
+//! Destinations of images: a registry, the store, a layout or an archive.
 
 mod write;
 
@@ -15,11 +15,11 @@ use porthole_transfer::pull::Platforms;
 pub(crate) use self::write::{Pulling, Written, pull, save, send};
 use crate::{error::Error, session::Session, source::Spec};
 
-/// A destination as it was typed, understood but not yet opened.
+/// A parsed destination that is not opened yet.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Destination {
     Registry(Reference),
-    /// `name`: `None` keeps the name that the image has in its source, here and below.
+    /// The local store. In each variant, a `name` of `None` keeps the name that the image has in its source.
     Store {
         name: Option<String>,
     },
@@ -42,7 +42,7 @@ pub(crate) enum Kind {
 }
 
 impl Destination {
-    /// Reads a destination. `exists` returns whether there is a file or directory.
+    /// Parses a destination. `exists` returns whether a path exists.
     pub(crate) fn parse(text: &OsStr, exists: impl Fn(&Path) -> bool) -> Result<Self, Error> {
         if text == "store:" {
             return Ok(Self::Store { name: None });
@@ -72,7 +72,8 @@ impl Destination {
         })
     }
 
-    /// The images of an index that go there, if none was asked for by its platform: all, unless only one has room.
+    /// Returns which images of an index to write: the one of `--platform` if that is given. Otherwise all, or the default
+    /// platform's image if the destination holds only one for each name.
     pub(crate) fn platforms(&self, session: &Session<'_>) -> Platforms {
         match (session.wanted_platform(), self) {
             (Some(platform), _) => Platforms::One(platform.clone()),
@@ -81,7 +82,8 @@ impl Destination {
         }
     }
 
-    /// The store or layout that is written to, and the name in it; an archive's blobs come through the store.
+    /// Opens the store that receives the blobs: a layout itself, otherwise the local store. An archive is written from the
+    /// local store.
     fn store(&self, session: &Session<'_>) -> Result<Store, Error> {
         match self {
             Self::Layout { path, .. } => Ok(Store::open(path)?),

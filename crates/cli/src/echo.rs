@@ -1,4 +1,4 @@
-//! What is typed on the terminal and not shown.
+//! Turns the echo of the terminal off while the user types a secret.
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::{
@@ -6,26 +6,26 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// The terminal on standard input, and how it was before it hid what is typed.
+/// The settings of the terminal on standard input from before the echo was turned off; `None` while the echo is on.
 #[derive(Default)]
 pub(crate) struct Echo(Mutex<Option<Termios>>);
 
 impl Echo {
-    /// From now on only the ends of lines are shown.
+    /// Turns the echo off. Only line breaks are echoed.
     pub(crate) fn off(&self) -> io::Result<()> {
         let before = tcgetattr(io::stdin())?;
         let mut hidden = before.clone();
         hidden.local_modes.remove(LocalModes::ECHO);
         hidden.local_modes.insert(LocalModes::ECHONL);
-        // Kept first: a signal may come at any time.
+        // Save the settings before changing them: a signal handler may restore them at any time.
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(before);
         Ok(tcsetattr(io::stdin(), OptionalActions::Now, &hidden)?)
     }
 
-    /// The terminal is as it was before. Returns whether that makes a difference.
+    /// Restores the settings of the terminal. Returns whether the echo was off.
     pub(crate) fn back(&self) -> bool {
         let before = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // A terminal that is gone needs nothing.
+        // This fails if the terminal is closed. Then there is nothing to restore.
         before.is_some_and(|before| tcsetattr(io::stdin(), OptionalActions::Now, &before).is_ok())
     }
 }

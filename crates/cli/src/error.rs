@@ -1,4 +1,4 @@
-//! What can go wrong, with its exit code and what to do about it.
+//! The error of a command, with its exit code and hints.
 
 use std::{
     fmt, io,
@@ -21,7 +21,7 @@ use porthole_transfer::local::STANDARD_INPUT;
 /// Why a command ends without success.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// What was typed makes no sense.
+    /// The arguments are wrong.
     #[error("{0}")]
     Usage(String),
     #[error("{error}: `{text}`")]
@@ -48,47 +48,47 @@ pub(crate) enum Error {
     BuildCache(#[from] resolve::BuildCacheFound),
     #[error(transparent)]
     Nesting(#[from] Nesting),
-    /// What a name stood for is known, but no longer available.
+    /// The store knows which image a name pointed to, but no longer has it.
     #[error("{text}")]
     Gone { text: String, hints: Vec<Hint> },
-    /// Nothing by that name inside the image.
+    /// The image contains nothing with this name.
     #[error("{what} not found: `{name}`")]
     NotFound { what: &'static str, name: String },
-    /// No file by that name; `via` is where its links lead.
+    /// The image has no file at this path. `via` is the path that its symbolic links lead to.
     #[error("path not found: `{name}`{}", via.as_ref().map(|via| format!(", which leads to `{via}`")).unwrap_or_default())]
     NoFile { name: String, via: Option<String>, hints: Vec<Hint> },
-    /// Something by that name which has no content.
+    /// The path exists, but is not a regular file, so it has no content.
     #[error("no file, but {what}: `{name}`")]
     NotAFile { name: String, what: String, hint: Option<Hint> },
     /// A layer of an artifact that is not an archive, or one whose archive cannot be read.
     #[error("layer {layer} {}: it is {media_type}", media_type.unreadable().unwrap_or("holds no files"))]
     NoFiles { layer: LayerNumber, media_type: MediaType },
-    /// Layers that are not what they should be.
+    /// Layers that do not match their descriptors, or are malformed.
     #[error("{}", Wrong(.0))]
     Layers(Vec<WrongLayer>),
-    /// A part of a layer that is not what it was when the layer was verified.
+    /// A part of a layer that differs from the one that was verified when its seek index was made.
     #[error("layer {layer}: {error}")]
     Part { layer: LayerNumber, error: seek::Error },
-    /// A table of contents that is not the one that was promised, or not well-formed.
+    /// A table of contents that is malformed, or does not have the digest that the manifest states.
     #[error("layer {layer}: {error}")]
     Toc { layer: LayerNumber, error: toc::Error },
-    /// A file that cannot be read by its table of contents.
+    /// A file that cannot be read through the layer's table of contents.
     #[error("layer {layer}: {error}")]
     Chunk { layer: LayerNumber, error: toc::ChunkError },
-    /// Paths that a runtime would stop at, as the tree says.
+    /// An entry at which a runtime stops to unpack.
     #[error("layer {layer} cannot be unpacked: {error}")]
     Unpack { layer: LayerNumber, error: tree::Error },
     #[error("{}: {findings} of {steps} steps", if failure.kind == FailureClass::Limit { "not verified, because of a limit" } else { "verification failed" })]
     Verification { findings: usize, steps: usize, failure: Failure },
     #[error("every digest matches, but there {}", if *doubts == 1 { "is 1 doubt".to_owned() } else { format!("are {doubts} doubts") })]
     Doubts { doubts: u64 },
-    /// What `diff` or `watch --once` found is printed already.
+    /// `diff` or `watch --once` found a difference, which is printed already.
     #[error("the two are not the same")]
     Differ,
-    /// What `search` looked for is in no file.
+    /// `search` found no match.
     #[error("no line matches")]
     NoMatch,
-    /// No signature is by a signer that was named.
+    /// No signature is by a signer that the user named.
     #[error("{}", match strangers {
         0 => format!("there is no {what}"),
         1 => format!("there is {}, but by none of the signers that were named", with_article(what)),
@@ -97,7 +97,7 @@ pub(crate) enum Error {
     Unsigned { what: &'static str, strangers: usize },
     #[error(transparent)]
     Pattern(#[from] porthole_inspect::search::Error),
-    /// The image misses what `analyze --ci` asks for.
+    /// The image misses thresholds of `analyze --ci`.
     #[error("thresholds missed: {}", .0.join("; "))]
     Thresholds(Vec<String>),
     #[error(transparent)]
@@ -106,15 +106,15 @@ pub(crate) enum Error {
     Read { path: PathBuf, source: io::Error },
     #[error("cannot write to standard output: {0}")]
     Write(#[from] io::Error),
-    /// The disk, or the rights on it, while files are written.
+    /// A file system operation failed while a layer was unpacked.
     #[error("cannot unpack into `{}`: layer {layer}: {error}", directory.display())]
     Rootfs { directory: PathBuf, layer: LayerNumber, error: porthole_unpack::Error },
-    /// An archive of the merged tree.
+    /// Writing an archive of the merged tree failed.
     #[error(transparent)]
     Archive(porthole_unpack::flatten::Error),
     #[error("cannot use directory `{}`: {source}", path.display())]
     Directory { path: PathBuf, source: io::Error },
-    /// What `watch --once` ran.
+    /// The command of `watch --once` failed.
     #[error("{0}")]
     Command(String),
     #[error("interrupted; incomplete files were not put in place")]
@@ -123,15 +123,15 @@ pub(crate) enum Error {
     Trace { path: PathBuf, source: io::Error },
     #[error("cannot start: {0}")]
     Start(String),
-    /// A person was asked, and said no.
+    /// The user was asked for confirmation, and refused.
     #[error("{0}")]
     Refused(&'static str),
-    /// What a verb says of a failure in its own words.
+    /// A failure with a message of the verb's own.
     #[error("{}", .0.message)]
     Told(Box<Told>),
 }
 
-/// A failure in a verb's own words.
+/// A failure with a message of the verb's own.
 #[derive(Debug)]
 pub(crate) struct Told {
     pub(crate) message: String,
@@ -144,7 +144,7 @@ impl From<Told> for Error {
     }
 }
 
-/// `a signature`, `an attestation`
+/// Puts the indefinite article before a noun: `a signature`, `an attestation`.
 pub(crate) fn with_article(noun: &str) -> String {
     let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
     format!("{article} {noun}")
@@ -205,7 +205,7 @@ impl Error {
         Self::Usage(text.into())
     }
 
-    /// Makes an error of a failed write to a file, or below a folder.
+    /// Returns a function that makes an error of a failed write to this file, or inside this folder.
     pub(crate) fn cannot_write(path: &Path) -> impl Fn(io::Error) -> Self + '_ {
         |source| Self::Store(porthole_store::Error::Write { path: path.to_owned(), source })
     }
@@ -219,7 +219,7 @@ impl Error {
         Self::Trace { path: path.map(Path::to_owned).unwrap_or_default(), source }
     }
 
-    /// The image is at fault, or the disk.
+    /// Converts an error of unpacking. Distinguishes errors of the image from those of the disk.
     pub(crate) fn of_unpacking(directory: &Path, layer: LayerNumber, error: porthole_unpack::Error) -> Self {
         match error {
             porthole_unpack::Error::Image(error) => Self::Unpack { layer, error },
@@ -227,7 +227,7 @@ impl Error {
         }
     }
 
-    /// The reader of stdout has left, which is not a failure.
+    /// Whether the reader of stdout closed the pipe. That is not a failure.
     pub(crate) fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
@@ -242,7 +242,7 @@ impl Error {
 }
 
 impl Error {
-    /// Whether it is about a document that was read, and is malformed or of a kind that is not read.
+    /// Whether the error is about a document that was fetched, but is malformed or of an unsupported kind.
     pub(crate) fn is_of_document(&self) -> bool {
         matches!(
             self,
@@ -252,7 +252,7 @@ impl Error {
     }
 }
 
-/// The answer is no.
+/// Exit code of a question whose answer is no, such as a `diff` that finds a difference.
 const NO: u8 = 1;
 
 /// The exit code of a command that fails.

@@ -1,4 +1,4 @@
-//! Signatures and statements, for programs and for people.
+//! Signatures and statements, as JSON and as text.
 
 use std::io::{self, Write};
 
@@ -17,7 +17,7 @@ use crate::{
     ui::{Style, safe, size},
 };
 
-/// A blob that bears a signature, or should, and what became of it.
+/// A blob that has a signature, or should have one, with the result of the check.
 #[derive(Serialize)]
 pub(crate) struct SignatureRow {
     /// Digest of the blob.
@@ -26,9 +26,9 @@ pub(crate) struct SignatureRow {
     pub(crate) state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) format: Option<&'static str>,
-    /// Digest of the manifest that it must be about.
+    /// Digest of the manifest that the signature must be about.
     pub(crate) subject: String,
-    /// The manifest that holds it.
+    /// Digest of the manifest that lists the blob.
     pub(crate) referrer: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) signer: Option<SignerRow>,
@@ -36,19 +36,19 @@ pub(crate) struct SignatureRow {
     pub(crate) reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) log_index: Option<u64>,
-    /// When it existed, as a log or an authority signed.
+    /// Times at which the signature existed, as a log or a timestamp authority signed them (RFC 3339).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) times: Vec<String>,
-    /// What decided, if it is a signature that a trust root decides.
+    /// The trust root that the check used, if a trust root decides about this kind of signature.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) trust_root: Option<RootRow>,
 }
 
-/// A trust root, and how old it is.
+/// A trust root and its date.
 #[derive(Clone, PartialEq, Serialize)]
 pub(crate) struct RootRow {
     origin: &'static str,
-    /// The day on which the newest of its keys and authorities came into use.
+    /// Day from which the newest of its keys and authorities is valid.
     #[serde(skip_serializing_if = "Option::is_none")]
     newest: Option<String>,
 }
@@ -73,7 +73,7 @@ impl RootRow {
     }
 }
 
-/// The kind of statement; `None` for a signature, which says nothing more than who signed.
+/// Returns the kind of a statement. `None` for a signature without a statement.
 pub(crate) fn kind_of(evidence: &Evidence) -> Option<&'static str> {
     if evidence.bill.is_some() {
         return Some("bill");
@@ -88,7 +88,7 @@ pub(crate) fn kind_of(evidence: &Evidence) -> Option<&'static str> {
     }
 }
 
-/// Who signed. Proved only if the state is `trusted` or `stranger`.
+/// The signer. The check proved it only if the state of the signature is `trusted` or `stranger`.
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub(crate) enum SignerRow {
@@ -143,12 +143,12 @@ impl SignatureRow {
         matches!(self.state, "trusted" | "stranger")
     }
 
-    /// Whether it was not checked because a key signed it and none was named.
+    /// Whether the signature was not checked because a key made it and the user named no key.
     pub(crate) fn wants_key(&self) -> bool {
         self.reason.as_deref() == Some(NO_KEY)
     }
 
-    /// The word for people, with its style.
+    /// The state as a word of the text output, with its style.
     pub(crate) fn state(&self) -> (Style, &'static str) {
         match self.state {
             "trusted" => (Style::Good, "signed"),
@@ -160,7 +160,7 @@ impl SignatureRow {
         }
     }
 
-    /// Who signed and when, a line each, below a column of `indent` characters.
+    /// Prints the signer and the times, one a line, indented by `indent` characters.
     pub(crate) fn print_proof(&self, out: &mut impl Write, indent: usize, session: &Session<'_>) -> io::Result<()> {
         if let Some(signer) = &self.signer {
             let by = if self.is_proved() { "signed by" } else { "claims to be signed by" };
@@ -181,7 +181,7 @@ impl SignatureRow {
         }
     }
 
-    /// Its line: a name, the state, the blob.
+    /// Prints one line for the signature: a name, the state, and the digest and size of the blob.
     pub(crate) fn print(&self, out: &mut impl Write, name: &str, session: &Session<'_>) -> io::Result<()> {
         let (style, word) = self.state();
         let state = session.ui.paint(style, &format!("{word:<10}"));
@@ -210,7 +210,7 @@ impl SignerRow {
         }
     }
 
-    /// In words: the signer, then what else is known of them.
+    /// The signer as lines of text: first the identity, then further facts about it.
     pub(crate) fn lines(&self) -> Vec<String> {
         match self {
             Self::Key { fingerprint, algorithm } => vec![format!("the {algorithm} key {fingerprint}")],

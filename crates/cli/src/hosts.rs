@@ -1,7 +1,8 @@
-//! The hosts that registries led to, from one run to the next: connections to them are opened while documents are fetched.
+//! Remembers, from one run to the next, the hosts from which a registry serves tokens and blobs. The next pull opens
+//! connections to them while it fetches the documents.
 //!
-//! A file in the cache, a line for each registry, the last used first: its name, the origin of its tokens, the origin of its blobs
-//! (`-` for none). Nothing is sent over such a connection that would not be sent without it.
+//! The file `hosts` in the cache has one line for each registry, the last used first: its name, the origin of its tokens, and
+//! the origin of its blobs (`-` for none). The file affects only when a connection is opened, and not what is sent over it.
 
 use std::{fs, io::Read, path::PathBuf};
 
@@ -13,17 +14,17 @@ use porthole_registry::{
 
 use crate::session::{Client, Session};
 
-/// Registries that are remembered.
+/// Maximum number of registries that are remembered.
 const REGISTRIES: usize = 64;
-/// Bytes of the file that are read.
+/// Maximum number of bytes of the file that are read.
 const MOST: u64 = 64 << 10;
-/// Connections to a registry, to where its tokens come from, and to where its blobs do.
+/// Numbers of connections to open: to the registry, to the host of its tokens, and to the host of its blobs.
 const CONNECTIONS: [usize; 3] = [2, 1, 3];
 
-/// Opens connections that a pull of several blobs needs; those for blobs only if any are expected.
+/// Opens the connections that a pull of several blobs needs. `blobs`: whether any blobs are expected.
 pub(crate) fn prepare(session: &Session<'_>, client: &Client, reference: &Reference, blobs: bool) {
     let Ok(registry) = client.origin(reference) else { return };
-    // A registry of this machine or network is near.
+    // A registry without TLS is on this machine or network, where connecting is fast.
     if registry.scheme != Scheme::Https {
         return;
     }
@@ -37,7 +38,7 @@ pub(crate) fn prepare(session: &Session<'_>, client: &Client, reference: &Refere
     }
 }
 
-/// Remembers where a registry led to.
+/// Writes the hosts that a registry used in this run to the file.
 pub(crate) fn remember(session: &Session<'_>, client: &Client, reference: &Reference) {
     let Some(path) = path(session) else { return };
     let (met, before) = (client.met(reference.registry()), read(&path));
@@ -45,7 +46,7 @@ pub(crate) fn remember(session: &Session<'_>, client: &Client, reference: &Refer
     if after != before
         && let Some(folder) = path.parent()
     {
-        // Without it the next pull takes a little longer.
+        // If the write fails, the next pull only takes a little longer.
         let written = tempfile::NamedTempFile::new_in(folder).and_then(|file| {
             fs::write(file.path(), after)?;
             Ok(file.persist(&path)?)
@@ -57,7 +58,7 @@ pub(crate) fn remember(session: &Session<'_>, client: &Client, reference: &Refer
 }
 
 fn path(session: &Session<'_>) -> Option<PathBuf> {
-    // Made, if need be, with the cache.
+    // This creates the folder, if it is missing.
     session.cache()?;
     Some(session.cache_folder()?.join("hosts"))
 }
@@ -68,7 +69,7 @@ fn read(path: &std::path::Path) -> String {
     if read.is_ok() { text } else { String::new() }
 }
 
-/// What is written of a registry. Only what TLS protects counts.
+/// Returns the hosts that the file lists for a registry. Ignores origins without TLS.
 fn find(text: &str, registry: &str) -> Option<Met> {
     let line = text.lines().find_map(|line| line.strip_prefix(registry)?.strip_prefix(' '))?;
     let mut origins = line.split(' ').map(|origin| {
@@ -78,7 +79,7 @@ fn find(text: &str, registry: &str) -> Option<Met> {
     Some(Met { tokens: origins.next().flatten(), blobs: origins.next().flatten(), ..Met::default() })
 }
 
-/// The text with a registry's line in front.
+/// Returns the text with the line of this registry moved to the front and replaced.
 fn noted(text: &str, registry: &str, met: &Met) -> String {
     let shown = |origin: &Option<Origin>| origin.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
     let own = format!("{registry} {} {}", shown(&met.tokens), shown(&met.blobs));

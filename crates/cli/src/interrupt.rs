@@ -1,4 +1,4 @@
-//! Signals that ask a program to end.
+//! Handles the signals that ask the program to end: SIGINT, SIGTERM and SIGHUP.
 
 use std::{
     process,
@@ -19,23 +19,24 @@ use tokio::{
 
 use crate::{error::Error, stderr::Stderr, wire::Wire};
 
-/// What a signal does.
+/// The effect of a signal. Clones share the state.
 #[derive(Clone, Default)]
 pub(crate) struct Interrupt {
-    /// A verb cleans up after the first signal and ends itself.
+    /// The verb ends itself after the first signal, once it has cleaned up.
     claimed: Arc<AtomicBool>,
     stop: Arc<Mutex<Option<Arc<Notify>>>>,
-    /// A verb handles signals itself.
+    /// The verb handles all signals itself.
     left: Arc<AtomicBool>,
-    /// The first signal that came; 0 before.
+    /// Number of the last signal received; 0 before the first.
     asked: Arc<AtomicI32>,
 }
 
-/// Longest time for the last lines: the reader of stderr may be stuck.
+/// Maximum time for writing the last lines: the reader of stderr may be stuck.
 const LAST_WORDS: Duration = Duration::from_millis(300);
 
 impl Interrupt {
-    /// Makes signals restore the terminal and complete the trace. Signals that were ignored at the start stay ignored.
+    /// Makes a signal restore the terminal, complete the trace and end the program. Signals that were ignored at the start stay
+    /// ignored.
     pub(crate) fn listen(runtime: &Handle, stderr: &Arc<Stderr>, wire: &Arc<Wire>) -> Self {
         let interrupt = Self::default();
         let _inside = runtime.enter();
@@ -43,7 +44,7 @@ impl Interrupt {
             if is_ignored(kind) {
                 continue;
             }
-            // Without a listener the signal has its default action.
+            // If no listener can be installed, the signal keeps its default action.
             let Ok(mut signals) = signal(kind) else { continue };
             let (interrupt, stderr, wire) = (interrupt.clone(), Arc::clone(stderr), Arc::clone(wire));
             runtime.spawn(async move {
@@ -64,7 +65,8 @@ impl Interrupt {
         interrupt
     }
 
-    /// The caller must [`check`](Self::check) often and end after a signal, which also notifies `stop`. A second signal ends the program.
+    /// Leaves it to the caller to end after the first signal. The caller must [`check`](Self::check) often; the signal also
+    /// notifies `stop`. A second signal ends the program at once.
     pub(crate) fn claim(&self, stop: Option<&Arc<Notify>>) {
         *self.stop.lock().unwrap_or_else(PoisonError::into_inner) = stop.cloned();
         self.claimed.store(true, Ordering::Relaxed);
@@ -75,7 +77,7 @@ impl Interrupt {
         self.check().err().unwrap_or(Error::Interrupted { signal: SignalKind::interrupt().as_raw_value() })
     }
 
-    /// The caller handles signals from now on.
+    /// Leaves all further signals to the caller.
     pub(crate) fn leave(&self) {
         self.left.store(true, Ordering::Relaxed);
     }
@@ -94,7 +96,7 @@ fn end(kind: SignalKind, stderr: &Arc<Stderr>, wire: &Arc<Wire>) {
     thread::spawn(move || {
         wire.close();
         stderr.close();
-        // The receiver is gone if this took too long.
+        // This fails if the receiver stopped waiting after `LAST_WORDS`.
         let _ = said.send(());
     });
     let _ = done.recv_timeout(LAST_WORDS);

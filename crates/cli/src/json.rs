@@ -8,7 +8,7 @@ use crate::printable::Printable;
 /// A value as JSON on one line.
 pub(crate) fn json_line(value: &Value) -> Printable {
     let mut line = Vec::new();
-    // Memory takes every write, and a `Value` has only keys that are strings.
+    // Cannot fail: writes to memory succeed, and all keys of a `Value` are strings.
     let _ = write_json(&mut line, value, CompactFormatter);
     Printable::line(String::from_utf8_lossy(&line))
 }

@@ -1,4 +1,4 @@
-//! The one loop that reads layers: several at once, each on a thread of its own, returned in order.
+//! The loop with which all verbs read layers: several at once, each on a thread of its own. Results are returned in order.
 
 mod beside;
 mod index;
@@ -48,7 +48,7 @@ use porthole_store::disk::block_on;
 
 use crate::{error::Error, progress::Meter, session::Session, source::Source};
 
-/// What is wanted of the layers beside their reports.
+/// What the reader of layers returns in addition to their reports.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Want {
     Reports,
@@ -57,32 +57,33 @@ pub(crate) enum Want {
     Digests,
 }
 
-/// What a layer gives: entries in archive order, then what is known of it.
+/// An event of a layer that is read: batches of entries in archive order, then the end.
 #[derive(Clone)]
 pub(crate) enum Event {
     Entries(Vec<Listed>),
     End(Known),
 }
 
-/// What is known of a layer in the end.
+/// How a layer was read, with the result.
 #[derive(Clone)]
 pub(crate) enum Known {
-    /// It was read, and this is what was found, good or bad. There is an index if one was wanted and could be made.
+    /// The layer was read to its end. The report may have findings. There is an index if one was wanted and could be made.
     Read(Box<LayerReport>, Option<Arc<LayerIndex>>),
-    /// It is the blob of a layer below that was read, and this was found there.
+    /// The layer has the same blob as a lower layer that was read. These are the results of that layer.
     Repeated(Box<LayerReport>, Option<Arc<LayerIndex>>),
-    /// The layer was not read: its entries come from the index that was kept when it was verified. The offsets say about
-    /// where in the blob each byte of the archive is.
+    /// The layer was not read: its entries come from the index that the cache kept when the layer was verified. The offsets map
+    /// each byte of the archive to an approximate position in the blob.
     Replayed(Arc<LayerIndex>, Offsets),
-    /// Neither the layer nor its entries were read: the index that was kept when it was verified was searched.
+    /// Neither the layer nor all its entries were read: only paths were looked up in the index that the cache kept when the
+    /// layer was verified.
     Searched(Arc<LayerIndex>),
-    /// The layer was not read: its entries come from its table of contents, which was not compared with the archive and
-    /// takes this number of bytes of the blob.
+    /// The layer was not read: its entries come from its table of contents, which was not compared with the archive. The number
+    /// is the bytes of the blob that were read for it.
     Listed(Arc<Toc>, u64),
 }
 
 impl Known {
-    /// What was found in the layer; a kept index is one of a layer with which nothing was wrong.
+    /// The findings of the layer. None for an index from the cache, because the cache keeps only indexes of verified layers.
     pub(crate) fn findings(&self, job: &Job) -> Vec<Finding> {
         match self {
             Self::Read(report, _) | Self::Repeated(report, _) => report.findings.clone(),
@@ -93,7 +94,7 @@ impl Known {
         }
     }
 
-    /// Bytes of the unpacked archive.
+    /// Size of the unpacked archive in bytes.
     pub(crate) fn uncompressed(&self) -> u64 {
         match self {
             Self::Read(report, _) | Self::Repeated(report, _) => report.uncompressed,
@@ -102,7 +103,7 @@ impl Known {
         }
     }
 
-    /// Entries of the archive.
+    /// Number of entries of the archive.
     pub(crate) fn entries(&self) -> u64 {
         match self {
             Self::Read(report, _) | Self::Repeated(report, _) => report.entries,
@@ -111,7 +112,7 @@ impl Known {
         }
     }
 
-    /// Bytes of the blob that were read.
+    /// Number of bytes of the blob that were read.
     pub(crate) fn read(&self) -> u64 {
         match self {
             Self::Read(report, _) => report.size,
@@ -120,7 +121,7 @@ impl Known {
         }
     }
 
-    /// The same of a further layer that is the same blob.
+    /// The result for a further layer with the same blob.
     fn again(self) -> Self {
         match self {
             Self::Read(report, index) => Self::Repeated(report, index),
@@ -139,45 +140,46 @@ impl Known {
     }
 }
 
-/// An entry, with the digest of its content if that was wanted.
+/// An entry, with the digest of its content for [`Want::Digests`].
 #[derive(Clone)]
 pub(crate) struct Listed {
     pub(crate) entry: Entry,
     pub(crate) digest: Option<Digest>,
 }
 
-/// What a layer that is [followed](Reading::follow) gives.
+/// An event of a layer that is [followed](Reading::follow).
 #[derive(Clone)]
 pub(crate) enum Followed<T> {
-    /// What its sink found.
+    /// A result that the layer's sink sent.
     Found(T),
     End(Box<LayerReport>),
 }
 
-/// Where a sink sends what it finds.
+/// The channel to which a sink sends its results.
 pub(crate) struct Findings<T>(Sender<Result<Followed<T>, Error>>);
 
 impl<T> Findings<T> {
     pub(crate) fn send(&self, found: T) {
-        // The receiver is gone when an earlier layer has failed.
+        // This fails if an earlier layer has failed and dropped the receiver.
         let _ = self.0.send(Ok(Followed::Found(found)));
     }
 }
 
-/// Whether a layer is the first one that is its blob.
+/// Whether a layer is the first one with its blob.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     First,
     Again,
 }
 
-/// How many layers are read at once, if there are cores for them.
+/// Maximum number of layers that are read at once; there are no more than cores.
 const AT_ONCE: usize = 4;
 
-/// Batches of entries that wait in memory for the turn of their layer: entries take more memory there than in a tree.
+/// Maximum number of batches of a layer that wait in memory for the layer's turn. A waiting entry takes more memory than one
+/// in a tree.
 const AHEAD: usize = 128;
 
-/// Layers of a source, to be read.
+/// A way to read layers of a source.
 #[derive(Clone, Copy)]
 pub(crate) struct Reading<'a> {
     session: &'a Session<'a>,
@@ -185,21 +187,22 @@ pub(crate) struct Reading<'a> {
     meter: &'a Meter<'a>,
     want: Want,
     indexes: Indexes,
-    /// Prepared layers are listed from their tables of contents: from which of them.
+    /// Which tables of contents to list prepared layers from. `None` = read the archives.
     by_toc: Option<TocSearch>,
     audits: Option<&'a TocAudits>,
     taken: Option<&'a Taken>,
 }
 
-/// A layer that is read.
+/// What a thread needs to read one layer.
 struct Turn<'t> {
     cancelled: &'t AtomicBool,
-    /// Hashes for it, where fewer layers are read than there are cores.
+    /// Hashes the layer on another thread if a core is idle.
     helper: Helper,
 }
 
-/// Calls `read` for each layer, bottom first and several at once, with the sender that belongs to it, while `receive` takes
-/// what they send, and keeps `busy` threads busy. When `receive` is done, no other layer is begun, and those that are being read are cancelled.
+/// Calls `read` for each layer with its sender, bottom first and several at once. Meanwhile `receive` takes what they send, on
+/// this thread. `busy` is the number of threads that `receive` keeps busy. When `receive` returns, cancels the layers that are
+/// being read and starts no others.
 fn read_ahead<S: Send>(
     jobs: Vec<(&Job, S)>,
     busy: usize,
@@ -231,16 +234,16 @@ fn read_ahead<S: Send>(
     })
 }
 
-/// What becomes of seek indexes.
+/// How seek indexes are made and used.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Indexes {
-    /// None are made.
+    /// No index is made.
     None,
-    /// Made where there is a cache to keep them in.
+    /// An index of each layer is made if there is a cache to keep it.
     Kept,
-    /// The same, and where one is kept, its layer is not read.
+    /// As [`Kept`](Self::Kept), and a layer whose index the cache has is not read.
     Used,
-    /// The same, and made also where there is no cache.
+    /// As [`Used`](Self::Used), and an index is made even without a cache.
     Given,
 }
 
@@ -249,27 +252,27 @@ impl<'a> Reading<'a> {
         Self { session, source, meter, want, indexes: Indexes::None, by_toc: None, audits: None, taken: None }
     }
 
-    /// Keeps an index of each layer in the cache, if there is one, but takes none from it.
+    /// Writes an index of each layer to the cache, if there is one, but uses none from it.
     pub(crate) fn refreshing(self) -> Self {
         Self { indexes: Indexes::Kept, ..self }
     }
 
-    /// Downloads no layer whose index is kept in the cache, and keeps those of the others. What is on this machine is read.
+    /// Does not download a layer whose index is in the cache, and keeps the indexes of the others. Always reads local layers.
     pub(crate) fn remembering(self) -> Self {
         if self.source.is_remote() { Self { indexes: Indexes::Used, ..self } } else { self }
     }
 
-    /// Gives an index of each layer; reads no layer whose index is kept in the cache.
+    /// Returns an index of each layer. Does not read a layer whose index is in the cache.
     pub(crate) fn indexed(self) -> Self {
         Self { indexes: Indexes::Given, ..self }
     }
 
-    /// Whether indexes are kept, if there is a cache for them.
+    /// Whether indexes are made and kept, if there is a cache for them.
     pub(crate) fn keeps_indexes(self) -> bool {
         self.indexes != Indexes::None
     }
 
-    /// Reads no prepared layer, but lists it from its table of contents.
+    /// Lists each prepared layer from its table of contents and does not read its archive.
     pub(crate) fn by_toc(self, search: TocSearch) -> Self {
         Self { by_toc: Some(search), ..self }
     }
@@ -279,16 +282,16 @@ impl<'a> Reading<'a> {
         Self { audits: Some(audits), ..self }
     }
 
-    /// Takes contents out of the layers that are read anyway.
+    /// Also keeps the content of one path from each layer that is read.
     pub(crate) fn taking(self, taken: &'a Taken) -> Self {
         Self { taken: Some(taken), ..self }
     }
 
-    /// Reads layers, bottom first and several at once; `receive` gets all of the first layer, then all of the next. A blob that several
-    /// layers have is read once.
+    /// Reads layers, bottom first and several at once. `receive` gets all events of the first layer, then all of the next. A blob
+    /// that several layers have is read once.
     ///
-    /// Entries of a layer wait in memory until it is its turn, or that of the last layer with the same blob; where many wait, the layer
-    /// does. The first error ends it all.
+    /// Entries of a layer wait in memory for the layer's turn, or for that of the last layer with the same blob. If too many wait,
+    /// reading the layer pauses. The first error ends the reading of all layers.
     pub(crate) fn run(
         self,
         jobs: &[Job],
@@ -298,7 +301,7 @@ impl<'a> Reading<'a> {
         let (firsts, receivers) = repeats.channels(|| sync_channel(AHEAD));
         let read = |job: &Job, sender: SyncSender<_>, turn: &Turn<'_>| {
             let last = self.layer(job, &sender, turn);
-            // The receiver is gone when an earlier layer has failed.
+            // This fails if an earlier layer has failed and dropped the receiver.
             let _ = sender.send(last);
         };
         read_ahead(firsts, 0, read, || {
@@ -309,9 +312,10 @@ impl<'a> Reading<'a> {
         })
     }
 
-    /// Reads layers, several at once, each into a sink of its own; `receive` gets what `finish` makes of each, bottom first.
+    /// Reads layers, several at once, each into a sink of its own. `receive` gets the result of `finish` for each sink, bottom
+    /// first.
     ///
-    /// What a sink collected waits in memory until it is its turn. The first error ends it all.
+    /// The results of a layer wait in memory for the layer's turn. The first error ends the reading of all layers.
     pub(crate) fn collect<S: EntrySink, T: Clone + Send>(
         self,
         jobs: &[Job],
@@ -324,7 +328,7 @@ impl<'a> Reading<'a> {
         let read = |job: &Job, sender: Sender<Result<_, Error>>, turn: &Turn<'_>| {
             let mut sink = sink();
             let report = self.pump(job, turn, &mut sink);
-            // The receiver is gone when an earlier layer has failed.
+            // This fails if an earlier layer has failed and dropped the receiver.
             let _ = sender.send(report.map(|report| (finish(sink), report)));
         };
         read_ahead(firsts, 0, read, || {
@@ -332,10 +336,10 @@ impl<'a> Reading<'a> {
         })
     }
 
-    /// Reads layers, several at once, each into a sink that sends what it finds while it reads; `receive` gets all of the first layer,
-    /// then its end, then all of the next.
+    /// Reads layers, several at once, each into a sink that sends results while it reads. `receive` gets all results of the first
+    /// layer, then its end, then those of the next.
     ///
-    /// What a layer sends waits in memory until it is its turn. The first error ends it all.
+    /// The results of a layer wait in memory for the layer's turn. The first error ends the reading of all layers.
     pub(crate) fn follow<T: Clone + Send, S: EntrySink>(
         self,
         jobs: &[Job],
@@ -347,21 +351,21 @@ impl<'a> Reading<'a> {
         let read = |job: &Job, sender: Sender<_>, turn: &Turn<'_>| {
             let mut sink = sink(Findings(sender.clone()));
             let report = self.pump(job, turn, &mut sink);
-            // What the sink still has goes before the end.
+            // The sink sends its last results on drop, and the end must follow them.
             drop(sink);
-            // The receiver is gone when an earlier layer has failed.
+            // This fails if an earlier layer has failed and dropped the receiver.
             let _ = sender.send(report.map(|report| Followed::End(Box::new(report))));
         };
         read_ahead(firsts, 0, read, || repeats.in_order(self.meter, receivers, |job, sent, _| receive(job, sent)))
     }
 
-    /// Reads one layer for what `sink` makes of it.
+    /// Reads one layer into `sink`.
     pub(crate) fn one(self, job: &Job, sink: &mut impl EntrySink) -> Result<LayerReport, Error> {
         let helper = Helper::new(&Cores::new(thread::available_parallelism().map_or(1, usize::from), 1));
         self.pump(job, &Turn { cancelled: &AtomicBool::new(false), helper }, sink)
     }
 
-    /// One layer, up to the last event.
+    /// Reads one layer and sends its entries. Returns the last event.
     fn layer(self, job: &Job, sender: &SyncSender<Result<Event, Error>>, turn: &Turn<'_>) -> Result<Event, Error> {
         let spool = self.taken.map(Taken::spool);
         let mut sink = Sink::new(self.want, spool, sender);
@@ -380,7 +384,7 @@ impl<'a> Reading<'a> {
                     self.meter.replayed(job.layer, index.facts());
                     return Ok(Event::End(Known::Replayed(Arc::new(index), offsets)));
                 }
-                // The entries up to the damaged page are those of the layer, and the others follow when it is read.
+                // The entries up to the damaged page are correct. The layer is read below for the others.
                 Err(error) => discard(self.session, job, &error),
             }
             sink.flush();
@@ -408,14 +412,14 @@ impl<'a> Reading<'a> {
         Ok(Event::End(Known::Read(Box::new(report), index.map(Arc::new))))
     }
 
-    /// The index of a layer, if it may stand for the layer and says enough.
+    /// Returns the cached index of a layer, if indexes are used and it has the digests that are wanted.
     fn kept(self, job: &Job) -> Option<LayerIndex> {
         let used = matches!(self.indexes, Indexes::Used | Indexes::Given);
         let index = used.then(|| kept(self.session, job))??;
         (self.want != Want::Digests || index.facts().has_file_digests()).then_some(index)
     }
 
-    /// Gives the entries of an index.
+    /// Sends the entries of an index.
     fn replay(self, index: &LayerIndex, sink: &mut Sink<'_>, cancelled: &AtomicBool) -> Result<Offsets, IndexError> {
         block_on(index.replay(|entry, digest| {
             sink.push(Listed { entry, digest: digest.filter(|_| self.want == Want::Digests) });
@@ -427,7 +431,8 @@ impl<'a> Reading<'a> {
         block_on(index.offsets())
     }
 
-    /// The table of contents of a layer, if it has one that is wanted, and how many bytes of the blob it took.
+    /// Fetches the table of contents of a layer, if it has one of the wanted kind. Also returns the number of bytes of the blob
+    /// that were read for it.
     fn toc(self, job: &Job, search: TocSearch) -> Result<Option<(Toc, u64)>, Error> {
         let toc = self.source.wait(toc::fetch(&self.source.origin, job, search));
         toc.map_err(|error| match error {
@@ -436,12 +441,12 @@ impl<'a> Reading<'a> {
         })
     }
 
-    /// Reads a layer to its end, or until the reading is cancelled.
+    /// Reads a layer to its end or until it is cancelled.
     fn pump(self, job: &Job, turn: &Turn<'_>, sink: &mut impl EntrySink) -> Result<LayerReport, Error> {
         self.pump_from(&self.source.origin, job, turn, sink)
     }
 
-    /// The same from another form of the source.
+    /// As [`pump`](Self::pump), but reads from `origin`.
     fn pump_from<S: ImageSource>(
         self,
         origin: &S,
@@ -459,7 +464,7 @@ impl<'a> Reading<'a> {
         Ok(report)
     }
 
-    /// The same, and makes an index.
+    /// As [`pump`](Self::pump), and makes an index.
     fn pump_indexed(
         self,
         job: &Job,
@@ -479,7 +484,7 @@ impl<'a> Reading<'a> {
         Ok((report, index.finish(self.session, job, end)))
     }
 
-    /// Counts what is read, and breaks if the reading is cancelled.
+    /// Returns an observer that counts the bytes read, and breaks if the reading is cancelled.
     fn watch(self, job: &Job, cancelled: &AtomicBool) -> impl FnMut(Progress) -> ControlFlow<()> {
         let mut seen = 0;
         move |progress| {

@@ -1,4 +1,4 @@
-//! `--limit NAME=VALUE`: how much an image may ask of this machine.
+//! `--limit NAME=VALUE`: limits on the resources of this machine that an image may use.
 
 use std::{fmt::Write as _, str::FromStr};
 
@@ -9,7 +9,7 @@ use porthole_core::{
 
 use crate::quantity::QUANTITIES;
 
-/// One limit, set.
+/// A limit and the value that `--limit` gives it.
 #[derive(Clone, Debug)]
 pub(crate) struct Setting {
     limit: &'static Named,
@@ -17,7 +17,7 @@ pub(crate) struct Setting {
 }
 
 impl Setting {
-    /// The limits with these settings; of two for one limit the last counts.
+    /// Returns the default limits with these settings applied. The last setting of a limit wins.
     pub(crate) fn all(settings: &[Self]) -> Limits {
         let mut limits = Limits::default();
         for setting in settings {
@@ -42,7 +42,7 @@ impl FromStr for Setting {
     }
 }
 
-/// The limits with their default values, for the help.
+/// Text of `porthole help limits`: all limits with their default values.
 pub(crate) fn list() -> String {
     let defaults = Limits::default();
     let mut help = "Limits on what an image may ask of this machine (--limit NAME=VALUE):\n".to_owned();

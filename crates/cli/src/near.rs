@@ -2,13 +2,12 @@
 
 use porthole_core::hint::Hint;
 
-/// How many names a hint has.
+/// Maximum number of names in a hint.
 pub(crate) const MOST: usize = 3;
-/// Longer names are not compared letter by letter.
+/// Maximum length of names that are compared letter by letter, in bytes.
 const LONGEST: usize = 64;
 
-/// Letters that must be changed, added or left out to make one name of the other, whatever their case; `None` if that is
-/// more than a third of them.
+/// Returns the edit distance of two names (Levenshtein), ignoring case. `None` if it is more than a third of the longer name.
 pub(crate) fn distance(a: &[u8], b: &[u8]) -> Option<usize> {
     let (a, b) = (a.to_ascii_lowercase(), b.to_ascii_lowercase());
     if a.len().max(b.len()) > LONGEST {
@@ -26,8 +25,8 @@ pub(crate) fn distance(a: &[u8], b: &[u8]) -> Option<usize> {
     row.last().copied().filter(|distance| distance * 3 <= a.len().max(b.len()))
 }
 
-/// The tags that are nearest to the one that was typed: first those that differ by `v` or `V` at the start, then those that begin alike, as
-/// `1.29` and `1.29.3` do, then those with few other letters.
+/// Returns the tags that are nearest to the typed one. First those that differ only by `v` or `V` at the start, then those
+/// where one is a prefix of the other, as `1.29` is of `1.29.3`, then those with a small [`distance`].
 pub(crate) fn tags<'t>(typed: &str, tags: &'t [String]) -> Vec<&'t str> {
     let bare = |tag: &'t str| tag.strip_prefix(['v', 'V']).unwrap_or(tag);
     let wanted = typed.strip_prefix(['v', 'V']).unwrap_or(typed);
@@ -48,7 +47,7 @@ pub(crate) fn tags<'t>(typed: &str, tags: &'t [String]) -> Vec<&'t str> {
     found.into_iter().take(MOST).map(|(_, tag)| tag).collect()
 }
 
-/// A hint that offers these names, which are quoted already.
+/// A hint that suggests these names, which the caller has quoted.
 pub(crate) fn hint(names: &[String]) -> Option<Hint> {
     (!names.is_empty()).then(|| Hint::Text(format!("did you mean {}?", names.join(" or "))))
 }

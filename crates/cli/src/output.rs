@@ -11,11 +11,11 @@ use serde_json::{
 
 use crate::{error::Error, session::Session};
 
-/// Prints a document: its exact bytes, or indented JSON.
+/// Prints a document: its exact bytes or, if `pretty`, indented JSON.
 pub(crate) fn print_document(session: &Session<'_>, bytes: &[u8], pretty: bool) -> Result<(), Error> {
     let mut out = session.ui.out();
     if pretty {
-        // A document was parsed as JSON before.
+        // Does not fail: the document was parsed as JSON before.
         let value: Value = serde_json::from_slice(bytes).map_err(io::Error::other)?;
         write_json(&mut out, &value, PrettyFormatter::new())?;
         writeln!(out)?;

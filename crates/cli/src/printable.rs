@@ -1,10 +1,10 @@
-//! Text as a terminal may receive it.
+//! Text that is safe to write to a terminal.
 
 use porthole_core::path;
 use std::{borrow::Cow, fmt::Display};
 
-/// Text without a byte that a terminal would obey: unprintable bytes are `\xNN`. `Stderr` writes nothing else, so that no caller has to
-/// remember to escape. Escaping twice changes nothing, because a backslash is left as it is.
+/// Text without control characters: unprintable bytes are escaped as `\xNN`. `Stderr` accepts only this type, so that no
+/// caller can forget to escape. Escaping twice changes nothing, because a backslash is not escaped.
 pub(crate) struct Printable(String);
 
 impl Printable {
@@ -18,7 +18,7 @@ impl Printable {
         Self(text.to_string().split('\n').map(safe).collect::<Vec<_>>().join("\n"))
     }
 
-    /// The same behind a word in a colour, which is the only escape sequence that gets in.
+    /// Puts a word in a colour before the text. The colour is the only escape sequence in it.
     pub(crate) fn behind(self, word: &str, color: Option<&'static str>) -> Self {
         let word = safe(word);
         match color {
@@ -32,7 +32,7 @@ impl Printable {
     }
 }
 
-/// Untrusted text on one line: unprintable bytes are `\xNN`. A backslash is unchanged.
+/// Escapes untrusted text to one line: unprintable bytes become `\xNN`. A backslash is unchanged.
 pub(crate) fn safe(text: &str) -> Cow<'_, str> {
     if !text.contains('\\') {
         return path::escape(text.as_bytes());
@@ -41,7 +41,7 @@ pub(crate) fn safe(text: &str) -> Cow<'_, str> {
     Cow::Owned(parts.join("\\"))
 }
 
-/// A line of a file: as [`safe`], but bytes, and a tab stays.
+/// Escapes a line of a file as [`safe`] does, but takes bytes and keeps tabs.
 pub(crate) fn safe_line(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
     for part in bytes.split_inclusive(|byte| matches!(byte, b'\\' | b'\t')) {

@@ -24,7 +24,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How progress looks.
+/// How progress is shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Look {
     Bars,
@@ -46,11 +46,11 @@ impl Look {
     }
 }
 
-/// The bars of a verb, as long as this lives.
+/// The bars of a verb. They are on the screen while this lives.
 struct Screen {
     stderr: Arc<Stderr>,
     bars: Bars,
-    /// The lines of what was begun stay.
+    /// Whether the lines of parts that were started stay on the screen at the end.
     keep: bool,
 }
 
@@ -97,7 +97,7 @@ impl Report {
         Self { at: Instant::now(), bytes }
     }
 
-    /// If `every` has passed: the rate since the last report, in bytes per second.
+    /// Returns the rate since the last report in bytes per second, if `every` has passed since then.
     fn due(&mut self, every: Duration, bytes: u64) -> Option<u64> {
         let seconds = self.at.elapsed().as_secs_f64();
         if seconds < every.as_secs_f64() {
@@ -115,7 +115,7 @@ fn so_far(bytes: u64, total: Option<u64>, rate: u64) -> String {
     format!("{}{of}, {}/s", size(bytes), size(rate))
 }
 
-/// Shortest time between two JSON events of one part.
+/// Minimum time between two JSON events of one part.
 const EVERY: Duration = Duration::from_millis(100);
 /// Time between two log lines of a slow part.
 const LOGGED: Duration = Duration::from_secs(10);

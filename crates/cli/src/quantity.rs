@@ -1,10 +1,10 @@
-//! Durations in options, and what the help says of sizes and durations.
+//! Durations in options, and the help text about sizes and durations.
 
 use std::time::Duration;
 
 use porthole_core::quantity::parse_duration;
 
-/// Reads a duration that is neither below `shortest` nor above `longest`.
+/// Parses a duration, and refuses one below `shortest` or above `longest`.
 pub(crate) fn duration_within(text: &str, [shortest, longest]: [&str; 2]) -> Result<Duration, String> {
     let read = |text: &str| parse_duration(text).map_err(|error| format!("{error}, got `{text}`"));
     let (duration, allowed) = (read(text)?, read(shortest)?..=read(longest)?);
@@ -15,7 +15,7 @@ pub(crate) fn duration_within(text: &str, [shortest, longest]: [&str; 2]) -> Res
     }
 }
 
-/// How options take sizes and durations, for the help.
+/// Help text: the forms of sizes and durations in options.
 pub(crate) const QUANTITIES: &str = "\
 Sizes are in bytes, or have a unit: k, M, G, T (or kB, MB, GB, TB) are powers of 1000; KiB, MiB, GiB, TiB powers of 1024.
 Durations are in seconds, or have a unit: 500ms, 30s, 5m, 2h, 7d.";

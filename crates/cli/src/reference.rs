@@ -6,7 +6,7 @@ use porthole_core::reference::Reference;
 
 use crate::error::Error;
 
-/// Reads a reference. Text that only contains one, as the address of a page does, is refused with the reference as a hint: scripts
+/// Parses a reference. Refuses text that only contains one, such as the URL of a web page, with the reference as a hint: scripts
 /// depend on a typing mistake being an error before the first request.
 pub(crate) fn parse(text: &OsStr) -> Result<Reference, Error> {
     Reference::parse_strict(text.as_bytes()).map_err(|(error, meant)| Error::Reference {

@@ -1,4 +1,4 @@
-//! What every verb works with: the options, and a registry client that is created on first use.
+//! The session of a verb: its options, and a registry client that is created on first use.
 
 use std::{
     collections::HashMap,
@@ -41,30 +41,30 @@ use crate::{
     wire::Wire,
 };
 
-/// The client of this program.
+/// The registry client of this program.
 pub(crate) type Client = Registry<Native>;
 
-/// Options, output and connections of one run.
+/// Options, output and connections of one run of the program.
 pub(crate) struct Session<'a> {
     pub(crate) ui: &'a Ui,
     pub(crate) limits: Limits,
     global: &'a Global,
     places: Places,
-    /// The files that the credentials of registries come from.
+    /// By registry, the file that its credentials came from.
     sources: Mutex<HashMap<String, PathBuf>>,
-    /// Warnings of files of credentials, each printed once.
+    /// Warnings about files of credentials that were printed, so that none is printed twice.
     warned: Mutex<Vec<Warning>>,
     runtime: Runtime,
     interrupt: Interrupt,
     client: OnceLock<Arc<Client>>,
-    /// The registries whose scheme is settled, and whether each may be sent credentials.
+    /// Registries whose scheme is known, and whether credentials may be sent to each.
     reached: Mutex<HashMap<String, bool>>,
     /// Hosts that a command's own options reach by plain HTTP.
     plain: Mutex<Hosts>,
     /// Credentials that a command's own options give for a registry.
     given: Mutex<HashMap<String, Credentials>>,
     cache: OnceLock<Option<IndexCache>>,
-    /// Dropped last: the end of the runtime cuts exchanges off, which are still recorded.
+    /// Dropped last: dropping the runtime aborts exchanges, and those must still be recorded.
     wire: Closing,
 }
 
@@ -112,14 +112,14 @@ impl<'a> Session<'a> {
         Ok(Store::open(&path)?.with_limits(self.limits))
     }
 
-    /// The local store, if there is one already.
+    /// The local store, if it exists already.
     pub(crate) fn existing_store(&self) -> Option<Store> {
         let path = self.global.store.clone().or_else(default_store)?;
         let store = path.join(LAYOUT_FILE).is_file().then(|| Store::open(&path).ok()).flatten()?;
         Some(store.with_limits(self.limits))
     }
 
-    /// Where indexes of layers are kept, if anywhere.
+    /// The cache of seek indexes, unless it is turned off or cannot be used.
     pub(crate) fn cache(&self) -> Option<&IndexCache> {
         self.cache.get_or_init(|| self.open_cache()).as_ref()
     }
@@ -143,19 +143,19 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The folder of what is kept between runs.
+    /// The folder of the cache.
     pub(crate) fn cache_folder(&self) -> Option<PathBuf> {
         self.global.cache.clone().or_else(default_cache)
     }
 
-    /// Writes a line if --debug is given.
+    /// Writes a line to stderr if `--debug` is given.
     pub(crate) fn debug(&self, text: &str) {
         if self.global.debug {
             self.ui.stderr.debug(&format!("debug: {}", safe(text)));
         }
     }
 
-    /// Keeps the exchanges from now on.
+    /// Starts to record HTTP exchanges.
     pub(crate) fn record(&self) -> &Recorder {
         self.wire.0.record()
     }
@@ -169,7 +169,7 @@ impl<'a> Session<'a> {
         &self.interrupt
     }
 
-    /// The files that credentials are read from and kept in.
+    /// The files in which credentials are searched and stored.
     pub(crate) fn places(&self) -> &Places {
         &self.places
     }
@@ -215,8 +215,8 @@ impl<'a> Session<'a> {
         Ok((client, found))
     }
 
-    /// Adds hints that need a look around: the file that refused credentials came from, a local file that has the name of an image that
-    /// was not found, and tags that are almost the one that does not exist.
+    /// Adds hints that need further look-ups: the file that refused credentials came from, a local file with the name of an image
+    /// that was not found, and tags similar to one that does not exist.
     pub(crate) fn explain(&self, error: Error) -> Error {
         let mut failure = error.failure();
         let is_absent =
@@ -242,8 +242,8 @@ impl<'a> Session<'a> {
         Told { message, failure: failure.hint(origin) }.into()
     }
 
-    /// What the tags of the repository say of one that has no manifest: which are almost the same, or that it is listed. A failure means
-    /// nothing: it would only hide the first one.
+    /// Lists the tags of the repository, for a hint about a tag that has no manifest: similar tags, or that the tag is listed all
+    /// the same. `None` if that fails, because a second error would only hide the first one.
     fn near_tags(&self, reference: &Reference) -> Option<Hint> {
         let (client, typed) = (self.client.get()?, reference.tag()?);
         let mut tags = Vec::new();
@@ -275,29 +275,30 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Token realms that credentials of any registry may be sent to.
+    /// Token realms to which credentials of any registry may be sent.
     pub(crate) fn trusted_realms(&self) -> &[String] {
         &self.global.trust_realm
     }
 
-    /// Whether the certificate of the reference's registry is not verified.
+    /// Whether verification of the registry's certificate is skipped.
     pub(crate) fn accepts_any_certificate(&self, reference: &Reference) -> bool {
         let Ok(host) = Authority::parse(reference.api_host()) else { return false };
         let insecure: Hosts = self.global.insecure.iter().map(|ForHost(host)| host.clone()).collect();
         insecure.include(&host.host, host.port.unwrap_or_else(|| Scheme::Https.port()))
     }
 
-    /// Reaches the reference's registry by plain HTTP, as an option that means this one says.
+    /// Permits plain HTTP for the reference's registry. For options of a verb that apply to only one of its registries.
     pub(crate) fn allow_plain(&self, reference: &Reference) {
         if let Ok(host) = Authority::parse(reference.api_host()) {
             lock(&self.plain).add(Some(host));
         }
     }
 
-    /// Uses these credentials for the reference's registry, and no others.
+    /// Uses these credentials for the reference's registry, and no stored ones.
     ///
     /// # Errors
-    /// Others are given for the same registry.
+    ///
+    /// Other credentials were given for the same registry.
     pub(crate) fn give_credentials(&self, reference: &Reference, credentials: Credentials) -> Result<(), Error> {
         let registry = reference.registry();
         match lock(&self.given).insert(registry.to_owned(), credentials.clone()) {
@@ -308,17 +309,17 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The client, ready for the reference's registry, and whether that may be sent credentials.
+    /// Returns the client, with the scheme of the reference's registry set, and whether credentials may be sent to the registry.
     ///
-    /// Whether a host of this machine has TLS is found out before anything is sent to it, and so it is for every host where an option
-    /// allows plain HTTP for all. Such an option allows no credentials, because it names no host that they are for.
+    /// A host of this machine is probed for TLS before anything is sent to it. If an option permits plain HTTP for all hosts, every
+    /// host is probed. Such an option does not permit credentials without TLS, because it does not name the host.
     pub(crate) fn reach(&self, reference: &Reference) -> Result<(Arc<Client>, bool), Error> {
         let client = self.connection()?;
         let registry = reference.registry();
         if let Some(trusted) = lock(&self.reached).get(registry) {
             return Ok((client, *trusted));
         }
-        // A host that cannot be one is refused when it is asked.
+        // An invalid host is refused by the first request.
         let Ok(host) = Authority::parse(reference.api_host()) else { return Ok((client, true)) };
         let (named, all) = {
             let plain = lock(&self.plain);
@@ -341,7 +342,7 @@ impl<'a> Session<'a> {
         Ok((client, trusted))
     }
 
-    /// Waits for something short, within the runtime as well: watch meets registries while it runs.
+    /// Waits for a short operation. Also works inside the runtime, because `watch` reaches registries there.
     fn wait<F: Future>(&self, future: F) -> F::Output {
         if Handle::try_current().is_ok() {
             tokio::task::block_in_place(|| self.runtime().block_on(future))
@@ -350,7 +351,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The client, with the credentials that it was given before.
+    /// The client, with the credentials that were set before.
     pub(crate) fn connection(&self) -> Result<Arc<Client>, Error> {
         if let Some(client) = self.client.get() {
             return Ok(Arc::clone(client));
@@ -393,7 +394,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The reference whose manifest a registry does not have under its tag, if that is the error.
+/// Returns the reference if the error is that a registry has no manifest under its tag.
 fn lost_tag(error: &Error) -> Option<Reference> {
     let (Error::Registry(error)
     | Error::Pull(pull::Error::Registry(error))
@@ -409,7 +410,7 @@ fn lost_tag(error: &Error) -> Option<Reference> {
     }
 }
 
-/// Whether a word of the command line is a file in this directory, and was read as the reference that `message` names.
+/// Whether an argument is a file in the working directory, and was parsed as the reference that `message` names.
 fn is_file_named_in(message: &str, word: &OsStr) -> bool {
     !word.as_encoded_bytes().contains(&b'/')
         && Path::new(word).is_file()
@@ -428,7 +429,7 @@ impl Drop for Closing {
     }
 }
 
-/// Where Docker and Podman keep the certificates of registries.
+/// The folders in which Docker and Podman keep the certificates of registries.
 fn certs_d() -> Vec<PathBuf> {
     let docker = env::var_os("HOME").map(|home| PathBuf::from(home).join(".docker/certs.d"));
     let podman = base_directory("XDG_CONFIG_HOME", ".config").map(|config| config.join("containers/certs.d"));
@@ -444,19 +445,19 @@ fn default_cache() -> Option<PathBuf> {
     Some(base_directory("XDG_CACHE_HOME", ".cache")?.join("porthole"))
 }
 
-/// As the XDG Base Directory Specification has it, which ignores relative paths.
+/// Returns a base directory by the XDG Base Directory Specification, which requires that relative paths are ignored.
 fn base_directory(variable: &str, below_home: &str) -> Option<PathBuf> {
     let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     absolute(variable).or_else(|| Some(absolute("HOME")?.join(below_home)))
 }
 
-/// Tags that are compared with one that does not exist, and how long they may take to arrive.
+/// Maximum number of tags that are compared with one that does not exist, and maximum time to list them.
 const TAGS: usize = 20_000;
 const LOOK_AROUND: Duration = Duration::from_secs(5);
-/// Sockets need little time; layers are read on threads of their own.
+/// Threads of the runtime. Two suffice for sockets, because layers are read on threads of their own.
 const IO_THREADS: usize = 2;
 
-/// Why credentials are held back where plain HTTP is allowed for every registry.
+/// Message that credentials are not sent, because plain HTTP is allowed for every registry and this one has no TLS.
 pub(crate) fn without_tls(registry: &str) -> String {
     format!("credentials for {registry} are not sent without TLS: allow it with --plain-http={registry}")
 }

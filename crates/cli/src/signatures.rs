@@ -1,4 +1,4 @@
-//! The signatures of an image, and what was attested about it, where no signer is named.
+//! Lists the signatures and attestations of an image when the user names no signer.
 
 use std::{
     io::{self, Write},
@@ -22,7 +22,7 @@ use crate::{
     ui::{Style, size},
 };
 
-/// What vouches for signers.
+/// The option for the trust root.
 #[derive(Args)]
 pub(crate) struct RootArgument {
     /// For signatures: trust the authorities and logs in this `trusted_root.json`, not those of Sigstore's public instance
@@ -31,7 +31,7 @@ pub(crate) struct RootArgument {
 }
 
 impl RootArgument {
-    /// Who signed, by the trust root alone.
+    /// Returns a demand that names no signer, with this trust root.
     ///
     /// # Errors
     ///
@@ -41,11 +41,11 @@ impl RootArgument {
     }
 }
 
-/// What signs an image, or says something about it.
+/// The signatures and attestations of an image.
 #[derive(Serialize)]
 pub(crate) struct SignatureList {
     pub(crate) trust_root: RootRow,
-    /// Why it is not known whether anything does.
+    /// Why the referrers of the image could not be fetched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) unread: Option<String>,
     pub(crate) list: Vec<SignedRow>,
@@ -60,7 +60,7 @@ pub(crate) struct SignedRow {
 }
 
 impl SignatureList {
-    /// Fetches what refers to the image, and to the index that led to it, and checks it.
+    /// Fetches the referrers of the image, and of the index that led to it, and checks their signatures.
     ///
     /// # Errors
     ///
@@ -80,7 +80,7 @@ impl SignatureList {
         Ok(Self { trust_root: RootRow::of(&root), unread: None, list: gathered.iter().map(row).collect() })
     }
 
-    /// Says why nothing could be fetched.
+    /// A list without signatures, with the reason why none could be fetched.
     ///
     /// # Errors
     ///
@@ -90,7 +90,7 @@ impl SignatureList {
         Ok(Self { trust_root: RootRow::of(&root), unread: Some(why.to_string()), list: Vec::new() })
     }
 
-    /// The signatures, without what is attested.
+    /// The signatures, without attestations.
     pub(crate) fn signatures(&self) -> impl Iterator<Item = &SignatureRow> {
         self.list.iter().filter(|row| row.kind == SIGNATURE).map(|row| &row.signature)
     }
@@ -107,7 +107,7 @@ impl SignatureList {
         if words.is_empty() { "not signed".to_owned() } else { words.join(", ") }
     }
 
-    /// For people, below a title.
+    /// Prints the list as text, below a title.
     pub(crate) fn print(&self, out: &mut impl Write, session: &Session<'_>) -> io::Result<()> {
         writeln!(out, "\n{}", session.ui.paint(Style::Faint, "Signatures"))?;
         if self.list.is_empty() {
@@ -127,12 +127,12 @@ impl SignatureList {
     }
 }
 
-/// How a signature by a key is checked.
+/// Note on a signature by a key: how the user can check it.
 pub(crate) const GIVE_KEY: &str = "by a key: `porthole verify --key FILE` checks it";
 
 const SIGNATURE: &str = "signature";
 
-/// What a blob is, or should be.
+/// The kind of evidence in a blob. If the blob could not be read, the kind that its media type states.
 fn kind(found: &Gathered) -> &'static str {
     match &found.evidence {
         Ok(evidence) => kind_of(evidence).unwrap_or(SIGNATURE),
@@ -147,7 +147,8 @@ fn kind(found: &Gathered) -> &'static str {
 }
 
 impl SignedRow {
-    /// The word for people, with its style. No one was named, so that a signature that holds is by no other than that.
+    /// The state as a word of the text output, with its style. The user named no signer, so a valid signature counts as `signed`
+    /// and not as `by another`.
     pub(crate) fn state(&self) -> (Style, &'static str) {
         match self.signature.state() {
             (style, _) if self.signature.state == "stranger" => (style, "signed"),

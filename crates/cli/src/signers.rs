@@ -1,4 +1,4 @@
-//! Whose signature is asked for: arguments that `verify` and `attestation` share.
+//! The signers that the user demands: arguments that `verify` and `attestation` share.
 
 use std::path::{Path, PathBuf};
 
@@ -66,19 +66,19 @@ pub(crate) struct SignerArguments {
     policy: Option<PathBuf>,
 }
 
-/// Whose signature is asked for, and what decides.
+/// The signers that the user demands, and the trust root that decides.
 pub(crate) struct Asked {
     pub(crate) demand: Demand,
     root: Option<TrustRoot>,
 }
 
 impl Asked {
-    /// No one is named: what the trust root proves is said, and nothing is asked for.
+    /// A demand without signers: signatures are checked against the trust root, and any signer is accepted.
     pub(crate) fn no_one(trusted_root: Option<&Path>) -> Result<Self, Error> {
         Ok(Self { demand: Demand::default(), root: root_in(trusted_root)? })
     }
 
-    /// What checks signatures.
+    /// Returns the verifier of signatures, and the trust root that it uses.
     pub(crate) fn verifier(&self) -> Result<(SignatureVerifier, TrustRoot), Error> {
         let unusable = |error: RootError| Error::usage(error.to_string());
         let root = self.root.clone().map_or_else(TrustRoot::public_good, Ok).map_err(unusable)?;
@@ -88,12 +88,12 @@ impl Asked {
 }
 
 impl SignerArguments {
-    /// Whom they name. `spec` is the image, which a policy has a rule about.
+    /// Returns the signers that the arguments name. `spec` is the image, by which a policy selects its rule.
     ///
     /// # Errors
     ///
-    /// A key that cannot be read; an identity without an issuer, or the other way round; an expression that is malformed. Of a policy: one
-    /// that cannot be read, or that has no rule about the image.
+    /// A key cannot be read, an identity is given without an issuer or the other way round, an expression is malformed, or a
+    /// policy cannot be read or has no rule about the image.
     pub(crate) fn asked(&self, spec: &Spec) -> Result<Asked, Error> {
         match &self.policy {
             Some(path) => by_policy(path, spec, self.at.clone()),
@@ -126,7 +126,7 @@ impl SignerArguments {
         Ok(Demand { keys, identities, certificates: self.certificates()? })
     }
 
-    /// The certificates that vouch for signers of Notation.
+    /// Reads the certificates that vouch for signers of Notation.
     fn certificates(&self) -> Result<TrustedCertificates, Error> {
         let unusable = |error: TrustedCertificateError| Error::usage(error.to_string());
         let mut trusted = TrustedCertificates::default();
@@ -150,13 +150,13 @@ impl SignerArguments {
     }
 }
 
-/// The trust root in a file that was named.
+/// Reads the trust root in the file that the user named, if any.
 fn root_in(path: Option<&Path>) -> Result<Option<TrustRoot>, Error> {
     let Some(path) = path else { return Ok(None) };
     TrustRoot::parse(&read_text(path)?).map(Some).map_err(|error| in_file(&error, path))
 }
 
-/// What the rule about the image asks for.
+/// Returns the demand of the policy's rule about the image.
 fn by_policy(path: &Path, spec: &Spec, at: Option<String>) -> Result<Asked, Error> {
     let rules = parse_policy(&read_text(path)?).map_err(|error| in_file(&error, path))?;
     let Spec::Registry(reference) = spec else {
@@ -189,7 +189,7 @@ fn by_policy(path: &Path, spec: &Spec, at: Option<String>) -> Result<Asked, Erro
     Ok(Asked { demand, root })
 }
 
-/// What is wrong with a file that was named.
+/// An error about a file that the user named.
 fn in_file(error: &dyn ToString, path: &Path) -> Error {
     Error::usage(format!("{}: `{}`", error.to_string(), path.display()))
 }
@@ -214,12 +214,12 @@ fn pattern(exact: Option<&str>, expression: Option<&str>) -> Result<Option<TextP
     compiled.map(Some).map_err(|error| Error::usage(format!("malformed expression `{expression}`: {error}")))
 }
 
-/// Whether outcomes fulfil a demand: at least one is trusted. Otherwise the worst of them says why not.
+/// Checks that outcomes fulfil a demand: at least one must be trusted. Otherwise the error is about the worst of them.
 ///
 /// # Errors
 ///
-/// Exit code 7 if a signature is wrong, 9 if the trust root does not know it, or if something is lacking that would decide, 1 if none is by a
-/// signer that was named.
+/// Exit code 7 if a signature is wrong, 9 if the trust root does not know it or the user must name a further certificate or
+/// time, 1 if no signature is by a signer that the user named.
 pub(crate) fn judge<'o>(
     outcomes: impl IntoIterator<Item = &'o Outcome>,
     what: &'static str,
@@ -264,7 +264,7 @@ pub(crate) fn judge<'o>(
     Err(Error::Unsigned { what, strangers })
 }
 
-/// What a person can name so that a signature of Notation is judged.
+/// Hint about the option with which a signature of Notation can be judged.
 fn remedy(lack: Lack) -> &'static str {
     match lack {
         Lack::Certificate => {

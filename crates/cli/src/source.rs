@@ -1,4 +1,4 @@
-//! Where images come from. Each question blocks the thread that asks, which must not be one of the runtime.
+//! Sources of images. Every method blocks the calling thread, which must not be a thread of the runtime.
 
 mod spec;
 
@@ -49,7 +49,7 @@ impl Source {
         ))
     }
 
-    /// The blobs of an image while it is pulled.
+    /// A source that reads the blobs of an image while they are pulled.
     pub(crate) fn pulling(follow: &Follow, session: &Session<'_>) -> Self {
         Self::new(Origin::Pull { follow: follow.clone(), limits: session.limits }, session)
     }
@@ -58,12 +58,12 @@ impl Source {
         Self { origin, runtime: session.runtime().clone() }
     }
 
-    /// Whether its bytes come over the network.
+    /// Whether the bytes come over the network.
     pub(crate) fn is_remote(&self) -> bool {
         matches!(self.origin, Origin::Registry(_))
     }
 
-    /// Whether it is a layer without an image.
+    /// Whether the source is a single layer without an image.
     pub(crate) fn is_bare(&self) -> bool {
         matches!(self.origin, Origin::Layer { .. })
     }
@@ -73,12 +73,12 @@ impl Source {
         self.runtime.block_on(future)
     }
 
-    /// The document that the source names: an index or a manifest.
+    /// Fetches the document that the source names: an index or a manifest.
     pub(crate) fn document(&self) -> Result<Document, Error> {
         self.wait(self.origin.root()).map_err(|error| self.named(error.into()))
     }
 
-    /// The bytes of the document that the source names, of whatever kind it is.
+    /// Fetches the bytes of the document that the source names. The document may be of any kind.
     pub(crate) fn raw_document(&self) -> Result<Raw, Error> {
         match &self.origin {
             Origin::Registry(remote) => Ok(self.wait(remote.client().fetch_raw_document(remote.reference()))?),
@@ -87,12 +87,12 @@ impl Source {
         }
     }
 
-    /// Descriptor of what the source names. A registry need not send the document.
+    /// The descriptor of the document that the source names. A registry is asked only for headers, if it answers that.
     pub(crate) fn root(&self) -> Result<Descriptor, Error> {
         self.wait(self.origin.root_descriptor()).map_err(|error| self.named(error.into()))
     }
 
-    /// What the source names, or the manifest for the platform where one was asked for.
+    /// Fetches the document that the source names or, with `--platform`, the manifest for that platform.
     pub(crate) fn named_document(&self, session: &Session<'_>) -> Result<Document, Error> {
         match session.wanted_platform() {
             Some(_) => Ok(Document::Manifest(self.image(session, &mut |_| {})?.image.manifest)),
@@ -100,7 +100,8 @@ impl Source {
         }
     }
 
-    /// Descriptor of [`named_document`](Self::named_document). Unless it is `computed` from the document, it is what the source states.
+    /// Descriptor of [`named_document`](Self::named_document). If `computed`, its digest and size are computed from the document;
+    /// otherwise they may be those that the source states.
     pub(crate) fn named_root(&self, session: &Session<'_>, computed: bool) -> Result<Descriptor, Error> {
         if computed || session.wanted_platform().is_some() {
             return Ok(descriptor_of(&self.named_document(session)?));
@@ -108,7 +109,7 @@ impl Source {
         self.root()
     }
 
-    /// The image for the platform of the session; `observe` gets each step when it is done.
+    /// Resolves the image for the platform of the session. Calls `observe` after each step.
     pub(crate) fn image(
         &self,
         session: &Session<'_>,
@@ -118,14 +119,14 @@ impl Source {
         self.wait(resolve(&self.origin, &choice, observe)).map_err(|error| self.named(error.into()))
     }
 
-    /// The image for a platform, else for that of the session.
+    /// Resolves the image for `platform` or, without one, for the platform of the session.
     pub(crate) fn image_for(&self, platform: Option<&Platform>, session: &Session<'_>) -> Result<ResolvedImage, Error> {
         let Some(platform) = platform else { return self.image(session, &mut |_| {}) };
         let choice = PlatformChoice { platform: platform.clone(), named: false };
         self.wait(resolve(&self.origin, &choice, &mut |_| {})).map_err(|error| self.named(error.into()))
     }
 
-    /// What a bare layer lacks, with the path of the layer.
+    /// Adds the path of a bare layer to the error that it has no image.
     fn named(&self, error: Error) -> Error {
         match (error, &self.origin) {
             (
@@ -136,7 +137,7 @@ impl Source {
         }
     }
 
-    /// The layers of the image for the platform of the session, or the one layer that there is.
+    /// The layers of the image for the platform of the session, or the bare layer.
     pub(crate) fn layers(&self, session: &Session<'_>) -> Result<Vec<LayerJob>, Error> {
         if self.is_bare() {
             return Ok(LayerJob::bare());
@@ -144,7 +145,7 @@ impl Source {
         Ok(LayerJob::of(&self.image(session, &mut |_| {})?.image.layers))
     }
 
-    /// The same of an image that an engine would unpack.
+    /// As [`layers`](Self::layers), but fails if the image is an artifact, which no engine unpacks.
     pub(crate) fn unpackable_layers(&self, session: &Session<'_>) -> Result<Vec<LayerJob>, Error> {
         if self.is_bare() {
             return Ok(LayerJob::bare());

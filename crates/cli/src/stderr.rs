@@ -13,13 +13,13 @@ use std::{
 /// The one writer to stderr.
 pub(crate) struct Stderr {
     quiet: bool,
-    /// Every line is a JSON object.
+    /// Whether every line is a JSON object.
     json: bool,
     started: Instant,
     /// Bars that stay below everything else.
     bars: Mutex<Option<MultiProgress>>,
     echo: Echo,
-    /// What an interrupted command leaves, for its last line.
+    /// Text of the last line after an interruption: what is kept, and how to resume.
     kept: Mutex<Option<&'static str>>,
 }
 
@@ -35,7 +35,7 @@ impl Stderr {
         }
     }
 
-    /// From now on an interruption keeps this: what is kept, and how to resume.
+    /// Sets the last line after an interruption: what is kept, and how to resume.
     pub(crate) fn keeps(&self, kept: &'static str) {
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
     }
@@ -49,7 +49,7 @@ impl Stderr {
         }
     }
 
-    /// Writes what --debug asked for.
+    /// Writes a text of `--debug`.
     pub(crate) fn debug(&self, text: &str) {
         if self.json { self.row("debug", json!({ "text": text })) } else { self.write(&Printable::lines(text)) }
     }
@@ -83,7 +83,7 @@ impl Stderr {
 
     /// Writes a question and reads its answer without echo.
     pub(crate) fn ask_secret(&self, text: &str) -> io::Result<String> {
-        // Before the question appears, so that an answer typed at once is hidden too.
+        // Turn the echo off before the question appears, so that an answer typed at once is hidden too.
         self.echo.off()?;
         self.ask(text);
         let mut answer = String::new();

@@ -1,11 +1,11 @@
-//! Layers that are listed from their tables of contents, in words.
+//! Text about layers that are listed from their tables of contents.
 
 use porthole_core::{
     layer::LayerNumber,
     toc::{Toc, Trust},
 };
 
-/// What to know of a listing that comes from a table of contents.
+/// Warning about a listing that comes from a table of contents: it was not compared with the archive.
 pub(crate) fn caveat(layer: LayerNumber, toc: &Toc) -> String {
     let vouched = match toc.trust() {
         Trust::Annotation(_) => "which the manifest vouches for",

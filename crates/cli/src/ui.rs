@@ -25,7 +25,7 @@ use crate::{
 pub(crate) use crate::printable::{safe, safe_line};
 pub(crate) use porthole_core::quantity::size;
 
-/// Where output goes, and its format.
+/// The output of the program and its format.
 pub(crate) struct Ui {
     pub(crate) json: bool,
     pub(crate) progress: Progress,
@@ -60,7 +60,7 @@ impl Ui {
         self.stderr.free(|| out.flush())
     }
 
-    /// `text` in a colour, if stdout shows colours.
+    /// Returns `text` in the colour of a style, if stdout shows colours.
     pub(crate) fn paint(&self, style: Style, text: &str) -> String {
         if self.color { format!("\x1b[{}m{text}\x1b[0m", style.code()) } else { text.to_owned() }
     }
@@ -128,7 +128,7 @@ pub(crate) fn in_json(message: &str, failure: &Failure, hints: &[String], exit_c
     row
 }
 
-/// A hint in terms of this program's options.
+/// Words a hint with the options of this program.
 fn remedy(hint: &Hint) -> String {
     match hint {
         Hint::SignIn { registry } => {
@@ -164,12 +164,12 @@ fn remedy(hint: &Hint) -> String {
     }
 }
 
-/// Whether a stream is a terminal that understands escape sequences, which `TERM=dumb` says it does not.
+/// Whether a stream is a terminal that understands escape sequences. `TERM=dumb` means that it does not.
 pub(crate) fn draws(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && env::var_os("TERM").is_none_or(|name| name != "dumb")
 }
 
-/// A meaning that has a colour. No information is in the colour alone.
+/// A meaning that is shown by a colour. The text always has the same information.
 #[derive(Clone, Copy)]
 pub(crate) enum Style {
     Good,

@@ -1,4 +1,4 @@
-//! What passes between this program and registries, for those who want to see it.
+//! Reports HTTP exchanges with registries: on stderr, in a trace file, and to verbs that show them.
 
 mod debug;
 mod har;
@@ -18,25 +18,26 @@ use porthole_registry::trace::{
 use self::har::Har;
 use crate::{stderr::Stderr, ui::safe};
 
-/// Writes a whole trace to a file, in place of what was there before. Only its user may read it.
+/// Writes a whole trace to a file that only its owner may read. Replaces the content of an existing file.
 ///
 /// # Errors
+///
 /// The file cannot be written.
 pub(crate) fn write_trace(path: &Path, text: &str) -> io::Result<()> {
     har::private_file(path)?.write_all(text.as_bytes())
 }
 
-/// Hears of every exchange.
+/// The observer of all exchanges.
 pub(crate) struct Wire {
     stderr: Arc<Stderr>,
     debug: bool,
     clock: Clock,
-    /// What a verb shows of exchanges, once it asked for that.
+    /// Recorder of exchanges, for verbs that show them. Empty until [`record`](Self::record).
     recorder: OnceLock<Recorder>,
     state: Mutex<State>,
 }
 
-/// The time since the Unix epoch, which does not jump.
+/// A clock of Unix time that does not jump: it reads the system's time once, and then counts with a monotonic clock.
 #[derive(Clone, Copy)]
 struct Clock {
     started: SystemTime,
@@ -56,23 +57,24 @@ impl Clock {
 #[derive(Default)]
 struct State {
     har: Option<Har>,
-    /// Exchanges under way.
+    /// Exchanges that have not ended.
     open: BTreeMap<u64, RecordedExchange>,
-    /// Warnings that were shown.
+    /// Warnings that were shown, each as registry and text.
     warned: BTreeSet<(String, String)>,
 }
 
-/// Shorter waits are not reported.
+/// Minimum length of a wait that is reported: one that the registry asked for, and one of our own.
 const ASKED_FOR: Duration = Duration::from_secs(1);
 const OURS: Duration = Duration::from_secs(3);
-/// How many different warnings are shown in one run.
+/// Maximum number of different warnings that are shown in one run.
 const WARNINGS: usize = 16;
 
 impl Wire {
-    /// Reports exchanges on stderr if `debug`, and writes a trace if there is a file for it.
+    /// Creates the observer. It reports exchanges on stderr if `debug`, and writes them to the file `trace` if that is given.
     ///
     /// # Errors
-    /// The file cannot be written.
+    ///
+    /// The trace file cannot be written.
     pub(crate) fn new(stderr: Arc<Stderr>, debug: bool, trace: Option<&Path>) -> io::Result<Self> {
         let har = trace.map(Har::create).transpose()?;
         let state = Mutex::new(State { har, ..State::default() });
@@ -84,13 +86,13 @@ impl Wire {
         TraceObserver::new(move |event| wire.hear(event))
     }
 
-    /// Keeps the exchanges from now on.
+    /// Starts to record exchanges.
     pub(crate) fn record(&self) -> &Recorder {
         let clock = self.clock;
         self.recorder.get_or_init(|| Recorder::new(move || clock.now()))
     }
 
-    /// Ends the trace, with what is still under way.
+    /// Ends the trace. Writes the exchanges that have not ended.
     pub(crate) fn close(&self) {
         let mut state = self.state();
         for mut open in std::mem::take(&mut state.open).into_values() {
@@ -122,7 +124,8 @@ impl Wire {
         }
     }
 
-    /// Reports a pause and its reason: as JSON always, as text if it is long and --debug does not show it.
+    /// Reports a pause and its reason. JSON reports every pause. Text reports only long ones, and none with `--debug`, which shows
+    /// them anyway.
     fn tell_of_wait(&self, paused: &Paused) {
         if self.stderr.is_json() {
             return self.stderr.row("retry", debug::retry(paused));
@@ -183,7 +186,7 @@ impl Wire {
         }
     }
 
-    /// Shows what a registry wants its users to know, each of it once.
+    /// Shows the warnings that a registry sends to its users, each once.
     fn warn(&self, registry: &str, head: &TraceHead) {
         for text in trace::warnings(&head.fields) {
             let mut state = self.state();
@@ -200,7 +203,7 @@ impl Wire {
     }
 }
 
-/// Adds an exchange to the trace, ended or abandoned.
+/// Adds an exchange, ended or aborted, to the trace. Returns the error if that fails; then the trace ends.
 fn write(state: &mut State, exchange: &RecordedExchange) -> Option<io::Error> {
     let failed = state.har.as_mut()?.push(exchange).err()?;
     state.har = None;

@@ -48,7 +48,7 @@ pub(crate) struct Arguments {
     thresholds: Thresholds,
 }
 
-/// What is printed.
+/// The output: the analysis and the thresholds.
 #[derive(Serialize)]
 struct Report {
     #[serde(flatten)]
@@ -60,7 +60,7 @@ struct Report {
 }
 
 impl Report {
-    /// The thresholds that are missed, in words.
+    /// Texts of the thresholds that the image misses.
     fn failed(&self) -> Vec<String> {
         self.thresholds.iter().filter(|check| !check.passed).map(|check| check.words.clone()).collect()
     }

@@ -50,7 +50,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     file.close(session)
 }
 
-/// `OFFSET:` or `OFFSET:LENGTH`.
+/// Parses `OFFSET:` or `OFFSET:LENGTH`.
 fn parse_range(text: &str) -> Result<Range<u64>, String> {
     let (start, length) = text.split_once(':').ok_or("expected OFFSET:LENGTH")?;
     let number = |text: &str| parse_bytes(text).map_err(|error| error.to_string());

@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     fetched.map_err(explain)
 }
 
-/// A missing catalog gets its own message, because the registry exists and may be in order.
+/// Gives a missing catalog its own message: the registry exists and may work well without a catalog.
 fn explain(refusal: Refusal) -> Error {
     let absent = matches!(
         refusal,

@@ -56,7 +56,7 @@ pub(crate) struct Arguments {
     way: push::Way,
 }
 
-/// Applies the options for one side of a copy, which must be a registry to have any.
+/// Applies the options for one side of a copy. Refuses them if that side is not a registry.
 fn introduce(
     session: &Session<'_>,
     side: &str,
@@ -107,7 +107,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         spec => destination::send(session, spec, &platforms, jobs, &destination)?,
     };
     if matches!(destination, Destination::Store { .. }) {
-        // Of an index one image may have been copied, which is not what the reference stands for.
+        // With --platform, only one image of an index was copied, and the reference does not point to that.
         let pulled = match &spec {
             Spec::Registry(reference) if session.wanted_platform().is_none() => Some(reference),
             _ => None,

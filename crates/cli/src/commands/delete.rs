@@ -64,7 +64,8 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     tell(&plan, &done, session)
 }
 
-/// What is typed here is lost for others: nothing is assumed.
+/// Parses the reference to delete. The tag or digest must be typed: no default tag is assumed, because a deletion affects every
+/// user of the registry.
 fn parse(text: &OsString) -> Result<Reference, Error> {
     let reference = match Spec::parse(text, Path::exists)? {
         Spec::Registry(reference) => reference,
@@ -84,13 +85,13 @@ fn parse(text: &OsString) -> Result<Reference, Error> {
     Ok(reference)
 }
 
-/// The manifest to delete, and what is known of it.
+/// A tag or manifest to delete, and its context.
 struct Plan {
     reference: Reference,
     target: Target,
-    /// `None`: it is not a document that could be read.
+    /// `None` if the document is malformed or does not have the right digest.
     document: Option<Document>,
-    /// The tags that stand for the digest; `None` if it would take too long to find out.
+    /// The tags that point to the digest. `None` if they are unknown, for example because too many tags would have to be asked for.
     tags: Option<Vec<String>>,
 }
 
@@ -103,7 +104,7 @@ impl Plan {
     async fn make(client: &Client, reference: &Reference, session: &Session<'_>) -> Result<Self, Refusal> {
         let document = match client.fetch_document(reference).await {
             Ok(document) => Some(document),
-            // A user may delete an image without the right to read it.
+            // A document that is malformed or has another digest can be deleted as well.
             Err(Refusal::Document { .. } | Refusal::Mismatch { .. }) => None,
             Err(error) => return Err(error),
         };
@@ -128,7 +129,7 @@ impl Plan {
         }
     }
 
-    /// The tags that stand for the same, or will have stood.
+    /// The tags that point to the same manifest, except the one to delete.
     fn other_tags(&self) -> Option<Vec<&str>> {
         let own = match &self.target {
             Target::Tag(tag) => Some(tag.as_str()),
@@ -182,10 +183,10 @@ async fn by_name(client: &Client, reference: &Reference, target: &str) -> Result
     }
 }
 
-/// What was done.
+/// How the deletion was done.
 struct Done {
     by: &'static str,
-    /// The subject whose list of referrers was changed.
+    /// The subject from whose fallback list of referrers the manifest was removed.
     subject: Option<Digest>,
 }
 
@@ -249,7 +250,7 @@ fn tell(plan: &Plan, done: &Done, session: &Session<'_>) -> Result<(), Error> {
     Ok(out.flush()?)
 }
 
-/// A registry that deletes nothing says so in few words.
+/// Explains status 405, by which a registry refuses all deletions. Its own message is usually too short to help.
 fn explain(refusal: Refusal, plan: &Plan) -> Error {
     let Refusal::Status { registry, status: 405, message, .. } = refusal else { return refusal.into() };
     let hint = "its operator can enable it (Docker's registry: REGISTRY_STORAGE_DELETE_ENABLED=true); hosted ones often delete in their own web page or API only";
@@ -260,7 +261,7 @@ fn explain(refusal: Refusal, plan: &Plan) -> Error {
     .into()
 }
 
-/// Tags that are asked for their digests at most: it takes a request each.
+/// Maximum number of tags whose digests are asked for, because each takes a request.
 const CHEAP: usize = 32;
 
 #[cfg(test)]

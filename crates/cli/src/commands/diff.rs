@@ -80,7 +80,7 @@ pub(crate) struct Arguments {
     ignore: Vec<Ignored>,
 }
 
-/// What is compared.
+/// A part of the images that can be compared.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Level {
     Manifest,
@@ -104,7 +104,7 @@ impl Level {
     }
 }
 
-/// Aspects of files that may be left out.
+/// Aspects of files that `--ignore` can name.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Ignored {
     Content,
@@ -138,7 +138,7 @@ impl Arguments {
         }
     }
 
-    /// Whether the layers are read: always if --packages, --only or PATH asks for it, else if they are all archives.
+    /// Whether the layers are read: always if `--packages`, `--only` or PATH demands it, otherwise only if all are archives.
     fn reads(&self, archives: bool) -> bool {
         let asked = self.path.is_some() || self.only.contains(&Level::Files) || self.wants(Level::Packages);
         asked || archives && self.wants(Level::Files)
@@ -187,11 +187,11 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     if differences == 0 { Ok(()) } else { Err(Error::Differ) }
 }
 
-/// One of the two, opened.
+/// One of the two images, opened.
 struct Input {
     source: Source,
     image: Option<Image>,
-    /// As it was typed.
+    /// The source as typed on the command line.
     name: String,
 }
 
@@ -238,7 +238,7 @@ impl Row<'_> {
     }
 }
 
-/// What only the layers tell.
+/// Compares what can only be read from the layers: files and packages.
 fn layers(
     arguments: &Arguments,
     session: &Session<'_>,
@@ -290,7 +290,7 @@ fn files(
     Ok(())
 }
 
-/// Prints rows, and counts those that are differences.
+/// Prints rows, and counts the differences among them.
 struct Writer<'w, 's, W> {
     out: &'w mut W,
     session: &'s Session<'s>,

@@ -80,7 +80,8 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     }
 }
 
-/// Reads and verifies all layers: the merged tree, and the contents of its files, which are kept in `place`.
+/// Reads and verifies all layers. Returns the merged tree and the contents of its files, which are kept in a temporary file in
+/// `place`.
 fn read(
     session: &Session<'_>,
     source: &Source,
@@ -107,7 +108,7 @@ fn read(
                 let findings = findings.into_iter().cloned().collect();
                 return Err(Error::Layers(vec![WrongLayer { layer: job.number(), findings }]));
             }
-            // If a runtime fails, there is no complete tree.
+            // If a runtime stops at an entry, the tree is incomplete.
             tree.commit().stopped.map_or(Ok(()), |error| Err(Error::Unpack { layer: job.number(), error }))
         },
     )?;

@@ -21,7 +21,7 @@ use crate::{
     ui::{safe, size},
 };
 
-/// Bytes of a file that are read first: most kinds say all in them.
+/// Number of bytes of a file that are read first. They suffice for most kinds of files.
 const HEAD: u64 = 64 << 10;
 
 /// Say what one file is: a program, a certificate, a picture, an archive
@@ -85,7 +85,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     file.close(session)
 }
 
-/// Gives what is read to a scan until that has seen enough.
+/// Passes the bytes of a file to a scan of its members until the scan has seen enough. The flag is whether it has.
 struct Scanning(MemberScan, bool);
 
 impl Write for Scanning {

@@ -1,4 +1,4 @@
-//! One pass over the layers of an image for what they hold: the tree, databases of packages, secrets.
+//! One pass over the layers of an image that collects the tree, databases of packages, secrets and certificates.
 
 mod sink;
 
@@ -33,7 +33,7 @@ use crate::{
     ui::size,
 };
 
-/// An image, and what its layers hold.
+/// An image with what was collected from its layers.
 pub(super) struct Gathered {
     /// `None` for a layer that belongs to no image.
     pub(super) image: Option<Image>,
@@ -43,7 +43,7 @@ pub(super) struct Gathered {
     /// The instruction that made each layer, with its secrets masked.
     instructions: Vec<Option<String>>,
     pub(super) tree: FileTree,
-    /// What was collected of each layer, bottom first. Empty unless packages are sought.
+    /// The databases of packages in each layer, bottom first. Empty unless packages are sought.
     pub(super) layers: Vec<Collected>,
     /// The secrets in the files of each layer, bottom first. Empty unless secrets are sought.
     pub(super) secrets: Vec<FileSecrets>,
@@ -60,7 +60,7 @@ impl Gathered {
     ///
     /// # Errors
     ///
-    /// [`Error::Layers`] if any layer is not what it should be: nothing that it holds is then shown.
+    /// [`Error::Layers`] if any layer is wrong. Then nothing of the image may be shown.
     pub(super) fn read(session: &Session<'_>, source: &Source, sought: Sought) -> Result<Self, Error> {
         let resolved = match source.is_bare() {
             true => None,
@@ -107,18 +107,18 @@ impl Gathered {
         Inventory::of(&self.tree, &self.layers)
     }
 
-    /// Text files that were searched for secrets, and their bytes.
+    /// Number of text files that were searched for secrets, and their total bytes.
     pub(super) fn searched(&self) -> (u64, u64) {
         let sum = |(files, bytes), found: &FileSecrets| (files + found.files, bytes + found.bytes);
         self.secrets.iter().fold((0, 0), sum)
     }
 
-    /// The instruction that made a layer, by its index, without its secrets.
+    /// The instruction that made a layer, with its secrets masked. `layer` is an index from 0.
     pub(super) fn created_by(&self, layer: u32) -> Option<&str> {
         self.instructions.get(layer as usize)?.as_deref()
     }
 
-    /// Where a runtime would stop.
+    /// Checks that a runtime can unpack the image. The error names the entry at which it would stop.
     pub(super) fn unpackable(&self) -> Result<(), Error> {
         unpackable(&self.tree, &self.jobs).map_err(|(layer, error)| Error::Unpack { layer, error })
     }
@@ -137,7 +137,7 @@ impl Gathered {
     }
 }
 
-/// Notes the databases that could not be read, in layers from that index on.
+/// Prints a note for each database that could not be read. `first` is the index of the first of these layers.
 pub(super) fn note_unlisted(session: &Session<'_>, first: usize, layers: &[Collected]) {
     for (layer, collected) in (first as u32..).zip(layers) {
         for unread in &collected.unread {

@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     verb: Option<String>,
 }
 
-/// `short` has the help of the verbs, `whole` describes the global options.
+/// Prints a topic. `short` is the command line for the help of verbs, `whole` the one that describes the global options.
 pub(super) fn run(arguments: &Arguments, whole: Command, short: Command, session: &Session<'_>) -> Result<(), Error> {
     let text = match (arguments.topic.as_deref(), arguments.verb.as_deref()) {
         (None, _) => help_of(short, None)?,

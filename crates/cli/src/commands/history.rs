@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     }
     let steps = match (named, remote, entries.last()) {
         (Some(named), ..) => Steps::new(&entries, Some(&named)),
-        // What the registry says now is the newest there is to know of it.
+        // The digest in the registry now is newer than all entries.
         (None, Some(remote), _) => {
             let seen = JournalEntry::new(now(), reference.to_string(), remote, Writer::Watch);
             Steps::new(&[&entries[..], &[seen]].concat(), Some(&remote))
@@ -82,7 +82,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     Ok(out.flush()?)
 }
 
-/// The name in the store that a reference means, as it is written there, and what it stands for.
+/// Returns the name in the store that equals a reference in canonical form, as the store writes it, and its digest.
 pub(super) fn name(store: &Store, reference: &Reference) -> Result<Option<(String, Digest)>, Error> {
     let wanted = reference.to_string();
     let names = store.local()?.names().into_iter();
@@ -90,7 +90,7 @@ pub(super) fn name(store: &Store, reference: &Reference) -> Result<Option<(Strin
     Ok(named.find(|(name, _)| canonical(name) == wanted))
 }
 
-/// What the tag stands for in the registry; `None` if the registry has no such tag.
+/// Asks the registry for the digest of a tag. `None` if the registry does not have the tag.
 pub(super) fn look(reference: &Reference, session: &Session<'_>) -> Result<Option<Digest>, Error> {
     let client = session.client(reference)?;
     match session.runtime().block_on(client.look_at_tag(reference, &Known::default())) {
@@ -102,14 +102,14 @@ pub(super) fn look(reference: &Reference, session: &Session<'_>) -> Result<Optio
     }
 }
 
-/// What is known of one digest.
+/// A row of the output: a digest that the tag had.
 struct Row<'e> {
     digest: Digest,
     /// `None` for a digest that only the registry reported, just now.
     entry: Option<&'e JournalEntry>,
 }
 
-/// How things are now.
+/// The last columns of a row: where the digest is now.
 struct State {
     step: Option<usize>,
     stored: bool,
@@ -122,7 +122,7 @@ fn rows(entries: &[JournalEntry], remote: Option<Digest>) -> Vec<Row<'_>> {
     let unheard_of = remote.filter(|remote| entries.iter().all(|entry| entry.digest != *remote));
     let mut rows: Vec<_> = unheard_of.map(|digest| Row { digest, entry: None }).into_iter().collect();
     for (at, entry) in entries.iter().enumerate().rev() {
-        // It was done in the end.
+        // The next entry records the same change as done, so the pending entry is not shown.
         let done = entries.get(at + 1).is_some_and(|next| (next.digest, next.by) == (entry.digest, entry.by));
         if !(entry.pending && done) {
             rows.push(Row { digest: entry.digest, entry: Some(entry) });
@@ -174,7 +174,7 @@ impl Row<'_> {
     }
 }
 
-/// `2026-01-02 03:04:05` of `2026-01-02T03:04:05Z`; anything else stays as it is.
+/// Formats a time: `2026-01-02T03:04:05Z` becomes `2026-01-02 03:04:05`. Any other text is unchanged.
 pub(super) fn when(time: &str) -> String {
     match time.strip_suffix('Z').and_then(|time| time.split_once('T')) {
         Some((date, clock)) => format!("{date} {clock}"),

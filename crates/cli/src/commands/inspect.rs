@@ -66,7 +66,7 @@ pub(crate) struct Arguments {
     _quick: bool,
 }
 
-/// The report, with what was fetched beside it.
+/// The report, with the signatures if they were fetched.
 #[derive(Serialize)]
 struct Shown<'r> {
     #[serde(flatten)]
@@ -88,7 +88,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let mut overview = Overview::of(&resolved);
     let jobs = Job::of(&resolved.image.layers);
     if arguments.full && jobs.iter().any(|job| job.file.is_some()) {
-        // The blobs of an artifact are not unpacked.
+        // The blobs of an artifact are not archives, so only their first bytes are described.
         overview.add_facts(describe(session, &source, &jobs)?);
     } else if arguments.full && jobs.iter().all(|job| job.promised) {
         let stacked = Stacked::read(session, &source, &jobs, true)?;
@@ -117,11 +117,11 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     Ok(out.flush()?)
 }
 
-/// Reads and verifies the blobs of an artifact: what their first bytes say.
+/// Reads and verifies the blobs of an artifact. Returns the facts in the first bytes of each.
 ///
 /// # Errors
 ///
-/// [`Error::Layers`] if any is not what was promised.
+/// [`Error::Layers`] if any blob does not match its descriptor.
 fn describe(session: &Session<'_>, source: &Source, jobs: &[Job]) -> Result<Vec<Vec<ArtifactFact>>, Error> {
     let meter = Meter::new(session.ui, jobs);
     let mut all = Vec::new();

@@ -34,9 +34,9 @@ pub(crate) struct Arguments {
     password_stdin: bool,
 }
 
-/// Longest password, in bytes.
+/// Maximum length of a password in bytes.
 const PASSWORD: u64 = 64 << 10;
-/// A terminal silently cuts a line after this many bytes.
+/// Maximum length of a typed line in bytes. A terminal silently drops the rest (`N_TTY_BUF_SIZE`).
 const TYPED: usize = 4095;
 
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
@@ -97,7 +97,7 @@ fn read_credentials(arguments: &Arguments, session: &Session<'_>, registry: &str
     Ok(porthole_credentials::typed(&username, &password)?)
 }
 
-/// A reference in a registry, whose name may have a scheme and an API version.
+/// Makes a reference from the name of a registry, which may have a scheme and an API version.
 pub(super) fn reference(registry: &str) -> Result<Reference, Error> {
     let host = registry.strip_prefix("https://").or_else(|| registry.strip_prefix("http://")).unwrap_or(registry);
     let host = host.trim_end_matches('/');

@@ -25,7 +25,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     } else {
         session.ui.note(format_args!("no credentials were stored for {registry}"));
     }
-    // The files of other programs are read but not changed.
+    // Credentials in the files of other programs, such as podman, are not removed.
     if let Ok(left) = session.places().find(&reference)
         && left.credentials.is_some()
     {

@@ -108,7 +108,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         };
         return raw::list(arguments, session, &source, only);
     }
-    // What a layer changed shows against the layers below it, and only them.
+    // The changes of a layer depend only on the layers below it, so the layers above need not be read.
     let jobs = layer.map_or(&jobs[..], |layer| &jobs[..=layer]);
     let mode = match (layer, arguments.deleted) {
         (Some(layer), _) => Mode::Only(layer as u32),
@@ -130,14 +130,15 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         },
     };
     list(arguments, session, &stacked, jobs, mode)?;
-    // Where a runtime stops with an error, the list has what it wrote until then.
+    // If a runtime would stop at an entry, the list ends with what it wrote before.
     stacked.unpackable(jobs)?;
-    // The configuration has a diff_id, so an archive is expected, but the media type is of something else: models, signatures.
+    // The configuration has a diff_id, so an archive is expected, but the media type is that of something else, such as a model
+    // or a signature.
     let empty = jobs.iter().find(|job| job.diff_id.is_some() && job.file.is_some());
     empty.map_or(Ok(()), |job| Err(no_files(job)))
 }
 
-/// Reads and stacks the layers. A person is asked before a host that the image names is.
+/// Reads and stacks the layers. If a foreign layer must come from a host that the image names, asks the user first.
 fn read(arguments: &Arguments, session: &Session<'_>, source: &Source, jobs: &[Job]) -> Result<Stacked, Error> {
     let stacked = Stacked::read(session, source, jobs, arguments.digest);
     let failure = stacked.as_ref().err().map(Classify::failure);
@@ -161,7 +162,8 @@ fn read(arguments: &Arguments, session: &Session<'_>, source: &Source, jobs: &[J
     }
 }
 
-/// Whether an error means that a layer is not available, such as a base layer that registries need not have. The layers above it may be.
+/// Whether an error means that a layer is not available, such as a base layer that registries need not have. The layers above it
+/// may be available.
 fn leaves_layers(error: &Error) -> bool {
     matches!(error, Error::Local(error) if error.is_missing_blob())
         || matches!(error.failure().kind, FailureClass::NotFound | FailureClass::Network | FailureClass::Authentication)
@@ -207,7 +209,7 @@ fn list(
         }
         Ok(())
     };
-    // A row takes more memory than its path in the tree, so they are made one by one.
+    // A row takes more memory than its node in the tree, so rows are made one at a time.
     match &sorted {
         Some(rows) => rows.iter().filter_map(|row| row.row(&view)).try_for_each(|row| print(&row))?,
         None => view.walk(top).try_for_each(|row| print(&row))?,

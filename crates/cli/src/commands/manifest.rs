@@ -26,7 +26,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let source = arguments.source.open(session)?;
     match source.named_document(session) {
         Ok(document) => print_document(session, document.raw().bytes(), arguments.pretty),
-        // It is printed although nothing else can be done with it.
+        // A document that is malformed or of an unsupported kind is still printed.
         Err(error) if error.is_of_document() && session.wanted_platform().is_none() => {
             let raw = source.raw_document()?;
             session.ui.note(&error);

@@ -66,7 +66,7 @@ pub(super) struct OpenedFile {
     job: Job,
     known: Known,
     content: Content,
-    /// Its content, if it was taken while the layer was read.
+    /// The content, if it was kept while the layer was read.
     spool: Option<Spool>,
     cost: Cost,
     /// Whether a runtime would unpack the image.
@@ -74,12 +74,12 @@ pub(super) struct OpenedFile {
 }
 
 impl OpenedFile {
-    /// Finds the file, and reads what that takes.
+    /// Finds the file, and reads the layers that this requires.
     pub(super) fn open(arguments: &FileArguments, session: &Session<'_>) -> Result<Self, Error> {
         let source = arguments.source.open(session)?;
         let jobs = source.layers(session)?;
         let wanted = arguments.path.as_bytes();
-        // Most paths are what they seem, and then a layer that had to be read has given its content already.
+        // Most paths have no links. Then the content can be kept while the layer is read, so that it is not read again.
         let taken = Taken::new(path::clean(wanted));
         if let Some(layer) = arguments.layer.as_deref().map(|text| choose(&jobs, text)).transpose()? {
             let jobs = &jobs[layer..=layer];
@@ -104,7 +104,7 @@ impl OpenedFile {
         let view = stacked.tree.view(Mode::Merged);
         let found = find(&view, wanted, arguments, |lost| missing::in_image(&stacked.tree, lost));
         let unpackable = stacked.unpackable(&jobs);
-        // What a runtime never gets to is not missing.
+        // If a runtime stops before it reaches the path, report that, and not that the path is missing.
         let (content, unpackable) = match (found, unpackable) {
             (Err(Error::NoFile { .. }), Err(stopped)) => return Err(stopped),
             (found, unpackable) => (found?, unpackable),
@@ -138,13 +138,13 @@ impl OpenedFile {
         Ok(bytes)
     }
 
-    /// Bytes of the file.
+    /// Size of the file in bytes.
     pub(super) fn size(&self) -> u64 {
         self.content.size
     }
 
-    /// Writes the bytes of the range that the file has, each when it is verified: those that were taken while the layer was read, else
-    /// by a part of the blob.
+    /// Writes the bytes of a range, as far as the file reaches. Each byte is verified before it is written. The bytes come from the
+    /// content that was kept while the layer was read, or from the part of the blob that has them.
     pub(super) fn copy(&mut self, session: &Session<'_>, part: Range<u64>, out: &mut impl Write) -> Result<(), Error> {
         let (job, content) = (&self.job, self.content);
         if part.start >= part.end.min(content.size) {
@@ -162,7 +162,7 @@ impl OpenedFile {
                         Err(IndexError::Seek(error)) if !matches!(error, seek::Error::Index(_)) => {
                             return Err(Error::Part { layer: job.number(), error });
                         }
-                        // A page of it cannot be read.
+                        // A page of the index is damaged.
                         Err(error) => {
                             discard(session, job, &error);
                             None
@@ -182,7 +182,7 @@ impl OpenedFile {
         self.spool.as_mut().map_or(Ok(()), |spool| spool.copy_to(part, out))
     }
 
-    /// Notes what was spared, and says whether a runtime would unpack the image.
+    /// Prints a note on how much of the layers was read. Returns an error if a runtime could not unpack the image.
     pub(super) fn close(self, session: &Session<'_>) -> Result<(), Error> {
         let Cost { read, total } = self.cost;
         if read < total {
@@ -194,7 +194,7 @@ impl OpenedFile {
     }
 }
 
-/// Reads and verifies one layer, or takes what is known of it from the cache.
+/// Reads and verifies one layer, or takes its entries from the index in the cache.
 fn read_alone(session: &Session<'_>, source: &Source, job: &Job, taken: &Taken) -> Result<(LoneLayer, Known), Error> {
     let mut lone = LoneLayer::default();
     let mut end = None;
@@ -220,7 +220,7 @@ fn read_alone(session: &Session<'_>, source: &Source, job: &Job, taken: &Taken) 
     Ok((lone, end))
 }
 
-/// What looking at a file costs, in bytes of blobs.
+/// Bytes of blobs that were read for a file, and bytes of all blobs.
 struct Cost {
     read: u64,
     total: u64,
@@ -240,7 +240,7 @@ impl Cost {
     }
 }
 
-/// Where the bytes of the wanted file are; `hints` says what else could have been meant.
+/// Finds the content of the wanted file. If the path does not exist, `hints` suggests other paths.
 fn find<F: FileLookup>(
     files: &F,
     wanted: &[u8],

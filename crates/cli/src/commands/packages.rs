@@ -148,7 +148,7 @@ fn list(arguments: &Arguments, session: &Session<'_>, gathered: &Gathered, inven
             let is = |of: u32| of as usize == layer;
             is(*brought_by) || removed_by.is_some_and(is)
         };
-        // A layer's own list has both what it brought and what it removed.
+        // The list of one layer has both the packages that it brought and those that it removed.
         let gone = removed_by.is_some();
         (if arguments.deleted { gone } else { !gone || layer.is_some() })
             && (arguments.types.is_empty() || arguments.types.contains(&package.ecosystem))
@@ -175,7 +175,7 @@ fn list(arguments: &Arguments, session: &Session<'_>, gathered: &Gathered, inven
     Ok(())
 }
 
-/// `120 packages: deb 100, pypi 20`
+/// A line of totals, such as `120 packages: deb 100, pypi 20`.
 fn summary(packages: &[&Installed]) -> String {
     let mut counts: BTreeMap<Ecosystem, usize> = BTreeMap::new();
     packages.iter().for_each(|installed| *counts.entry(installed.package.ecosystem).or_default() += 1);

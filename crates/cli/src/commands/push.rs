@@ -140,7 +140,7 @@ pub(super) fn send(spec: &Spec, to: Reference, way: &Way, session: &Session<'_>)
         mount_from.push(from.repository().to_owned());
     }
     for from in &mount_from {
-        // A repository, not an image, and nothing that would be another parameter of a URL.
+        // The text must be a repository without tag or digest. It becomes a parameter of a URL.
         let name = format!("{}/{from}", to.registry());
         if !name.parse::<Reference>().is_ok_and(|named| named.repository() == from && !from.contains(['@', ':'])) {
             return Err(Error::usage(format!(

@@ -72,7 +72,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     Ok(())
 }
 
-/// What is referred to, and whether it is known to be an index. A digest needs no look at what it stands for.
+/// Returns the digest of the subject, and whether it is known to be an index. If the reference has a digest, nothing is fetched.
 fn subject(source: &Source, session: &Session<'_>) -> Result<(Digest, bool), Error> {
     if let (Origin::Registry(remote), None) = (&source.origin, session.wanted_platform())
         && let Some(digest) = remote.reference().digest()

@@ -73,7 +73,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let mut document = Document::new(&arguments.source.source, &gathered, &inventory, &arguments.thresholds);
     if let Some(image) = gathered.image.clone() {
         let resolved = ResolvedImage { index: gathered.index.clone(), chosen: None, image };
-        // A registry that does not list them still has the image.
+        // If the registry cannot list the referrers, the report is made without them.
         let found = SignatureList::read(&source, &resolved, WantedEvidence::All, &asked);
         document.signatures = Some(found.or_else(|error| SignatureList::unread(&asked, &error))?);
     }

@@ -46,7 +46,7 @@ pub(crate) struct Arguments {
     push: bool,
 }
 
-/// How far back.
+/// The image to go back to.
 #[derive(Clone, Debug, PartialEq)]
 enum To {
     Steps(usize),
@@ -68,7 +68,7 @@ impl FromStr for To {
 pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Error> {
     let reference = history::movable(&arguments.reference)?;
     let store = session.store()?;
-    // What is held now shall be there until a name leads to it.
+    // Blocks sweeps, so that the image stays in the store until a name points to it.
     let _adding = store.add()?;
     let mut entries = store.journal().of(&reference.to_string())?;
     let named = history::name(&store, &reference)?;
@@ -76,7 +76,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         true => history::look(&reference, session)?,
         false => named.as_ref().map(|(_, digest)| *digest),
     };
-    // What the registry says now is the newest there is to know of it.
+    // The digest in the registry now is newer than all entries.
     if let Some(now) = before.filter(|_| arguments.push) {
         entries.push(JournalEntry::new(history::now(), reference.to_string(), now, Writer::Watch));
     }
@@ -106,7 +106,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     tell(&reference, before, digest, [in_store, arguments.push], session)
 }
 
-/// The digest to go back to.
+/// Returns the digest to go back to.
 fn choose(to: &To, entries: &[JournalEntry], now: Option<&Digest>, reference: &Reference) -> Result<Digest, Error> {
     let steps = match to {
         To::Digest(digest) => return Ok(*digest),
@@ -179,9 +179,9 @@ fn put(
     Ok(())
 }
 
-/// How long to wait until the registry shows what the tag stands for.
+/// Maximum time to wait until the registry returns the new digest of the tag.
 const WAIT: Duration = Duration::from_secs(10);
-/// Blobs sent at once.
+/// Number of concurrent uploads of blobs.
 const JOBS: usize = 4;
 
 fn tell(

@@ -125,7 +125,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
             }
         }
         printed += hits.len();
-        // The first ones are not kept waiting for a full buffer.
+        // Flush, so that the first lines do not wait until the buffer is full.
         if hits.is_empty() { Ok(()) } else { Ok(session.ui.flush(&mut out)?) }
     })?;
     let whole = arguments.layer.is_none();
@@ -150,7 +150,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     if found.lines() == 0 { Err(Error::NoMatch) } else { Ok(()) }
 }
 
-/// The line without its secrets, if it has any.
+/// Returns the line with its secrets masked. `None` if it has no secrets.
 fn without_secrets(hit: &ContentHit) -> Option<ContentHit> {
     let line = &hit.line;
     let masked = mask_line(&hit.path, &line.text, line.range.clone(), line.cut)?;
@@ -158,7 +158,7 @@ fn without_secrets(hit: &ContentHit) -> Option<ContentHit> {
     Some(ContentHit { path: hit.path.clone(), content: hit.content, line })
 }
 
-/// What is read, before it is.
+/// Prints a note on the number of layers and bytes before they are read.
 fn announce(session: &Session<'_>, source: &Source, jobs: &[Job]) {
     let bytes = jobs.iter().map(|job| job.descriptor.as_ref().map(|descriptor| descriptor.size)).sum::<Option<u64>>();
     let Some(bytes) = bytes else { return };
@@ -166,14 +166,14 @@ fn announce(session: &Session<'_>, source: &Source, jobs: &[Job]) {
     session.ui.note(format_args!("{verb} {}, {}", counted(jobs.len() as u64, "layer"), size(bytes)));
 }
 
-/// What the layers hold.
+/// The tree of the layers, and the matches in them.
 struct Found {
     tree: FileTree,
-    /// What each layer has, with its index.
+    /// The matches of each layer, with the layer's index.
     layers: Vec<(u32, LayerHits)>,
 }
 
-/// Reads, verifies, stacks and searches the layers. Lines are given while they are found.
+/// Reads, verifies, stacks and searches the layers. Passes on matching lines while it reads.
 fn read(
     session: &Session<'_>,
     source: &Source,
@@ -204,7 +204,8 @@ fn read(
 }
 
 impl Found {
-    /// A row for each file, bottom layer first; with what became of it if all layers are known.
+    /// Returns a row for each file, bottom layer first. If `whole`, all layers were read, and a row also says which layer deleted
+    /// or replaced the file.
     fn files(&self, whole: bool) -> Vec<SearchRow> {
         let files = || self.layers.iter().flat_map(|(layer, hits)| hits.files.iter().map(move |file| (*layer, file)));
         let fates = whole.then(|| ContentFates::of(&self.tree, files().map(|(layer, file)| (layer, file.content))));
@@ -224,7 +225,7 @@ impl Found {
         SearchRow::of_end(self.layers.iter().map(|(_, hits)| hits), printed as u64)
     }
 
-    /// The sums, and the files that no container sees, unless their rows said so.
+    /// Prints notes: the totals, and the files that no container sees, unless their rows said so.
     fn note(&self, session: &Session<'_>, rows: &[SearchRow], printed: Option<usize>, said: bool) {
         if session.ui.json {
             return;
@@ -249,7 +250,7 @@ impl Found {
     }
 }
 
-/// Notes about files that no container sees.
+/// Maximum number of notes about files that no container sees.
 const NOTED: usize = 20;
 
 fn counted(number: u64, noun: &str) -> String {

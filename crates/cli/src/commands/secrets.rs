@@ -100,7 +100,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     }
 }
 
-/// The secrets of an image: those of the configuration, then those of the layers, bottom first.
+/// Returns the secrets of an image: those of the configuration, then those of the layers, bottom first.
 pub(super) fn find(gathered: &Gathered, least: Confidence, reveal: bool) -> Vec<SecretReport> {
     let mut rows = Vec::new();
     if let Some(image) = &gathered.image {

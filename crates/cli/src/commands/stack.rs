@@ -21,7 +21,7 @@ use crate::{
     toc,
 };
 
-/// The layer that a number, a digest or a diff_id names, by its place among `jobs`.
+/// Returns the index in `jobs` of the layer that a number, a digest or a diff_id names.
 pub(super) fn choose(jobs: &[Job], text: &str) -> Result<usize, Error> {
     let place = match text.parse::<LayerNumber>() {
         Ok(number) => Some(number.index() as usize).filter(|place| *place < jobs.len()),
@@ -34,26 +34,26 @@ pub(super) fn choose(jobs: &[Job], text: &str) -> Result<usize, Error> {
     place.ok_or_else(|| Error::NotFound { what: "layer", name: text.to_owned() })
 }
 
-/// The tree that layers make, and what is known of each.
+/// The tree of stacked layers, and how each was read.
 pub(super) struct Stacked {
     pub(super) tree: FileTree,
-    /// What is known of each, bottom first.
+    /// How each layer was read, with the result, bottom first.
     pub(super) layers: Vec<Known>,
 }
 
 impl Stacked {
-    /// Reads and stacks layers, or takes what is known of them from the cache.
+    /// Reads and stacks layers, or takes their entries from the indexes in the cache.
     ///
     /// # Errors
     ///
-    /// [`Error::Layers`] if any layer is not what it should be: then there is no tree to show.
+    /// [`Error::Layers`] if any layer is wrong. Then there is no tree to show.
     pub(super) fn read(session: &Session<'_>, source: &Source, jobs: &[Job], digests: bool) -> Result<Self, Error> {
         let meter = Meter::new(session.ui, jobs);
         let want = if digests { Want::Digests } else { Want::Entries };
         Self::of(session, Reading::new(session, source, &meter, want).remembering(), jobs)
     }
 
-    /// The same, but prepared layers are listed from their tables of contents, with a note.
+    /// As [`read`](Self::read), but lists prepared layers from their tables of contents, and prints a note on each.
     pub(super) fn by_toc(
         session: &Session<'_>,
         source: &Source,
@@ -72,7 +72,7 @@ impl Stacked {
         Ok(stacked)
     }
 
-    /// The same, with an index of each layer; of those that are read, contents are taken.
+    /// As [`read`](Self::read), with an index of each layer. Keeps contents from the layers that are read.
     pub(super) fn indexed(session: &Session<'_>, source: &Source, jobs: &[Job], taken: &Taken) -> Result<Self, Error> {
         let meter = Meter::new(session.ui, jobs);
         Self::of(session, Reading::new(session, source, &meter, Want::Entries).indexed().taking(taken), jobs)
@@ -102,18 +102,18 @@ impl Stacked {
         Ok(Self { tree, layers })
     }
 
-    /// The blobs of these layers, for figures. A layer that belongs to no image has no descriptor, but was read.
+    /// The blobs of these layers, for computing sizes. A bare layer has no descriptor, so its digest comes from the report.
     pub(super) fn blobs(&self, jobs: &[Job]) -> Vec<LayerBlob> {
         jobs.iter().zip(&self.layers).map(|(job, known)| blob(job, known)).collect()
     }
 
-    /// Where a runtime would stop.
+    /// Checks that a runtime can unpack the layers. The error names the entry at which it would stop.
     pub(super) fn unpackable(&self, jobs: &[Job]) -> Result<(), Error> {
         unpackable(&self.tree, jobs).map_err(|(layer, error)| Error::Unpack { layer, error })
     }
 }
 
-/// The blob of a layer, for figures.
+/// The blob of a layer, for computing sizes.
 pub(super) fn blob(job: &Job, known: &Known) -> LayerBlob {
     let (digest, offsets) = match known {
         Known::Read(report, _) | Known::Repeated(report, _) => (Some(report.digest), report.offsets.clone()),
@@ -130,22 +130,23 @@ pub(super) fn blob(job: &Job, known: &Known) -> LayerBlob {
     }
 }
 
-/// Ends a layer of a stack. That the right bytes have a wrong name is only noted.
+/// Ends a layer of a stack. Prints a note for each finding that does not refute the layer, such as a wrong media type.
 ///
 /// # Errors
 ///
-/// [`Error::NoFiles`] for what need not be an archive.
+/// [`Error::NoFiles`] for the blob of an artifact that is not an archive.
 pub(super) fn end(session: &Session<'_>, stack: &mut LayerStack<'_>, job: &Job, known: &Known) -> Result<(), Error> {
     let notes = stack.end(job, known.findings(job)).map_err(|NoFiles| no_files(job))?;
     notes.iter().for_each(|finding| session.ui.note(in_words(job, finding)));
     Ok(())
 }
 
-/// What is wrong with a layer whose files are wanted, if anything. That the right bytes have a wrong name is only noted.
+/// Returns what is wrong with a layer whose files are wanted, if anything. Prints a note for each finding that does not refute the
+/// layer, such as a wrong media type.
 ///
 /// # Errors
 ///
-/// [`Error::NoFiles`] for what need not be an archive.
+/// [`Error::NoFiles`] for the blob of an artifact that is not an archive.
 pub(super) fn judge(session: &Session<'_>, job: &Job, known: &Known) -> Result<Option<WrongLayer>, Error> {
     match job.judge(known.findings(job)) {
         Verdict::Good(findings) => {

@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
 pub(super) struct Pages {
     out: BufWriter<StdoutLock<'static>>,
     json: bool,
-    /// The field of a name in JSON.
+    /// Name of the JSON field for a name in the list.
     field: &'static str,
     failure: Option<Error>,
 }
@@ -57,8 +57,11 @@ impl Pages {
         }
     }
 
+    /// Ends the output.
+    ///
     /// # Errors
-    /// What stopped the output, if anything did.
+    ///
+    /// The error of an earlier write, if one failed.
     pub(super) fn finish(self) -> Result<(), Error> {
         self.failure.map_or(Ok(()), Err)
     }

@@ -83,7 +83,7 @@ fn look(spec: &Spec, full: bool, recorder: &Recorder, session: &Session<'_>) -> 
     Ok(())
 }
 
-/// Says of a layer that no exchange was about it.
+/// Adds a note to the trace if no exchange fetched a layer, because the cache has its index.
 fn note_cached(job: &Job, layers: usize, recorder: &Recorder) {
     let Some(digest) = job.descriptor.as_ref().map(|descriptor| descriptor.digest.to_string()) else { return };
     let about = |item: &Recorded| matches!(item, Recorded::Exchange(exchange) if exchange.name == digest);

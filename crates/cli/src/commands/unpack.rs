@@ -48,7 +48,7 @@ pub(crate) struct Arguments {
     how: How,
 }
 
-/// What is left out of the files of an image.
+/// Options for unpacking an image.
 #[derive(Args)]
 pub(super) struct How {
     /// Also create character and block devices, which needs root
@@ -86,7 +86,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
 }
 
 impl How {
-    /// Whether anything was said.
+    /// Whether any of these options is given.
     pub(super) fn is_given(&self) -> bool {
         self.devices || self.rootless || self.no_same_owner || self.no_sync
     }
@@ -96,7 +96,7 @@ impl How {
         !self.no_sync
     }
 
-    /// What the arguments ask for and this process may do.
+    /// Combines the arguments with the privileges of this process.
     pub(super) fn options(&self) -> Result<Options, Error> {
         let rights = Rights::of_this_process();
         if self.devices && !rights.root {
@@ -111,7 +111,7 @@ impl How {
     }
 }
 
-/// An image that is unpacked.
+/// An image to unpack.
 pub(super) struct Unpacking<'u> {
     pub(super) session: &'u Session<'u>,
     pub(super) source: &'u Source,
@@ -120,14 +120,14 @@ pub(super) struct Unpacking<'u> {
 }
 
 impl Unpacking<'_> {
-    /// Writes all layers into a hidden directory beside the destination. A failure removes it. After a success, all is written and
-    /// verified, and waits to be [kept](Destination::keep).
+    /// Writes all layers into a hidden directory beside the destination. On failure, removes the directory. On success, all files
+    /// are written and verified, and [`Destination::keep`] makes the directory appear.
     pub(super) fn run(&self, directory: &Path, meter: &Meter<'_>) -> Result<(Destination, Report), Error> {
         if let Some(job) = self.jobs.iter().find(|job| !job.is_archive()) {
             return Err(no_files(job));
         }
         let destination = Destination::prepare(directory)?;
-        // Threads that wait for a registry would be waited for, were this an error like others.
+        // Exit here on a signal. Returning an error would first wait for the threads that read from a registry.
         let go_on = || match self.session.interrupt().check() {
             Ok(()) => Ok::<_, Error>(()),
             Err(error) => {
@@ -168,7 +168,7 @@ impl Unpacking<'_> {
     }
 }
 
-/// What was written and what was left out, as `--json` prints it.
+/// The result of unpacking, as `--json` prints it.
 #[derive(Serialize)]
 pub(super) struct Unpacked {
     path: String,

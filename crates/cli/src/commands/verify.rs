@@ -121,7 +121,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         } else {
             report.print(out, session)?;
         }
-        // Each step is printed when it is done.
+        // Flush, so that each step is shown when it is done.
         Ok::<_, Error>(session.ui.flush(out)?)
     };
     let jobs = match source.is_bare() {
@@ -146,7 +146,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let mut stack = VerifyStack::new(&session.limits);
     let audits = TocAudits::default();
     let (mut unread, mut unstated) = (Vec::new(), Vec::new());
-    // What was kept before proves nothing; what is verified now may be kept.
+    // Read every layer, because an index in the cache proves nothing. The cache may keep the new indexes.
     let reading = Reading::new(session, &source, &meter, Want::Entries).refreshing().audited(&audits);
     let firsts = first_of_blob(&jobs);
     let read_as = |job: &Job| firsts.get(job.layer as usize).map_or(job.layer, |&first| jobs[first].layer);
@@ -177,7 +177,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         let failure = Failure::worst(failures).unwrap_or_else(Failure::malformed);
         return Err(Error::Verification { findings: wrong, steps, failure });
     }
-    // What the configuration does not state cannot be checked.
+    // A diff_id that the configuration does not state cannot be checked.
     doubts += unstated.len() as u64;
     if arguments.strict && doubts > 0 {
         return Err(Error::Doubts { doubts });

@@ -32,21 +32,21 @@ use crate::{
     source::Spec,
 };
 
-/// Concurrent blob requests by default.
+/// Default number of concurrent blob requests.
 pub(crate) const JOBS: usize = 4;
 
 /// The result of writing an image.
 pub(crate) struct Written {
-    /// The name of the image there, where it has one.
+    /// The name of the image at the destination, if it has one.
     pub(crate) name: Option<String>,
     pub(crate) root: Descriptor,
     /// Bytes of blobs and documents that were received, or read and written.
     pub(crate) moved: u64,
-    /// Bytes of those that were there already.
+    /// Bytes of blobs and documents that were present already.
     pub(crate) present: u64,
-    /// Documents of the index that the source lacks.
+    /// Number of manifests that the index lists and the source lacks.
     pub(crate) missing: usize,
-    /// What had the name before.
+    /// Digest of the image that had the name before.
     pub(crate) replaced: Option<Digest>,
 }
 
@@ -55,15 +55,15 @@ pub(crate) struct Pulling<'p> {
     pub(crate) reference: &'p Reference,
     pub(crate) platforms: Platforms,
     pub(crate) jobs: usize,
-    /// The name leads to the image for the platform, and not to the index that lists it.
+    /// Names the image for the platform, and not the index that lists it.
     pub(crate) alone: bool,
-    /// Lets other threads read the blobs while they arrive.
+    /// Lets other threads read blobs during the pull.
     pub(crate) follow: Follow,
     /// Ends the pull when notified.
     pub(crate) stop: Arc<Notify>,
 }
 
-/// Brings an image from a registry. The name is set when the image is complete.
+/// Pulls an image from a registry. Sets the name when the image is complete.
 pub(crate) fn pull(
     session: &Session<'_>,
     pulling: &Pulling<'_>,
@@ -71,7 +71,7 @@ pub(crate) fn pull(
 ) -> Result<(Written, Pulled), Error> {
     let reference = pulling.reference;
     let store = destination.store(session)?;
-    // What is pulled without a name must stay until it has one, or is in an archive.
+    // Blobs without a name must stay until the image has a name or is in an archive.
     let _adding = store.add()?;
     let name = destination.name().map_or_else(|| reference.to_string(), str::to_owned);
     let in_store = !matches!(destination, Destination::Archive { .. });
@@ -115,13 +115,13 @@ pub(crate) fn pull(
     Ok((written, pulled))
 }
 
-/// Says so if the image is for another machine, and there was no index to choose from.
+/// Prints a note if the reference names a single image, without an index, and the image is for another platform.
 fn mention_platform(session: &Session<'_>, store: &Store, pulled: &Pulled, platforms: &Platforms) {
     let (Platforms::One(wanted), [(descriptor, manifest)]) = (platforms, &*pulled.manifests) else { return };
     if descriptor.digest != pulled.root.digest {
         return;
     }
-    // What cannot be read as a configuration is not the image of any machine.
+    // If the configuration cannot be parsed, the image has no platform.
     let config = store.local().ok().and_then(|local| local.read_small(&manifest.value.config).ok());
     let offer = config.and_then(|raw| ImageConfig::parse_with_limits(&raw, &session.limits).ok()?.platform);
     if let Some(offer) = offer.filter(|offer| !wanted.runs(offer)) {
@@ -137,7 +137,7 @@ fn fetch(
     stop: &Notify,
 ) -> Result<Pulled, Error> {
     let client = session.client(reference)?;
-    // What is up to date needs no blob.
+    // If the name exists, the image is probably up to date, so no blobs are expected.
     let is_there = |name| Local::of_store(store).is_ok_and(|local| local.find(Some(name)).is_ok());
     let is_new = !options.name.as_deref().is_some_and(is_there);
     session.ui.stderr.keeps("the downloaded bytes are kept, and the same command resumes");
@@ -155,7 +155,7 @@ fn fetch(
     Ok(pulled)
 }
 
-/// What was pulled for one platform, without the index that lists it.
+/// The image that was pulled for one platform, without the index that lists it. The root if there are several.
 fn alone<'p>(pulled: &'p Pulled, platforms: &Platforms) -> &'p Descriptor {
     match (&pulled.manifests[..], platforms) {
         ([(only, _)], Platforms::One(_)) => only,
@@ -163,7 +163,7 @@ fn alone<'p>(pulled: &'p Pulled, platforms: &Platforms) -> &'p Descriptor {
     }
 }
 
-/// Brings an image from this machine.
+/// Copies an image from the store or a path on this machine.
 pub(crate) fn send(
     session: &Session<'_>,
     spec: &Spec,
@@ -213,7 +213,7 @@ pub(crate) fn save(
     path: Option<&Path>,
 ) -> Result<u64, Error> {
     let store = session.store()?;
-    // What is pulled has no name, and stays until it is in the archive.
+    // Blobs without a name must stay until they are in the archive.
     let _adding = store.add()?;
     let mut found = Vec::new();
     for spec in specs {
@@ -242,7 +242,7 @@ pub(crate) fn save(
     Ok(written.moved)
 }
 
-/// Opens what is on this machine; returns the name that was asked for, too.
+/// Opens a source on this machine. Also returns the name in the argument.
 pub(super) fn open<'s>(session: &Session<'_>, spec: &'s Spec) -> Result<(Local, Option<&'s str>), Error> {
     Ok(match spec {
         Spec::Local { path, format, name } => {
@@ -254,7 +254,7 @@ pub(super) fn open<'s>(session: &Session<'_>, spec: &'s Spec) -> Result<(Local, 
     })
 }
 
-/// Without an index there is nothing to choose from: who asked for a platform still gets no other.
+/// Checks that an image which no index lists is for the platform of `--platform`.
 pub(super) fn suits(session: &Session<'_>, local: &Local, root: &Descriptor) -> Result<(), Error> {
     let (Some(wanted), Document::Manifest(manifest)) = (session.wanted_platform(), local.read_document(root)?) else {
         return Ok(());
@@ -266,7 +266,7 @@ pub(super) fn suits(session: &Session<'_>, local: &Local, root: &Descriptor) -> 
     }
 }
 
-/// What an image is called: as it was asked for, or all its names where it comes from.
+/// Names of an image: the one in the argument, else all names that the image has in its source.
 pub(super) fn names(local: &Local, root: &Descriptor, asked: Option<&str>) -> Vec<String> {
     match asked {
         Some(name) if name.parse::<Digest>().is_err() => vec![name.to_owned()],
@@ -291,7 +291,7 @@ impl<'i> Image<'i> {
     }
 }
 
-/// Writes images into an archive, which appears when it is complete, or to stdout. Describes the last image.
+/// Writes images to an archive, which appears when it is complete, or to stdout. The result describes the last image.
 pub(super) fn write_archive(
     session: &Session<'_>,
     kind: Kind,
@@ -301,11 +301,11 @@ pub(super) fn write_archive(
     observer: &TransferObserver,
 ) -> Result<Written, Error> {
     let unwritable = |source: io::Error| match path {
-        // A reader that has left is not a failure.
+        // A reader that closes the pipe is not a failure; see `Error::is_broken_pipe`.
         None => Error::Write(source),
         Some(path) => Error::cannot_write(path)(source),
     };
-    // A full disk and a reader that has left are named where they are, and not inside the archive.
+    // A failed write, such as to a full disk, is an error of the output and not of the archive.
     let named = |error: archive::Error| match error {
         archive::Error::Copy(copy::Error::Store(porthole_store::Error::Save(source))) => unwritable(source),
         error => error.into(),
@@ -368,7 +368,7 @@ impl Write for Counted<'_> {
     }
 }
 
-/// A name that was typed for an archive: in Docker's it is a reference.
+/// Checks a name that was typed for an archive. In a docker-archive it must be a reference.
 fn typed(kind: Kind, name: &str) -> Result<String, Error> {
     match kind {
         Kind::Oci => Ok(name.to_owned()),
@@ -376,8 +376,8 @@ fn typed(kind: Kind, name: &str) -> Result<String, Error> {
     }
 }
 
-/// The references to write into a Docker archive, as Docker shows them. A digest is left out, and so is the bare tag by
-/// which a layout names an image.
+/// Returns the references to write to a docker-archive, as Docker shows them. Omits references with a digest, and bare tags, by
+/// which a layout names images.
 fn tags(names: &[String]) -> Vec<String> {
     let reference = |name: &String| {
         let reference = name.parse::<Reference>().ok().filter(|reference| reference.digest().is_none())?;

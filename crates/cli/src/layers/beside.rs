@@ -1,4 +1,4 @@
-//! Hashing of a layer on a thread of its own, where fewer layers are read than there are cores.
+//! Hashes a layer on a thread of its own, if fewer layers are read than there are cores.
 
 use std::{
     collections::VecDeque,
@@ -12,30 +12,30 @@ use std::{
 
 use porthole_core::digest::{Digest, HashBeside, HashState, Hasher};
 
-/// Bytes that are handed over at once.
+/// Bytes in one message to the thread.
 const PIECE: usize = 128 << 10;
-/// Pieces on their way: 512 KiB, which stays in the cache.
+/// Maximum number of pieces that wait for the thread: 512 KiB, which stays in the CPU's cache.
 const DEPTH: usize = 4;
 
-/// The cores of the machine, and how many threads work.
+/// The number of cores of the machine, and the number of threads that are busy.
 pub(super) struct Cores {
     count: usize,
     busy: AtomicUsize,
 }
 
 impl Cores {
-    /// `busy`: threads that work beside those that will be [counted](Self::enter).
+    /// `busy` is the number of busy threads that are not [counted](Self::enter) otherwise.
     pub(super) fn new(count: usize, busy: usize) -> Arc<Self> {
         Arc::new(Self { count, busy: AtomicUsize::new(busy) })
     }
 
-    /// Counts the thread that holds the result.
+    /// Counts a thread as busy until it drops the result.
     pub(super) fn enter(self: &Arc<Self>) -> Working {
         self.busy.fetch_add(1, Ordering::Relaxed);
         Working(Arc::clone(self))
     }
 
-    /// The same, if a core is left for it.
+    /// As [`enter`](Self::enter), if a core is idle.
     fn enter_idle(self: &Arc<Self>) -> Option<Working> {
         let more = |busy| (busy < self.count).then_some(busy + 1);
         let entered = self.busy.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
@@ -43,7 +43,7 @@ impl Cores {
     }
 }
 
-/// A thread that works, as long as this is held.
+/// Counts a thread as busy until dropped.
 pub(super) struct Working(Arc<Cores>);
 
 impl Drop for Working {
@@ -52,7 +52,7 @@ impl Drop for Working {
     }
 }
 
-/// The thread that hashes for one layer, once there is a core for it.
+/// The thread that hashes for one layer. It starts when a core is idle.
 #[derive(Clone)]
 pub(super) struct Helper {
     cores: Arc<Cores>,
@@ -64,12 +64,12 @@ impl Helper {
         Self { cores: Arc::clone(cores), thread: Arc::default() }
     }
 
-    /// Continues a hash: on the thread of the caller, until there is another.
+    /// Continues a hash: on the thread of the caller until the other thread has started.
     pub(super) fn hash(&self, hasher: Hasher) -> Box<dyn HashBeside> {
         Box::new(Stream { helper: self.clone(), place: Place::Here(hasher), states: VecDeque::new() })
     }
 
-    /// The way to the thread, which is begun if there is a core for it.
+    /// The sender to the thread. Starts the thread if a core is idle; `None` if not.
     fn sender(&self) -> Option<SyncSender<Message>> {
         let mut thread = lock(&self.thread);
         if thread.is_none() {
@@ -82,7 +82,7 @@ impl Helper {
     }
 }
 
-/// The work for a stream.
+/// A step of a stream for the thread.
 struct Message {
     lane: Arc<Lane>,
     step: Step,
@@ -94,9 +94,9 @@ enum Step {
     End(SyncSender<()>),
 }
 
-/// A stream on the thread.
+/// The state of one stream that the thread hashes.
 struct Lane {
-    /// Locked by the thread alone until the end.
+    /// Only the thread locks it until the stream ends.
     hasher: Mutex<Hasher>,
     done: Mutex<Done>,
 }
@@ -104,11 +104,11 @@ struct Lane {
 #[derive(Default)]
 struct Done {
     states: VecDeque<HashState>,
-    /// Pieces that were hashed, to be filled again.
+    /// Buffers of pieces that were hashed, for reuse.
     spare: Vec<Vec<u8>>,
 }
 
-/// Until all streams have ended.
+/// Body of the thread. It returns when all streams have ended.
 fn work(messages: &Receiver<Message>, _working: Working) {
     for Message { lane, step } in messages {
         match step {
@@ -121,7 +121,7 @@ fn work(messages: &Receiver<Message>, _working: Working) {
                 let state = lock(&lane.hasher).state();
                 lock(&lane.done).states.push_back(state);
             }
-            // The receiver waits for it.
+            // Cannot fail: the receiver waits for this message.
             Step::End(ended) => drop(ended.send(())),
         }
     }
@@ -131,7 +131,7 @@ fn work(messages: &Receiver<Message>, _working: Working) {
 struct Stream {
     helper: Helper,
     place: Place,
-    /// States from before the thread.
+    /// States that were marked before the thread took over.
     states: VecDeque<HashState>,
 }
 
@@ -140,13 +140,13 @@ enum Place {
     There {
         sender: SyncSender<Message>,
         lane: Arc<Lane>,
-        /// Bytes that are collected before they are sent.
+        /// Bytes that are not sent yet.
         piece: Vec<u8>,
     },
 }
 
 impl Stream {
-    /// Moves to the thread as soon as there is one.
+    /// Moves the hash to the thread if that has started.
     fn settle(&mut self) {
         if let Place::Here(hasher) = &self.place
             && let Some(sender) = self.helper.sender()
@@ -157,7 +157,7 @@ impl Stream {
     }
 }
 
-/// Sends the bytes that were collected, then `step`.
+/// Sends the bytes in `piece`, then `step`.
 fn send(sender: &SyncSender<Message>, lane: &Arc<Lane>, piece: &mut Vec<u8>, step: Option<Step>) {
     let bytes = (!piece.is_empty()).then(|| {
         let empty = lock(&lane.done).spare.pop().unwrap_or_else(|| Vec::with_capacity(PIECE));
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn a_stream_has_the_same_states_and_digest_wherever_it_is_hashed() {
         let data: Vec<u8> = (0..3_000_000_u32).map(|number| (number * 7 / 5) as u8).collect();
-        // Without a core, with one, and with one that comes to be idle on the way.
+        // No idle core, an idle core, and a core that becomes idle during the hash.
         for (busy, freed) in [(1, false), (0, false), (1, true)] {
             let cores = Cores::new(1, 0);
             let mut other = (busy == 1).then(|| cores.enter());

@@ -1,4 +1,4 @@
-//! Seek indexes of layers: written while a layer is read, and found again in the cache.
+//! Seek indexes of layers: written while a layer is read, and kept in the cache.
 
 use std::{fmt::Display, io};
 
@@ -12,18 +12,19 @@ use porthole_store::{
 use super::Job;
 use crate::session::Session;
 
-/// The seek index of a layer, in a file. Its answers are ready at once, so that [`block_on`] suffices for them.
+/// The seek index of a layer in a local file. Its futures never wait, so they run with [`block_on`].
 pub(crate) type LayerIndex = SeekIndex<DiskFile>;
 
-/// An index that is being written. What keeps it from being written is only worth a debug line: everything can be read without
-/// an index.
+/// An index that is being written. A failure to write it is only logged with `--debug`, because layers can be read without an
+/// index.
 pub(super) struct IndexFile {
     new: NewIndex,
     failed: Option<io::Error>,
 }
 
 impl IndexFile {
-    /// A file in the cache. Where there is no cache, and for the blob of an artifact, whose name as a file the cache does not know, a file without a name if the index is `needed`.
+    /// Creates the file of an index in the cache. There is none without a cache, and none for the blob of an artifact, whose file
+    /// name the cache does not record. Then creates a temporary file without a name if the index is `needed`.
     pub(super) fn create(session: &Session<'_>, job: &Job, needed: bool) -> Option<Self> {
         let kept = session.cache().filter(|_| job.file.is_none()).and_then(|cache| {
             let new = cache.create();
@@ -43,7 +44,7 @@ impl IndexFile {
         }
     }
 
-    /// Ends the index, if the layer has one. The cache keeps it if the layer is verified.
+    /// Completes the index, if the reader of the layer made one. The cache keeps it if the layer is verified.
     pub(super) fn finish(self, session: &Session<'_>, job: &Job, end: Option<IndexEnd>) -> Option<LayerIndex> {
         let end = end?;
         let finished = match self.failed {
@@ -55,18 +56,19 @@ impl IndexFile {
     }
 }
 
-/// The index of a layer in the cache, if it may stand for the layer.
+/// Returns the index of a layer in the cache, if it can be used in place of the layer: it fits the limits and the image's
+/// configuration.
 pub(crate) fn kept(session: &Session<'_>, job: &Job) -> Option<LayerIndex> {
     let descriptor = job.descriptor.as_ref().filter(|_| job.is_archive() && job.file.is_none())?;
     let index = block_on(SeekIndex::open(session.cache()?.find(&descriptor.digest)?)).ok()?;
     let (facts, limits) = (index.facts(), &session.limits);
     let fits = facts.entry_count() <= limits.entries && facts.uncompressed() <= limits.unpacked_bytes;
-    // One blob under two configurations: each must be right about what it unpacks to.
+    // Two configurations may list the same blob. Each must state the diff_id that the blob unpacks to.
     let same = facts.size() == descriptor.size && job.diff_id.is_none_or(|diff_id| diff_id == facts.diff_id());
     (fits && same).then_some(index)
 }
 
-/// Removes the index of a layer from the cache, because it cannot be read. The layer is read in its place.
+/// Removes the index of a layer from the cache, because it cannot be read. The caller then reads the layer.
 pub(crate) fn discard(session: &Session<'_>, job: &Job, error: &impl Display) {
     session.debug(&format!("index of layer {} is discarded: {error}", job.number()));
     if let (Some(cache), Some(descriptor)) = (session.cache(), &job.descriptor) {
@@ -74,7 +76,8 @@ pub(crate) fn discard(session: &Session<'_>, job: &Job, error: &impl Display) {
     }
 }
 
-/// Whether these layers of an image, bottom first, were noted as plain: their indexes can be searched without stacking them.
+/// Whether the cache notes that these layers of an image, bottom first, are plain. Their indexes can then be searched without
+/// stacking the layers.
 pub(crate) fn are_plain(session: &Session<'_>, jobs: &[Job]) -> bool {
     blobs(jobs).zip(session.cache()).is_some_and(|(blobs, cache)| cache.is_plain(&blobs))
 }

@@ -1,16 +1,16 @@
-//! A layer to be read, in words.
+//! Texts about a layer.
 
 use porthole_core::layer::Finding;
 pub(crate) use porthole_inspect::layer::LayerJob as Job;
 
 use crate::error::Error;
 
-/// A finding, with the number of the layer.
+/// The text of a finding, with the number of the layer.
 pub(crate) fn in_words(job: &Job, finding: &Finding) -> String {
     finding.of_layer(job.number()).to_string()
 }
 
-/// The refusal to list what is not an archive, and need not be one.
+/// The error for listing the layer of an artifact that is not an archive.
 pub(crate) fn no_files(job: &Job) -> Error {
     Error::NoFiles { layer: job.number(), media_type: job.media_type() }
 }

@@ -1,4 +1,5 @@
-//! Blobs that several layers have, where their data cannot wait in memory: each is fetched once, into a file without a name.
+//! Fetches a blob that several layers have only once, and keeps it in a temporary file without a name. For verbs that need the
+//! data of files, which is too large to wait in memory.
 
 use std::{
     collections::HashMap,
@@ -24,13 +25,13 @@ use porthole_transfer::{
 
 use super::Job;
 
-/// A source whose repeated blobs are kept while they are read for the first time.
+/// A source that copies a repeated blob to a file when it is first read, and reads it from there later.
 pub(super) struct FetchedOnce<'a> {
     origin: &'a Origin,
     kept: HashMap<Digest, Arc<Slot>>,
 }
 
-/// The place of one blob.
+/// The state of one repeated blob, shared by the threads.
 #[derive(Default)]
 struct Slot {
     state: Mutex<State>,
@@ -41,15 +42,15 @@ struct Slot {
 enum State {
     #[default]
     Unread,
-    /// It is being read for the first time.
+    /// A thread is reading the blob for the first time.
     Arriving,
     Kept(Arc<File>),
-    /// It could not be kept.
+    /// The copy could not be written or is incomplete, so the blob must be fetched again.
     Lost,
 }
 
 impl<'a> FetchedOnce<'a> {
-    /// Keeps the blobs that several of these layers have, if they come over the network.
+    /// Selects the blobs to keep: those that several of these layers have, if the source is a registry.
     pub(super) fn new(origin: &'a Origin, jobs: &[Job]) -> Self {
         let remote = matches!(origin, Origin::Registry(_));
         let repeated = first_of_blob(jobs).into_iter().enumerate().filter(|(place, first)| remote && place != first);
@@ -82,7 +83,8 @@ impl ImageSource for FetchedOnce<'_> {
         self.origin.small_blob(descriptor).await
     }
 
-    /// Waits where another thread is reading the same blob. That thread reads a lower layer, so that it never waits for this one.
+    /// Waits if another thread is reading the same blob. There is no deadlock: that thread reads a lower layer, so it never waits
+    /// for this one.
     async fn open_blob(&self, descriptor: &Descriptor, range: Range<u64>) -> Result<Fetched, Error> {
         let slot = self.kept.get(&descriptor.digest).filter(|_| range.start == 0);
         let Some(slot) = slot else { return Ok(Fetched::of(self.origin.open_blob(descriptor, range).await?)) };
@@ -105,7 +107,8 @@ impl ImageSource for FetchedOnce<'_> {
 }
 
 impl Slot {
-    /// What is known of the blob, as soon as it does not change on its own. The first caller reads it.
+    /// Returns the state of the blob, once no other thread is reading it for the first time. The first caller gets
+    /// [`State::Unread`] and must read the blob.
     fn begin(&self) -> State {
         let mut state = self.lock();
         loop {
@@ -128,9 +131,9 @@ impl Slot {
     }
 }
 
-/// A blob on its way, which may be copied.
+/// A blob that is read, and copied if it is a repeated one.
 pub(super) struct Fetched {
-    /// Before the blob: it is dropped first, so that another thread does not wait for the end of a connection.
+    /// Declared before `blob`, so that it is dropped first: other threads then do not wait until the connection is closed.
     copy: Option<Copy>,
     blob: SourceBlob,
 }
@@ -160,7 +163,7 @@ impl BlobStream for Fetched {
 /// The copy of a blob that is read for the first time.
 struct Copy {
     slot: Arc<Slot>,
-    /// `None` once it cannot be written.
+    /// `None` after a failed write.
     file: Option<File>,
     complete: bool,
 }
@@ -181,7 +184,7 @@ impl Drop for Copy {
     }
 }
 
-/// A reader of a file that others read, too.
+/// A reader with its own position, of a file that several threads read.
 struct At {
     file: Arc<File>,
     position: u64,

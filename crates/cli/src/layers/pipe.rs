@@ -1,4 +1,4 @@
-//! Layers with the data of their files: while one is worked on, the next ones are read ahead, as far as a pipe takes them.
+//! Reads layers with the data of their files. While one is processed, the next ones are read ahead, up to the capacity of a pipe.
 
 use std::{
     ops::ControlFlow,
@@ -15,8 +15,8 @@ use super::{Job, Reading, Turn, once::FetchedOnce, read_ahead};
 use crate::error::Error;
 
 impl Reading<'_> {
-    /// Reads layers and gives each to `work` in turn, bottom first. `wanted` says which files' data go along. A blob that several
-    /// layers have is fetched once. The first error ends it all.
+    /// Reads layers and passes each to `work` in turn, bottom first. `wanted` returns whether to include the data of a file. A
+    /// blob that several layers have is fetched once. The first error ends the reading of all layers.
     pub(crate) fn stream(
         self,
         jobs: &[Job],
@@ -30,7 +30,7 @@ impl Reading<'_> {
             let mut sink = Packing { wanted, batch: Batch::default(), sender: &sender, spare: &spare };
             let report = self.pump_from(&origin, job, turn, &mut sink).map(Box::new);
             if sink.flush().is_continue() {
-                // The receiver is gone when an earlier layer has failed.
+                // This fails if an earlier layer has failed and dropped the receiver.
                 let _ = sender.send(Message::End(report));
             }
         };
@@ -39,11 +39,11 @@ impl Reading<'_> {
     }
 }
 
-/// Batches in one pipe.
+/// Maximum number of batches in one pipe.
 const DEPTH: usize = 16;
-/// Bytes of a batch, entries and data.
+/// Maximum size of a batch in bytes, entries and data together.
 const BATCH_BYTES: usize = 256 << 10;
-/// Bytes that an entry counts in addition to its texts.
+/// Bytes that count for an entry in addition to its texts.
 const ENTRY_BYTES: usize = 256;
 /// How often a waiting thread checks whether to stop.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -70,23 +70,23 @@ struct Batch {
 
 enum Step {
     Entry(Entry),
-    /// A number of bytes of the batch's data.
+    /// The next bytes of the batch's data: their number.
     Data(usize),
     EndOfData,
 }
 
-/// One layer, as it comes out of its pipe.
+/// The receiving end of a layer's pipe.
 pub(crate) struct Arriving {
     messages: Receiver<Message>,
-    /// Takes the batches back, to be filled again.
+    /// Returns empty batches to the sender for reuse.
     used: Sender<Batch>,
 }
 
 impl Arriving {
-    /// Gives the whole layer to a sink; `go_on` is asked now and then.
+    /// Passes the whole layer to a sink. Calls `go_on` regularly, and stops at its first error.
     ///
-    /// Where the sink stops, the rest is still read and hashed, so that the report says first whether these are the right
-    /// bytes at all.
+    /// If the sink stops, the rest of the layer is still read and hashed, so that the report says first whether the blob has the
+    /// right digest.
     pub(crate) fn replay(
         self,
         sink: &mut impl EntrySink,
@@ -105,7 +105,7 @@ impl Arriving {
             };
             stopped = stopped || batch.replay(sink).is_break();
             batch.clear();
-            // The sender is gone when the layer has ended.
+            // This fails if the layer has ended and its thread dropped the receiver.
             let _ = self.used.send(batch);
         }
     }
@@ -140,13 +140,13 @@ impl Batch {
         self.entries = 0;
     }
 
-    /// How many more bytes it takes.
+    /// Number of bytes that still fit.
     fn room(&self) -> usize {
         BATCH_BYTES.saturating_sub(self.data.len() + self.entries)
     }
 }
 
-/// Fills batches and sends them off.
+/// Fills batches and sends them.
 struct Packing<'p, W> {
     wanted: W,
     batch: Batch,

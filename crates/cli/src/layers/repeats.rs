@@ -1,4 +1,4 @@
-//! Layers that are the same blob: it is read for the first of them, and the others get what that one sent.
+//! Layers with the same blob. The blob is read for the first of them, and its results are repeated for the others.
 
 use std::{collections::HashMap, sync::mpsc::Receiver};
 
@@ -8,13 +8,13 @@ use super::{Job, Place};
 use crate::{error::Error, progress::Meter};
 
 type Sent<T> = Result<T, Error>;
-/// Layers to be read, each with where it sends what it gives.
+/// Layers to read, each with the sender for its results.
 type Sending<'j, S> = Vec<(&'j Job, S)>;
 
-/// Layers of an image, and which of them are read.
+/// Layers of an image, with those that share a blob.
 pub(super) struct Repeats<'j> {
     jobs: &'j [Job],
-    /// For each layer, the place of the first one with the same blob.
+    /// For each layer, the index of the first layer with the same blob.
     first: Vec<usize>,
 }
 
@@ -23,7 +23,7 @@ impl<'j> Repeats<'j> {
         Self { jobs, first: first_of_blob(jobs) }
     }
 
-    /// The layers that are read, each with the sender of a `channel`, and the ends of the same channels.
+    /// Opens a channel for each layer that is read. Returns these layers with the senders, and the receivers.
     pub(super) fn channels<T, S>(
         &self,
         channel: impl Fn() -> (S, Receiver<Sent<T>>),
@@ -36,7 +36,8 @@ impl<'j> Repeats<'j> {
         read.map(open).unzip()
     }
 
-    /// Gives all that layers sent, bottom first. What a layer sends that occurs again is kept until its last occurrence.
+    /// Calls `receive` with all results of all layers, bottom first. The results of a blob that occurs again are kept until its last
+    /// occurrence.
     pub(super) fn in_order<T: Clone>(
         &self,
         meter: &Meter<'_>,

@@ -1,4 +1,4 @@
-//! Entries of a layer on their way to the thread that stacks them.
+//! The sink that sends the entries of a layer to the thread that stacks them.
 
 use std::sync::mpsc::SyncSender;
 
@@ -11,22 +11,22 @@ use porthole_core::{
 use super::{Event, Listed, Spool, Want};
 use crate::error::Error;
 
-/// Entries of a batch.
+/// Number of entries in a batch.
 const BATCH: usize = 1024;
 
 /// Collects entries and sends them in batches.
 pub(super) struct Sink<'s> {
     want: Want,
     batch: Vec<Listed>,
-    /// Entries given so far.
+    /// Number of entries sent so far.
     pub(super) given: u64,
-    /// Of the entries to come, the first ones that were given before.
+    /// Number of entries to drop first, because they were sent before.
     pub(super) skip: u64,
     /// The hash of the last entry's content so far.
     content: Option<Hasher>,
     pub(super) audit: Option<Audit<Toc>>,
     pub(super) spool: Option<Spool>,
-    /// The spool wants the last entry's content.
+    /// Whether the spool takes the content of the last entry.
     taking: bool,
     sender: &'s SyncSender<Result<Event, Error>>,
 }

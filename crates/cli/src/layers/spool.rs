@@ -1,4 +1,4 @@
-//! Content that is taken along while a layer is read, and waits until the layer is verified.
+//! Keeps the content of a file while its layer is read, until the layer is verified.
 
 use std::{
     collections::HashMap,
@@ -16,15 +16,15 @@ use tempfile::SpooledTempFile;
 
 use crate::error::Error;
 
-/// Bytes of one file that wait in memory; more wait in a file that has no name.
+/// Maximum number of bytes of a file that are kept in memory. A longer file is kept in a temporary file without a name.
 const MEMORY: usize = 8 << 20;
 
-/// Which file is taken.
+/// Selects the file whose content is kept.
 #[derive(Clone, Debug)]
 pub(crate) enum Which {
-    /// The last one with this clean path.
+    /// The last file with this clean path.
     Path(Vec<u8>),
-    /// The one whose data starts there.
+    /// The file whose data starts at this offset of the archive.
     Offset(u64),
 }
 
@@ -38,13 +38,13 @@ impl Which {
     }
 }
 
-/// Takes one file's content out of a layer.
+/// Keeps the content of one file of a layer.
 pub(crate) struct Spool {
     which: Which,
-    /// Where the data starts of what was taken.
+    /// Offset in the archive of the content that was kept.
     offset: Option<u64>,
     bytes: SpooledTempFile,
-    /// Its end has come.
+    /// Whether the content has ended.
     complete: bool,
     error: Option<io::Error>,
 }
@@ -54,7 +54,7 @@ impl Spool {
         Self { which, offset: None, bytes: SpooledTempFile::new(MEMORY), complete: false, error: None }
     }
 
-    /// Writes a part of what was taken: to be called once the layer is verified.
+    /// Writes a part of the content. To be called only when the layer is verified.
     pub(crate) fn copy_to(&mut self, part: Range<u64>, out: &mut impl Write) -> Result<(), Error> {
         let place = env::temp_dir();
         let failed = Error::cannot_write(&place);
@@ -80,7 +80,8 @@ impl Spool {
         Ok(())
     }
 
-    /// Starts to take the content of an entry, if it is the one, in place of what was taken before.
+    /// Starts to keep the content of an entry, if it is the selected file. Discards the content kept before. Returns whether it
+    /// started.
     pub(super) fn begin(&mut self, entry: &Entry) -> bool {
         if !self.which.is(entry) || self.error.is_some() {
             return false;
@@ -116,7 +117,7 @@ impl EntrySink for Spool {
     }
 }
 
-/// Contents of one path, taken out of each layer that is read, so that none is read again for it.
+/// The content of one path in each layer that is read, so that no layer is read again for it.
 pub(crate) struct Taken {
     path: Vec<u8>,
     spools: Mutex<HashMap<u32, Spool>>,
@@ -127,7 +128,7 @@ impl Taken {
         Self { path, spools: Mutex::default() }
     }
 
-    /// What was taken out of a layer, if it is the content that starts there.
+    /// Returns the content that was kept from a layer, if it starts at this offset of the archive.
     pub(crate) fn find(&self, layer: u32, offset: u64) -> Option<Spool> {
         let mut spools = self.spools.lock().unwrap_or_else(PoisonError::into_inner);
         spools.remove(&layer).filter(|spool| spool.offset == Some(offset))

@@ -1,4 +1,4 @@
-//! Bars on a terminal: one for each part that is under way, below them one for all.
+//! Bars on a terminal: one for each part in progress, and below them one for the total.
 
 use std::{
     collections::HashMap,
@@ -11,14 +11,14 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, P
 use super::{rate::Rate, terminal::Terminal};
 use crate::ui::size;
 
-/// What is drawn. Names are unique, and what strangers wrote in them is made safe before.
+/// The bars on the screen. The caller gives parts unique names, and escapes untrusted text in them.
 pub(super) struct Bars {
     all: MultiProgress,
     total: ProgressBar,
     parts: HashMap<String, Part>,
-    /// Those that have a bar, from the top.
+    /// Names of the parts that have a bar, from top to bottom.
     shown: Vec<String>,
-    /// Height and width, as they were measured last.
+    /// Height and width of the terminal when it was last measured.
     size: (u16, u16),
     measured: Instant,
     measure: Box<dyn Fn() -> (u16, u16) + Send>,
@@ -35,21 +35,21 @@ struct Part {
     ended: bool,
 }
 
-/// Redraws in a second, at most.
+/// Maximum number of redraws per second.
 const REDRAWS: u8 = 10;
-/// How often the rates are looked at again when nothing comes.
+/// Time after which the rates are drawn again when no bytes arrive.
 const TICK: Duration = Duration::from_millis(500);
-/// Lines that are left to what was on the screen before.
+/// Lines of the screen that are left to earlier output.
 const SPARED: usize = 2;
-/// Narrower terminals get no bars, but figures; then fewer of them.
+/// Widths of the terminal in columns. Below the first there are only figures without bars, below the others fewer figures.
 const NARROW: u16 = 84;
 const NARROWER: u16 = 62;
 const NARROWEST: u16 = 36;
-/// How often it is seen that the terminal has another size.
+/// Time between two measurements of the terminal's size.
 const MEASURED: Duration = Duration::from_millis(250);
 
 impl Bars {
-    /// For the terminal of stderr.
+    /// Opens bars on the terminal of stderr.
     pub(super) fn new() -> Self {
         let target = ProgressDrawTarget::term_like_with_hz(Box::<Terminal>::default(), REDRAWS);
         Self::on(target, Box::new(Terminal::size))
@@ -64,12 +64,12 @@ impl Bars {
         Self { all, total, parts: HashMap::new(), shown: Vec::new(), size, measured, measure, rate, ended: 0 }
     }
 
-    /// Bars that there is room for.
+    /// Number of bars for parts that fit on the screen, at least one.
     fn rows(&self) -> usize {
         usize::from(self.size.0).saturating_sub(SPARED + 1).max(1)
     }
 
-    /// Fits what is drawn to a terminal that has another size than before.
+    /// Adapts the bars to the size of the terminal, if that has changed.
     fn fit(&mut self) {
         if self.measured.elapsed() < MEASURED {
             return;
@@ -90,12 +90,12 @@ impl Bars {
         }
     }
 
-    /// A handle with which others write above the bars.
+    /// A handle for writing lines above the bars.
     pub(super) fn handle(&self) -> MultiProgress {
         self.all.clone()
     }
 
-    /// A part that will come, and its bytes if they are known. Twice is once.
+    /// Announces a part and, if known, its size in bytes. Does nothing if the part was announced before.
     pub(super) fn expect(&mut self, name: &str, size: Option<u64>) {
         if self.parts.contains_key(name) {
             return;
@@ -106,7 +106,7 @@ impl Bars {
         self.count();
     }
 
-    /// Starts a part, or starts it again, with this many bytes present.
+    /// Starts or restarts a part of which `there` bytes are present.
     pub(super) fn start(&mut self, name: &str, there: u64, word: &'static str) {
         let Some(part) = self.parts.get_mut(name) else { return };
         let before = std::mem::replace(&mut part.bytes, there);
@@ -123,7 +123,7 @@ impl Bars {
         }
     }
 
-    /// More bytes of a part.
+    /// Adds bytes to a part.
     pub(super) fn advance(&mut self, name: &str, bytes: u64) {
         self.fit();
         let Some(part) = self.parts.get_mut(name) else { return };
@@ -138,7 +138,7 @@ impl Bars {
         }
     }
 
-    /// What a part does now.
+    /// Sets the word that says what a part is doing.
     pub(super) fn say(&mut self, name: &str, word: &'static str) {
         let Some(part) = self.parts.get_mut(name) else { return };
         part.word = word;
@@ -170,8 +170,8 @@ impl Bars {
         }
     }
 
-    /// Takes the bars away; those of what was begun stay on the screen if that is wanted. Whether any do: the cursor is then at the
-    /// last of them.
+    /// Removes the bars. If `keep`, those of parts that were started stay on the screen. Returns whether any stay: the cursor is
+    /// then on the last of them.
     pub(super) fn close(&mut self, keep: bool) -> bool {
         self.total.finish_and_clear();
         let stay = keep && !self.shown.is_empty();
@@ -252,7 +252,7 @@ fn style(template: &str) -> ProgressStyle {
         })
 }
 
-/// The crate's own rate counts what was there before as well.
+/// Shows our own rate, because that of the crate `indicatif` also counts the bytes that were present at the start.
 fn with_rate(style: ProgressStyle, rate: &Rate) -> ProgressStyle {
     let (rate, of_left) = (rate.clone(), rate.clone());
     let left = move |state: &ProgressState, out: &mut dyn Write| {
@@ -280,7 +280,7 @@ fn left(bytes: u64, rate: f64) -> String {
 }
 
 fn put(out: &mut dyn Write, text: &str) {
-    // A buffer in memory takes everything.
+    // Writing to a buffer in memory cannot fail.
     let _ = out.write_str(text);
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn watch<T>(ui: &Ui, heading: Heading, work: impl FnOnce(&TransferObs
     let sending = Arc::clone(&line);
     let observer = TransferObserver::new(move |event| {
         if let Some(line) = &*sending.lock().unwrap_or_else(PoisonError::into_inner) {
-            // The receiver is gone once the transfer has ended.
+            // This fails after the transfer has ended, when the receiver is dropped.
             let _ = line.send(event);
         }
     });
@@ -38,7 +38,7 @@ pub(crate) fn watch<T>(ui: &Ui, heading: Heading, work: impl FnOnce(&TransferObs
             show.end();
         });
         let done = work(&observer);
-        // A stuck connection may keep an observer: drop the sender, so that the receiver ends all the same.
+        // A stuck connection may still hold an observer. Drop the sender here, so that the receiver ends nevertheless.
         line.lock().unwrap_or_else(PoisonError::into_inner).take();
         done
     })
@@ -99,7 +99,7 @@ impl<'u> Show<'u> {
         }
     }
 
-    /// Shows the total from the start. A blob of several images counts once.
+    /// Announces all blobs, so that the total is shown from the start. A blob of several images counts once.
     fn plan(&mut self, blobs: &[(Digest, u64)]) {
         for (digest, size) in blobs {
             self.blobs.entry(*digest).or_insert_with(|| Part::new(*size));
@@ -129,7 +129,7 @@ impl<'u> Show<'u> {
         }
     }
 
-    /// Prints a log line for a part that ended or failed, and one now and then for a slow part.
+    /// Prints a log line for a part that ended or failed, and one every [`LOGGED`] for a slow part.
     fn log(&mut self, digest: Digest, all: u64, state: &BlobProgress) {
         let word = self.word(state);
         let short = digest.short();
@@ -207,7 +207,7 @@ fn name_on_screen(short: &str) -> &str {
     short.split_once(':').map_or(short, |(_, hex)| hex)
 }
 
-/// The state in JSON. Programs rely on it.
+/// The name of a state in JSON. Programs depend on these names.
 fn name_of(state: &BlobProgress) -> &'static str {
     match state {
         BlobProgress::Present => "exists",

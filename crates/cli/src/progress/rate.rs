@@ -1,4 +1,4 @@
-//! How fast something is now.
+//! The current rate of a transfer.
 
 use std::{
     collections::VecDeque,
@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Bytes a second, over the last few seconds.
+/// Measures bytes per second over the last [`WINDOW`].
 #[derive(Clone)]
 pub(super) struct Rate(Arc<Mutex<Window>>);
 
@@ -17,7 +17,7 @@ struct Window {
 }
 
 const WINDOW: Duration = Duration::from_secs(5);
-/// How far marks are apart, so that there are few.
+/// Minimum time between two marks. It limits their number.
 const APART: Duration = Duration::from_millis(100);
 /// The rate is unknown before this time has passed.
 const LEAST: f64 = 0.5;
@@ -34,7 +34,7 @@ impl Rate {
             window.marks.push_back((now, before));
         }
         window.moved += bytes;
-        // The last mark that is older stays, as what the window begins with.
+        // The newest mark from before the window stays: it is the start of the window.
         while window.marks.get(1).is_some_and(|(at, _)| now.saturating_duration_since(*at) >= WINDOW) {
             window.marks.pop_front();
         }
@@ -75,7 +75,7 @@ mod tests {
         }
         let faster = rate.per_second(at(160));
         assert!((90_000.0..=110_000.0).contains(&faster), "{faster}");
-        // Then nothing any more.
+        // Then no bytes arrive.
         assert!(rate.per_second(at(190)) < faster);
         assert!(rate.per_second(at(400)) < 1_000.0, "{}", rate.per_second(at(400)));
         assert!(rate.window().marks.len() < 60);

@@ -1,4 +1,4 @@
-//! How far the layers are that are read.
+//! Progress of layers that are read.
 
 use std::{
     collections::BTreeMap,
@@ -40,7 +40,7 @@ struct Layer {
     finished: Option<Finished>,
 }
 
-/// The last report of a layer.
+/// The final figures of a layer.
 #[derive(Clone, Copy)]
 struct Finished {
     digest: Digest,
@@ -48,7 +48,7 @@ struct Finished {
     uncompressed: u64,
     entries: u64,
     findings: usize,
-    /// It was read, and not known from before.
+    /// Whether the layer was read, and not known from an index or another layer.
     read: bool,
 }
 
@@ -57,7 +57,8 @@ impl<'u> Meter<'u> {
         Self::with(ui, Look::of(ui, Look::None), jobs)
     }
 
-    /// As [`new`](Self::new), for a verb that writes while it reads: on a terminal its lines are progress enough.
+    /// As [`new`](Self::new), for a verb that prints lines while it reads. On a terminal these lines show the progress, so there
+    /// are no bars.
     pub(crate) fn beside_output(ui: &'u Ui, jobs: &[Job]) -> Self {
         let look = match Look::of(ui, Look::None) {
             Look::Bars if io::stdout().is_terminal() => Look::None,
@@ -66,7 +67,7 @@ impl<'u> Meter<'u> {
         Self::with(ui, look, jobs)
     }
 
-    /// As [`new`](Self::new), where the bars of a transfer tell as much.
+    /// As [`new`](Self::new), but without bars, for a verb whose transfer has bars.
     pub(crate) fn beside_transfer(ui: &'u Ui, jobs: &[Job]) -> Self {
         let look = match Look::of(ui, Look::None) {
             Look::Bars => Look::None,
@@ -88,7 +89,7 @@ impl<'u> Meter<'u> {
         Self { ui, look, state: Mutex::new(State { layers, screen }) }
     }
 
-    /// More bytes of a layer have come.
+    /// Adds bytes of a layer that were read.
     pub(crate) fn advance(&self, layer: u32, bytes: u64) {
         if self.look == Look::None {
             return;
@@ -117,7 +118,7 @@ impl<'u> Meter<'u> {
         }
     }
 
-    /// A layer is read to its end.
+    /// Ends a layer that was read.
     pub(crate) fn finish(&self, layer: u32, report: &LayerReport) {
         self.end(
             layer,
@@ -132,7 +133,7 @@ impl<'u> Meter<'u> {
         );
     }
 
-    /// A layer need not be read.
+    /// Ends a layer whose entries come from its index.
     pub(crate) fn replayed(&self, layer: u32, index: &IndexReader) {
         self.advance(layer, index.size());
         self.end(
@@ -148,7 +149,7 @@ impl<'u> Meter<'u> {
         );
     }
 
-    /// A layer is listed from its table of contents.
+    /// Ends a layer that is listed from its table of contents.
     pub(crate) fn listed(&self, job: &Job, toc: &Toc) {
         let descriptor = job.descriptor.as_ref();
         let size = descriptor.map_or(0, |descriptor| descriptor.size);
@@ -166,7 +167,7 @@ impl<'u> Meter<'u> {
         );
     }
 
-    /// A layer need not be read, because it is the blob of another one that was read.
+    /// Ends a layer that has the same blob as the layer `of`, which was read.
     pub(crate) fn repeated(&self, layer: u32, of: u32) {
         let finished = self.state().layers.get(&of).and_then(|of| of.finished);
         if let Some(finished) = finished {

@@ -1,4 +1,4 @@
-//! The terminal of stderr, as bars are drawn on it.
+//! The terminal on stderr, for drawing bars.
 
 use std::{
     io::{self, Write},
@@ -7,12 +7,13 @@ use std::{
 
 use indicatif::TermLike;
 
-/// Draws all at once, and rests at the beginning of a line: what the terminal shows of a Ctrl-C then moves nothing.
+/// Writes each frame at once, and leaves the cursor at the start of a line. The `^C` that the terminal echoes then does not
+/// shift the bars.
 #[derive(Debug, Default)]
 pub(super) struct Terminal(Mutex<Vec<u8>>);
 
 impl Terminal {
-    /// Rows and columns.
+    /// Rows and columns of the terminal; 24 and 80 if they are unknown.
     pub(super) fn size() -> (u16, u16) {
         let size = rustix::termios::tcgetwinsize(io::stderr()).ok();
         size.filter(|size| size.ws_row > 0 && size.ws_col > 0).map_or((24, 80), |size| (size.ws_row, size.ws_col))

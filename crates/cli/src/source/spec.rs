@@ -1,4 +1,4 @@
-//! The words that name an image source.
+//! Parses the argument that names an image source.
 
 use std::{
     ffi::OsStr,
@@ -11,11 +11,11 @@ use porthole_inspect::local::LocalFormat;
 
 use crate::{error::Error, reference};
 
-/// An image source as it was typed, understood but not yet opened.
+/// A parsed image source that is not opened yet.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Spec {
     Registry(Reference),
-    /// `format`: `None` if it is detected.
+    /// A path. `format` is `None` if the format is detected from the content.
     Local {
         path: PathBuf,
         format: Option<LocalFormat>,
@@ -29,10 +29,10 @@ pub(crate) enum Spec {
 }
 
 impl Spec {
-    /// Reads a source. `exists` returns whether there is a file or directory.
+    /// Parses a source. `exists` returns whether a path exists.
     pub(crate) fn parse(text: &OsStr, exists: impl Fn(&Path) -> bool) -> Result<Self, Error> {
         let bytes = text.as_bytes();
-        // Helm writes references so: what has a registry's name behind the slashes is not a directory.
+        // Helm writes references as `oci://REGISTRY/…`. So text with a registry's name after the slashes is not a directory.
         if let Some(named) = bytes.strip_prefix(b"oci://")
             && !exists(&path_of(&bytes[b"oci:".len()..]))
             && reference::parse(OsStr::from_bytes(named))
@@ -77,7 +77,8 @@ const PREFIXES: [(&str, LocalFormat); 4] = [
     ("dir:", LocalFormat::SkopeoDirectory),
 ];
 
-/// `PATH[:NAME]`, or `PATH@DIGEST`. Names of images hold colons, so the path ends at the first one, unless it exists as it is.
+/// Parses `PATH[:NAME]` or `PATH@DIGEST`. Names of images contain colons, so the path ends at the first colon, unless the whole
+/// text is an existing path.
 fn local(prefix: &str, rest: &[u8], format: LocalFormat, exists: &impl Fn(&Path) -> bool) -> Result<Spec, Error> {
     let (path, name) = match rest.iter().position(|&b| b == b':') {
         Some(colon) if !exists(&path_of(rest)) => {
@@ -93,7 +94,7 @@ fn local(prefix: &str, rest: &[u8], format: LocalFormat, exists: &impl Fn(&Path)
     Ok(Spec::Local { path: path_of(path), format: Some(format), name })
 }
 
-/// Where the `@` before a digest is, with which the text ends.
+/// Returns the position of the `@` if the text ends with `@` and a digest.
 fn at_digest(text: &[u8]) -> Option<usize> {
     let at = text.iter().rposition(|&b| b == b'@')?;
     std::str::from_utf8(&text[at + 1..]).ok()?.parse::<Digest>().ok()?;

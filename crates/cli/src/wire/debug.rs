@@ -1,4 +1,4 @@
-//! Exchanges in words.
+//! Exchanges as text for `--debug`.
 
 use std::time::{Duration, SystemTime};
 
@@ -62,7 +62,7 @@ pub(super) fn paused(paused: &Paused) -> Vec<String> {
     vec![format!("{registry}: {step} {what}: {}; try {attempt} in {}", safe(because), milliseconds(paused.delay))]
 }
 
-/// The same for programs.
+/// A pause as JSON.
 pub(super) fn retry(paused: &Paused) -> Value {
     json!({
         "registry": paused.registry,
@@ -74,7 +74,7 @@ pub(super) fn retry(paused: &Paused) -> Value {
     })
 }
 
-/// Lines as they are printed; the first has the time.
+/// Formats lines for printing, with the time before the first one.
 pub(super) fn stamped(lines: &[String], now: SystemTime) -> String {
     let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let date = time(i64::try_from(now.as_secs()).unwrap_or_default());
@@ -101,7 +101,7 @@ fn milliseconds(duration: Duration) -> String {
     if milliseconds < 10.0 { format!("{milliseconds:.1} ms") } else { format!("{milliseconds:.0} ms") }
 }
 
-/// ` Not Found`, or nothing.
+/// The reason phrase of a status with a space before it, such as ` Not Found`. Empty if the status has none.
 pub(super) fn http_reason(status: u16) -> String {
     let reason = http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
     reason.map(|reason| format!(" {reason}")).unwrap_or_default()

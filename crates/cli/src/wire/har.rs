@@ -1,7 +1,7 @@
 //! Exchanges as an HTTP Archive (HAR 1.2), which the network panel of any browser opens.
 //!
-//! Each entry is written when its exchange ends, together with the end of the document: the file is complete at any moment,
-//! whatever becomes of this program, and nothing is kept in memory but what is under way. Bodies are not recorded.
+//! Each entry is written when its exchange ends, together with the end of the document. So the file is complete at any moment,
+//! even if the program is killed, and memory holds only exchanges that have not ended. Bodies are not recorded.
 
 use std::{
     fs::{File, OpenOptions, Permissions},
@@ -12,17 +12,17 @@ use std::{
 
 use porthole_registry::trace::{HAR_TAIL, HarEntry, RecordedExchange, har_head};
 
-/// The file, and where its next entry goes.
+/// An open archive, and the offset of its next entry.
 pub(super) struct Har {
     file: File,
     end: u64,
     entries: u64,
 }
 
-/// A trace shows which registries a user asked: only that user may read it.
+/// Mode of a trace. Only its owner may read it, because it shows which registries a user contacted.
 const MODE: u32 = 0o600;
 
-/// Opens an empty file that only its user may read, in place of what was there before.
+/// Opens a file that only its owner may read, and empties it if it exists.
 pub(super) fn private_file(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().write(true).create(true).truncate(true).mode(MODE).open(path)?;
     if file.metadata()?.is_file() {
@@ -32,7 +32,7 @@ pub(super) fn private_file(path: &Path) -> io::Result<File> {
 }
 
 impl Har {
-    /// Begins a file, in place of what was there before.
+    /// Starts an archive. Replaces the content of an existing file.
     pub(super) fn create(path: &Path) -> io::Result<Self> {
         let mut file = private_file(path)?;
         let head = har_head(env!("CARGO_PKG_VERSION"));

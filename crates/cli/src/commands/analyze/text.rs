@@ -11,7 +11,7 @@ use crate::{
     ui::{Style, Ui, safe, size},
 };
 
-/// How many paths of a group of copies are named.
+/// Maximum number of paths that are shown of a group of copies.
 const NAMED: usize = 4;
 
 pub(super) fn print(out: &mut impl Write, ui: &Ui, report: &Report) -> Result<(), Error> {
@@ -65,7 +65,7 @@ fn layers(out: &mut impl Write, ui: &Ui, report: &Report) -> Result<(), Error> {
     Ok(())
 }
 
-/// `30 B: 20 B deleted, 10 B overwritten`
+/// The waste that a layer causes, such as `30 B: 20 B deleted, 10 B overwritten`.
 fn why(wastes: &CausedWaste) -> String {
     let parts = [
         (wastes.deleted, "deleted"),
@@ -125,7 +125,7 @@ fn copies(out: &mut impl Write, ui: &Ui, report: &AnalysisReport) -> Result<(), 
     more(out, ui, report.copies_total - report.copies.len())
 }
 
-/// What other ways to build the image would save.
+/// Prints what other ways to build the image would save.
 fn what_if(out: &mut impl Write, ui: &Ui, report: &AnalysisReport) -> Result<(), Error> {
     if report.what_if.is_empty() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Thresholds: when an image is called too wasteful.
+//! Thresholds of waste, at which `analyze --ci` fails.
 
 use clap::Args;
 use porthole_core::{quantity::parse_bytes, tree::Waste};
@@ -23,7 +23,7 @@ pub(super) struct Thresholds {
     max_waste_percent: Option<f64>,
 }
 
-/// One threshold, and whether the image keeps it.
+/// A threshold, and whether the image meets it.
 #[derive(Serialize)]
 pub(in crate::commands) struct Check {
     pub(in crate::commands) name: &'static str,
@@ -35,7 +35,7 @@ pub(in crate::commands) struct Check {
 }
 
 impl Thresholds {
-    /// Checks what was asked for; nothing without `--ci`.
+    /// Checks the given thresholds. Returns no checks without `--ci`.
     pub(super) fn check(&self, waste: &Waste, wasted_percent: f64) -> Vec<Check> {
         let mut checks = Vec::new();
         if !self.ci {
@@ -65,7 +65,7 @@ impl Thresholds {
     }
 }
 
-/// Four digits, none of them rounded up: what is below 1, or below a threshold, looks so.
+/// Rounds down to four decimal places, so that a ratio below 1 or below a threshold is not shown as equal to it.
 pub(super) fn rounded_down(ratio: f64) -> f64 {
     (ratio * 10_000.0).floor() / 10_000.0
 }

@@ -1,4 +1,4 @@
-//! One statement, for programs and for people.
+//! A statement, as JSON and as text.
 
 use std::{
     collections::BTreeMap,
@@ -48,7 +48,7 @@ struct ProvenanceRow {
     started: Option<String>,
     finished: Option<String>,
     invocation: Option<String>,
-    /// With secrets masked.
+    /// Parameters of the build, with secrets masked.
     parameters: Value,
     materials: Vec<MaterialRow>,
 }
@@ -82,7 +82,7 @@ impl Row {
         }
         let mut mask = SecretMask::default();
         let mut predicate = statement.map(|statement| statement.predicate.clone());
-        // A bill lists packages, many of them, and nothing that someone typed.
+        // A bill is not masked: it is long, and has only packages and no text of a user.
         if bill.is_none() {
             predicate.iter_mut().for_each(|predicate| mask.json(predicate));
         }

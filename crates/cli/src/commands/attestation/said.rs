@@ -1,4 +1,4 @@
-//! What a statement says, for programs and for people: a build's parameters, vulnerabilities, a scanner's report.
+//! The content of a statement, as JSON and as text: a build's parameters, vulnerabilities, a scanner's report.
 
 use std::collections::BTreeMap;
 
@@ -6,9 +6,9 @@ use porthole_signature::statement::{ScanReport, VexStatement, parameter_lines};
 use serde::Serialize;
 use serde_json::Value;
 
-/// Lines of a statement's list that are printed for people; `--json` has all.
+/// Maximum number of lines of a list in the text output. `--json` has all.
 const LINES: usize = 20;
-/// Characters of such a line.
+/// Maximum number of characters of such a line.
 const CHARACTERS: usize = 200;
 
 #[derive(Serialize)]
@@ -45,7 +45,7 @@ impl VexRow {
         format!("{}  {}{products}{justification}", self.vulnerability, self.status)
     }
 
-    /// A line for each statement, and one that counts the rest.
+    /// A line for each statement, up to [`LINES`], and one that counts the rest.
     pub(super) fn lines(rows: &[Self]) -> Vec<String> {
         bounded(rows.iter().map(Self::line), rows.len())
     }
@@ -57,7 +57,7 @@ impl ScanRow {
         Self { scanner, version, finished, vulnerabilities: severities.values().sum(), severities }
     }
 
-    /// Names and values.
+    /// The report as names and values, one pair a line.
     pub(super) fn lines(&self) -> Vec<(&'static str, String)> {
         let named = |name, value: &Option<String>| value.clone().map(|value| (name, value));
         let mut lines: Vec<_> = named("scanner", &self.scanner).into_iter().collect();
@@ -71,14 +71,14 @@ impl ScanRow {
     }
 }
 
-/// The parameters of a build, a line each, for people.
+/// The parameters of a build as text, one a line.
 pub(super) fn parameters(value: &Value) -> Vec<String> {
     let all = parameter_lines(value);
     let count = all.len();
     bounded(all.into_iter(), count)
 }
 
-/// The first lines, each cut where it is too long, and one that counts the rest.
+/// Returns the first [`LINES`] lines, each cut to [`CHARACTERS`] characters, and a line that counts the rest.
 fn bounded(lines: impl Iterator<Item = String>, count: usize) -> Vec<String> {
     let cut = |line: String| match line.char_indices().nth(CHARACTERS) {
         Some((end, _)) => format!("{}…", &line[..end]),

@@ -53,7 +53,7 @@ impl<'r> PackageRow<'r> {
         }
     }
 
-    /// `deb libc6 2.36-9 -> 2.36-10 upgraded`
+    /// The change as text, such as `deb libc6 2.36-9 -> 2.36-10 upgraded`.
     pub(super) fn words(&self) -> String {
         let side = |side: &Option<Version<'_>>| side.as_ref().map(|side| safe(side.version).into_owned());
         let versions = match (side(&self.before), side(&self.after)) {
@@ -69,7 +69,7 @@ impl<'r> PackageRow<'r> {
         format!("{:<8}  {}  {versions}{how}", self.ecosystem, safe(self.name))
     }
 
-    /// Those of a version that both have.
+    /// The change of the architecture of a version that both images have.
     fn architectures(&self) -> String {
         let side = |side: &Option<Version<'_>>| {
             safe(side.as_ref().and_then(|side| side.architecture).unwrap_or("-")).into_owned()

@@ -1,4 +1,4 @@
-//! The trees of two images, with as little reading as they need.
+//! Reads the trees of two images, and reads no layer more often than necessary.
 
 use std::collections::{HashMap, HashSet};
 
@@ -21,11 +21,11 @@ use crate::{
     source::Source,
 };
 
-/// An image, and its layers.
+/// One of the two images, with its layers.
 pub(super) struct Side<'s> {
     pub(super) source: &'s Source,
     pub(super) jobs: Vec<Job>,
-    /// As it was typed.
+    /// The source as typed on the command line.
     pub(super) name: &'s str,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Side<'s> {
 pub(super) struct Trees {
     pub(super) before: FileTree,
     pub(super) after: FileTree,
-    /// What the layers of each say about packages. Empty unless packages are compared.
+    /// Databases of packages in the layers of each image. Empty unless packages are compared.
     databases: [Vec<Collected>; 2],
 }
 
@@ -46,7 +46,7 @@ pub(super) struct Compared {
 }
 
 impl Trees {
-    /// Where a runtime would stop.
+    /// Checks that a runtime can unpack both images. The error names the entry at which it would stop.
     pub(super) fn unpackable(&self, sides: [&Side<'_>; 2]) -> Result<(), Error> {
         for (tree, side) in [&self.before, &self.after].into_iter().zip(sides) {
             unpackable(tree, &side.jobs).map_err(|(layer, error)| Error::Unpack { layer, error })?;
@@ -61,8 +61,9 @@ impl Trees {
     }
 }
 
-/// Reads the lowest `shared` layers once for both, and every other layer that both have once too. A layer that one side
-/// has on this machine is not fetched for the other. For packages, layers are read also if their indexes are in the cache.
+/// Reads the layers of both images, and each layer that both have only once: the lowest `shared` ones and any other. A layer that
+/// one side has on this machine is not fetched for the other. For packages, layers are read even if their indexes are in the
+/// cache.
 pub(super) fn trees(
     session: &Session<'_>,
     before: &Side<'_>,
@@ -95,18 +96,19 @@ struct Reader<'s> {
     sides: [&'s Side<'s>; 2],
     /// Layers that are stacked a second time.
     wanted: &'s HashSet<Digest>,
-    /// What they hold, and the layer it was read from: an image may have one twice.
+    /// Contents of these layers by diff_id.
     kept: HashMap<Digest, Kept>,
 }
 
-/// What a layer holds that is stacked a second time.
+/// The contents of a layer that is stacked a second time, and the index of the layer from which they were read: an image may have
+/// a layer twice.
 struct Kept {
     layer: u32,
     entries: Vec<Listed>,
     databases: Collected,
 }
 
-/// The layers of one image, as far as they are read.
+/// The layers of one image that were read so far.
 #[derive(Clone)]
 struct Stack {
     tree: FileTree,
@@ -174,7 +176,7 @@ impl Reader<'_> {
         Err(Error::Layers(wrong))
     }
 
-    /// Where what a layer holds is kept, if it is stacked a second time.
+    /// Returns where to keep the contents of a layer, if it is stacked a second time.
     fn keep(&mut self, job: &Job) -> Option<&mut Kept> {
         let diff_id = job.diff_id.filter(|diff_id| self.wanted.contains(diff_id))?;
         let new = Kept { layer: job.layer, entries: Vec::new(), databases: Collected::default() };

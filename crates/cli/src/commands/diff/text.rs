@@ -1,4 +1,4 @@
-//! Differences for people: `+` is only in the second, `-` only in the first, `~` in both, but not the same.
+//! Differences as text. `+` marks what is only in the second image, `-` what is only in the first, `~` what both have but differs.
 
 use std::{fmt::Write as _, io::Write};
 
@@ -18,7 +18,7 @@ use crate::{
     ui::{Style, Ui, safe, size},
 };
 
-/// The heading above the differences of a kind. The first row of the layers is a heading itself.
+/// Prints the heading above the differences of a kind. The first row of the layers is itself a heading.
 pub(super) fn heading(out: &mut impl Write, ui: &Ui, row: &Row<'_>) -> Result<(), Error> {
     let title = match row.kind() {
         "manifest" => "Manifest",
@@ -112,14 +112,14 @@ fn file(row: &FileDifferenceRow<'_>) -> String {
     text
 }
 
-/// The value before and the value after, where both fit on a line.
+/// The values before and after a change, if they are short enough for a line.
 fn detail(aspect: Aspect, before: &Listed, after: &Listed) -> String {
     let pair = |told: &dyn Fn(&Listed) -> String| match (told(before), told(after)) {
         (before, after) if before == after => String::new(),
         (before, after) => format!(" {before} -> {after}"),
     };
     match aspect {
-        // The row of a hard link does not tell what its content is.
+        // The row of a hard link does not have the digest of its content.
         Aspect::Content if [before, after].iter().any(|row| row.kind == Kind::Hardlink) => String::new(),
         Aspect::Type => pair(&|row| row.kind.name().to_owned()),
         Aspect::Content => pair(&|row| match row.kind {

@@ -1,4 +1,4 @@
-//! Contents that wait until all layers are verified.
+//! Keeps the contents of files until all layers are verified.
 
 use std::{
     collections::HashMap,
@@ -13,11 +13,11 @@ use porthole_core::{
     tree::{Content, FileTree},
 };
 
-/// Contents of files, in a file without a name.
+/// Contents of files in one temporary file without a name.
 pub(super) struct Spool {
     out: BufWriter<File>,
     length: u64,
-    /// Where a content starts, by layer and place in its archive.
+    /// Offset of each content in the spool, by layer and offset in the layer's archive.
     starts: HashMap<(u32, u64), u64>,
 }
 
@@ -29,7 +29,7 @@ impl Spool {
         Ok(Self { out: BufWriter::with_capacity(BUFFER, file), length: 0, starts: HashMap::new() })
     }
 
-    /// A layer, whose entries go into the tree and whose contents come here.
+    /// Returns the sink of a layer. It adds the entries to the tree, and the contents of files to the spool.
     pub(super) fn layer<'s>(&'s mut self, tree: &'s mut FileTree, number: u32) -> Layer<'s> {
         Layer { spool: self, tree, number, error: None }
     }
@@ -38,7 +38,7 @@ impl Spool {
         self.out.flush()
     }
 
-    /// A content, from its first byte to the end of the spool.
+    /// Returns a reader from the first byte of a content to the end of the spool. The caller must stop at the content's size.
     pub(super) fn open(&self, content: Content) -> io::Result<impl Read + '_> {
         let start = self.starts.get(&(content.layer, content.offset));
         let position = *start.ok_or_else(|| io::Error::other("a file has no content (this is a bug in porthole)"))?;
@@ -46,7 +46,7 @@ impl Spool {
     }
 }
 
-/// What is in a file from a place on.
+/// A reader of a file from a position to the end.
 struct From<'f> {
     file: &'f File,
     position: u64,

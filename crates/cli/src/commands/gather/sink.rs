@@ -1,4 +1,4 @@
-//! What one layer holds, collected while it is read.
+//! Collects the contents of one layer while it is read.
 
 use porthole_contents::{
     certificates::{CertificateCollector, LeafCertificate},
@@ -13,7 +13,7 @@ use porthole_core::{
 
 use crate::layers::Listed;
 
-/// What is looked for beside the tree.
+/// What to collect in addition to the tree.
 #[derive(Clone, Copy, Default)]
 pub(in crate::commands) struct Sought {
     pub(in crate::commands) packages: bool,
@@ -22,22 +22,22 @@ pub(in crate::commands) struct Sought {
     pub(in crate::commands) digests: bool,
     /// Certificates, which may have expired.
     pub(in crate::commands) certificates: bool,
-    /// Whether files are as their packages brought them.
+    /// The digests that show whether files differ from those that their packages brought.
     pub(in crate::commands) modified: bool,
 }
 
-/// What one layer holds.
+/// What was collected from one layer.
 #[derive(Clone)]
 pub(in crate::commands) struct Held {
     pub(in crate::commands) entries: Vec<Listed>,
     pub(in crate::commands) databases: Collected,
     pub(in crate::commands) secrets: FileSecrets,
     pub(in crate::commands) certificates: Vec<LeafCertificate>,
-    /// By the algorithms of package managers.
+    /// Digests of files by the algorithms of package managers.
     pub(in crate::commands) hashes: LayerDigests,
 }
 
-/// Collects what one layer holds.
+/// The sink that collects from one layer.
 pub(in crate::commands) struct Sink {
     entries: Vec<Listed>,
     databases: Option<DatabaseCollector>,

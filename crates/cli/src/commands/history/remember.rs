@@ -13,7 +13,7 @@ use porthole_store::{
 
 use crate::{destination::Written, error::Error, reference, session::Session, ui::safe};
 
-/// A reference that can stand for something else tomorrow.
+/// Parses a reference that may point to another image later: one with a tag and without a digest.
 pub(crate) fn movable(text: &OsString) -> Result<Reference, Error> {
     let reference = reference::parse(text)?;
     if is_movable(&reference) {
@@ -27,20 +27,20 @@ fn is_movable(reference: &Reference) -> bool {
     reference.digest().is_none()
 }
 
-/// The time as RFC 3339 has it.
+/// The current time in UTC (RFC 3339).
 pub(crate) fn now() -> String {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     calendar::iso(i64::try_from(seconds).unwrap_or(i64::MAX))
 }
 
-/// Writes an entry. A failure is a note only, because the change that it records is done.
+/// Writes an entry. A failure is only a note, because the change that the entry records is done.
 pub(crate) fn remember(session: &Session<'_>, store: &Store, entry: JournalEntry) {
     if let Err(error) = store.journal().record(entry) {
         session.ui.note(format_args!("not recorded in the journal: {}", safe(&error.to_string())));
     }
 }
 
-/// An image came into the store, and has a name there now. `pulled`: the reference that stands for it in a registry, as was seen.
+/// Records that an image was stored under a name. `pulled` is the reference by which a registry returned this image.
 pub(crate) fn stored(session: &Session<'_>, pulled: Option<&Reference>, written: &Written) -> Result<(), Error> {
     let (store, by) = (session.store()?, if pulled.is_some() { Writer::Pull } else { Writer::Tag });
     let mut names: Vec<_> = pulled.iter().map(|reference| (reference.to_string(), None)).collect();
@@ -57,7 +57,7 @@ pub(crate) fn stored(session: &Session<'_>, pulled: Option<&Reference>, written:
     Ok(())
 }
 
-/// A name of the store was given to an image.
+/// Records that a name in the store was moved to an image.
 pub(crate) fn tagged(session: &Session<'_>, store: &Store, name: &Reference, digest: Digest, replaced: Option<Digest>) {
     if is_movable(name) && replaced != Some(digest) {
         let entry =
@@ -66,7 +66,8 @@ pub(crate) fn tagged(session: &Session<'_>, store: &Store, name: &Reference, dig
     }
 }
 
-/// A tag of a registry was given to an image, and other tags of its repository too. No store is created only for that.
+/// Records that a tag in a registry, and the tags `also` of the same repository, were moved to an image. Does nothing if there is
+/// no store.
 pub(crate) fn pushed(session: &Session<'_>, to: &Reference, also: &[String], digest: Digest) {
     let Some(store) = session.existing_store() else { return };
     let others = also.iter().filter_map(|tag| format!("{}/{}:{tag}", to.registry(), to.repository()).parse().ok());

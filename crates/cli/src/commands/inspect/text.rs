@@ -89,12 +89,12 @@ pub(super) fn print(out: &mut impl Write, ui: &Ui, report: &OverviewReport) -> R
     history(out, ui, report)
 }
 
-/// Names a line of what an artifact says of itself.
+/// Label of a line with a fact about an artifact.
 const FACT: &str = "Fact";
-/// A finding that has a line of its own.
+/// Label of a line with a deviation from the specification.
 const DEVIATION: &str = "deviation";
 
-/// What an index lists, with a mark at the entry that led to the image.
+/// Prints the entries of an index, with a mark at the entry that led to the image.
 fn entries(out: &mut impl Write, ui: &Ui, report: &OverviewReport) -> Result<(), Error> {
     if report.entries.is_empty() {
         return Ok(());
@@ -175,7 +175,7 @@ fn history(out: &mut impl Write, ui: &Ui, report: &OverviewReport) -> Result<(),
     Ok(())
 }
 
-/// Whether an image was built on another, and what shows it.
+/// Says whether an image was built on another, and what proves it.
 fn built_on(base: &ComparedBase) -> String {
     let ComparedBase { reference, shared, layers, .. } = base;
     let reference = safe(reference);

@@ -1,4 +1,4 @@
-//! Rows for people, much as `tar -tv` and `ls -l` print them.
+//! Rows as text, similar to those of `tar -tv` and `ls -l`.
 
 use std::fmt::Write as _;
 
@@ -30,7 +30,7 @@ impl Widths {
     }
 }
 
-/// `A 0 -rwxr-xr-x 0/0  1234 2026-01-02 03:04:05 path -> target`
+/// Formats a row, such as `A 1 -rwxr-xr-x 0/0  1234 2026-01-02 03:04:05 path -> target`.
 pub(super) fn line(ui: &Ui, row: &Row, widths: &Widths, digest: Option<String>) -> String {
     let (letter, style) = match row.change {
         Change::Added => ("A", Style::Good),
@@ -38,7 +38,7 @@ pub(super) fn line(ui: &Ui, row: &Row, widths: &Widths, digest: Option<String>) 
         Change::Removed => ("D", Style::Bad),
         Change::Unchanged => ("-", Style::Faint),
     };
-    // In the view of what is gone the change is who took it away.
+    // The view of deleted files shows which layer deleted each, and not which one added it.
     let letter = if row.removed_by.is_some() { "D" } else { letter };
     let mut line = format!(
         "{} {:>layer$} {} {:<owner$} {:>size$} {} {}",
@@ -71,7 +71,7 @@ pub(super) fn line(ui: &Ui, row: &Row, widths: &Widths, digest: Option<String>) 
     line
 }
 
-/// An entry of an archive.
+/// Formats an entry of an archive.
 pub(super) fn raw_line(entry: &Entry, digest: Option<String>) -> String {
     let mut line = format!(
         "{} {:<9} {:>10} {} {}",
@@ -94,7 +94,7 @@ fn owner(uid: i64, gid: i64) -> String {
     format!("{uid}/{gid}")
 }
 
-/// Bytes of a file, numbers of a device.
+/// Size of a file in bytes, or the numbers of a device.
 fn extent(kind: Kind, size: u64, major: i64, minor: i64) -> String {
     match kind {
         Kind::Char | Kind::Block => format!("{major},{minor}"),

@@ -1,4 +1,4 @@
-//! Orders other than the tree's own.
+//! Sorts the rows of a tree by `--sort`.
 
 use std::cmp::Reverse;
 
@@ -6,10 +6,10 @@ use porthole_core::tree::{NodeId, Row, View};
 
 use super::Sort;
 
-/// A row that waits for its turn: what it is sorted by, and where it is found again. It takes a third of the memory of a row.
+/// The sort keys of a row, and the position from which the row can be made again. It takes a third of the memory of a row.
 pub(super) struct Waiting {
     node: NodeId,
-    /// Which of the node's rows.
+    /// Index of the row among those of the node.
     place: u32,
     total: u64,
     modified: (i64, u32),

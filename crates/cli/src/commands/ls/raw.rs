@@ -1,4 +1,4 @@
-//! An archive's own entries.
+//! Lists the entries of an archive, for `--raw`.
 
 use std::io::Write;
 
@@ -17,7 +17,7 @@ use crate::{
     source::Source,
 };
 
-/// Lists the entries of one layer as they arrive. They are verified at the end: the exit code has the result.
+/// Lists the entries of one layer while they arrive. The layer is verified at the end, and the exit code has the result.
 pub(super) fn list(arguments: &Arguments, session: &Session<'_>, source: &Source, jobs: &[Job]) -> Result<(), Error> {
     let wanted = arguments.path.as_ref().map(|text| path::meant(text.as_encoded_bytes()));
     let want = if arguments.digest { Want::Digests } else { Want::Entries };
@@ -49,7 +49,8 @@ pub(super) fn list(arguments: &Arguments, session: &Session<'_>, source: &Source
     if wrong.is_empty() { Ok(()) } else { Err(Error::Layers(wrong)) }
 }
 
-/// Entries are listed as they arrive, before it is known which of the paths that may be meant exists.
+/// Whether a stored path is at or below any of the paths that the argument may mean. Entries are listed while they arrive, before
+/// it is known which of these paths exists.
 fn is_at_or_below(stored: &[u8], meant: &[Vec<u8>]) -> bool {
     let cleaned = path::clean(stored);
     let is_below = |rest: &[u8]| rest.is_empty() || rest.starts_with(b"/");

@@ -1,4 +1,4 @@
-//! The bytes of a file, none of them before it is verified.
+//! Reads the bytes of a file. Each byte is verified before it is returned.
 
 use std::{io::Write, ops::ControlFlow};
 
@@ -13,7 +13,8 @@ use crate::{
     source::Source,
 };
 
-/// Prints a file by parts of its layer, each when it is verified. Returns how many bytes of the blob that took.
+/// Prints a file from parts of its layer. Verifies each part before printing it. Returns the number of bytes of the blob that were
+/// read.
 pub(super) fn print_parts(source: &Source, job: &Job, parts: FileParts, out: &mut impl Write) -> Result<u64, Error> {
     let mut written = Ok(());
     let received = source.wait(parts.read(&source.origin, job.descriptor.as_ref(), |bytes| {
@@ -28,7 +29,8 @@ pub(super) fn print_parts(source: &Source, job: &Job, parts: FileParts, out: &mu
     })
 }
 
-/// Reads the layer to its end, and takes the content once the layer is what it should be; with the bytes of the blob.
+/// Reads a whole layer and keeps the content of the file. Returns the content once the layer is verified, and the number of bytes
+/// of the blob that were read.
 pub(super) fn take_whole(
     session: &Session<'_>,
     source: &Source,

@@ -11,10 +11,10 @@ use porthole_inspect::open::{At, FileLookup, LoneLayer};
 
 use crate::near;
 
-/// Names of a directory that are looked at.
+/// Maximum number of names of a directory that are compared.
 const NAMES: usize = 10_000;
 
-/// Of all layers: a layer that still has it, or names that are almost the same.
+/// Hints for a look-up in all layers: the layer that removed the path, or similar names.
 pub(super) fn in_image(tree: &FileTree, lost: &[u8]) -> Vec<Hint> {
     let deleted = tree.view(Mode::Deleted);
     let rows = deleted.find(lost).map(|node| deleted.rows_of(node)).unwrap_or_default();
@@ -30,7 +30,7 @@ pub(super) fn in_image(tree: &FileTree, lost: &[u8]) -> Vec<Hint> {
     similar(lost, |directory| view.at(directory), |directory| names(&view, directory))
 }
 
-/// Of one layer.
+/// Hints for a look-up in one layer: the layer removes the path, or similar names.
 pub(super) fn in_layer(alone: &LoneLayer, lost: &[u8], layer: LayerNumber) -> Vec<Hint> {
     let (directory, name) = split(lost);
     if alone.at(&join(directory, &[WHITEOUT, name].concat())).is_some() {
@@ -47,7 +47,7 @@ fn names(view: &View<'_>, directory: &[u8]) -> Vec<Vec<u8>> {
     children.filter_map(|child| view.row(child)).map(|row| row.name).collect()
 }
 
-/// Names in the deepest directory of the path that exists, which resemble the one that is missing.
+/// Suggests similar names in the deepest directory of the path that exists.
 fn similar(lost: &[u8], at: impl Fn(&[u8]) -> Option<At>, names: impl Fn(&[u8]) -> Vec<Vec<u8>>) -> Vec<Hint> {
     let (mut directory, mut name) = split(lost);
     while !directory.is_empty() && at(directory) != Some(At::Directory) {

@@ -1,4 +1,4 @@
-//! Files found by the indexes in the cache, without reading all entries of the layers.
+//! Finds a file by the indexes in the cache, without reading all entries of the layers.
 
 use std::sync::Arc;
 
@@ -17,12 +17,12 @@ use crate::{
 /// A file that was found.
 pub(super) struct Found {
     pub(super) content: Content,
-    /// What is known of the layers that were searched.
+    /// How each of the searched layers was read.
     pub(super) layers: Vec<Known>,
 }
 
-/// The file that a path leads to in one layer (`alone`) or in all layers of an image. `None` if the cache does not have what that
-/// takes, or if there is no file: the entries of the layers then say more.
+/// Finds the file that a path leads to in one layer (`alone`) or in all layers of an image. `None` if the cache lacks an index, or
+/// if there is no file. The caller then reads the entries of the layers, which give a better error.
 pub(super) fn search(
     session: &Session<'_>,
     jobs: &[Job],

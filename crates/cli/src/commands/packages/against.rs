@@ -1,4 +1,4 @@
-//! `porthole packages --against`: a bill of materials beside the packages of the image.
+//! `porthole packages --against`: compares a bill of materials with the packages of the image.
 
 use std::{
     ffi::OsStr,
@@ -32,13 +32,13 @@ use crate::{
     ui::{Style, safe},
 };
 
-/// A bill of materials, and what it is called: its file, or the digest of its blob.
+/// A bill of materials, and its name in the output: the path of its file, or the digest of its blob.
 pub(super) struct NamedBill {
     name: String,
     bill: BillOfMaterials,
 }
 
-/// Reads the bills that are named. `attached` is all of those that refer to the image.
+/// Reads the bills that the argument names. `attached` names all bills that refer to the image.
 pub(super) fn bills(named: &OsStr, source: &Source, session: &Session<'_>) -> Result<Vec<NamedBill>, Error> {
     let digest = named.to_str().and_then(|text| text.parse::<Digest>().ok());
     if named != ATTACHED && digest.is_none() {
@@ -73,7 +73,7 @@ fn of_file(path: &Path) -> Result<NamedBill, Error> {
         let limit = Evidence::MAX_BYTES;
         return Err(Error::usage(format!("expected at most {limit} bytes, got more: `{}`", path.display())));
     }
-    // Some generators write a byte order mark, which is no JSON.
+    // Some generators write a byte order mark, which JSON does not permit.
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let bill = serde_json::from_slice(text).ok().and_then(|document| BillOfMaterials::of_document(&document));
     let bill = bill.ok_or_else(|| Error::usage(format!("expected SPDX or CycloneDX as JSON: `{}`", path.display())))?;
@@ -91,7 +91,7 @@ fn not_attached(image: &str) -> Error {
     Told { message: format!("no bill of materials is attached to {image}"), failure }.into()
 }
 
-/// Prints the differences; with `--json`, what is the same as well.
+/// Prints the differences and, with `--json`, also the packages that agree.
 ///
 /// # Errors
 ///
@@ -130,7 +130,8 @@ fn is_wanted(arguments: &Arguments, row: &BillRow<'_>) -> bool {
         && (fits(row.name()) || row.listed.is_some_and(|listed| fits(&listed.name)))
 }
 
-/// `- deb       gcc  12.2  removed by layer 4`, `+ npm       left-pad  1.3.0  layer 3`, `~ deb       curl  7.88-9 -> 7.88-10`
+/// Formats a row, such as `- deb       gcc  12.2  removed by layer 4`, `+ npm       left-pad  1.3.0  layer 3` or
+/// `~ deb       curl  7.88-9 -> 7.88-10`.
 fn line(row: &BillRow<'_>) -> String {
     let listed = row.listed.map(|listed| safe(&listed.version()).into_owned());
     let installed = row.installed.map(|installed| safe(&installed.package.version).into_owned());
@@ -151,6 +152,7 @@ fn line(row: &BillRow<'_>) -> String {
     format!("{mark} {kind:<8}  {}  {versions}", safe(row.name()))
 }
 
+/// The line of totals:
 /// `bill of materials: 405 packages agree, 3 differ in version, 2 only in the bill, 1 only in the image`
 fn summary(comparison: &BillComparison<'_>) -> String {
     let count = |agreement| comparison.count(agreement);

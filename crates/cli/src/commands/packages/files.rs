@@ -1,4 +1,4 @@
-//! Files by what packages say of them: those that no package owns, and those that are not as their package brought them.
+//! Lists files by their packages: those that no package owns, and those that differ from the files that their package brought.
 
 use std::io::Write;
 
@@ -31,21 +31,21 @@ struct Unowned<'f> {
     created_by: Option<&'f str>,
 }
 
-/// A file that is not as its package brought it.
+/// A file that differs from the one that its package brought.
 #[derive(Serialize)]
 struct Modified<'f> {
     #[serde(flatten)]
     name: ReportedPath<'f>,
-    /// Of the package.
+    /// Type of the package.
     #[serde(rename = "type")]
     ecosystem: &'static str,
     package: &'f str,
     version: &'f str,
-    /// Its user may change it.
+    /// Whether the package declares the file as configuration, which users may change.
     configuration: bool,
     algorithm: &'static str,
     recorded: String,
-    /// `None` if it is no file any more.
+    /// Digest of the present content. `None` if the path is no longer a regular file.
     found: Option<String>,
     layer: LayerNumber,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,7 +81,7 @@ impl<'f> Modified<'f> {
     }
 }
 
-/// Lists what was asked for.
+/// Lists the files that no package owns, or the modified ones.
 pub(super) fn list(
     arguments: &Arguments,
     session: &Session<'_>,

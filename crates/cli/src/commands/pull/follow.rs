@@ -1,4 +1,4 @@
-//! `porthole pull --unpack`: layers are written into a directory while they come.
+//! `porthole pull --unpack`: writes layers to a directory while they are downloaded.
 
 use std::{io::Read, path::Path, thread};
 
@@ -16,7 +16,7 @@ use crate::{
     source::Source,
 };
 
-/// Pulls an image and unpacks it. What fails of the two ends both; what was pulled stays for the next pull.
+/// Pulls an image and unpacks it at the same time. If either fails, both end. The blobs that were pulled stay for the next pull.
 pub(super) fn unpack(
     session: &Session<'_>,
     pulling: &Pulling<'_>,
@@ -25,7 +25,7 @@ pub(super) fn unpack(
     how: &How,
 ) -> Result<((Written, Pulled), Unpacked), Error> {
     let options = how.options()?;
-    // Before anything is fetched for a directory that cannot be.
+    // Fail before the download if the directory cannot be created.
     drop(Directory::prepare(directory)?);
     session.interrupt().claim(Some(&pulling.stop));
     thread::scope(|scope| {
@@ -38,7 +38,7 @@ pub(super) fn unpack(
                 let (written, report) = unpacking.run(directory, &Meter::beside_transfer(session.ui, &jobs))?;
                 Ok((written, Unpacked::new(directory, &jobs, &report)))
             });
-            // What was written of a blob that was wrong is gone. It comes at most once more.
+            // A wrong blob is downloaded once more. The files that were written are removed, so start again.
             if !matches!(unpacked.as_ref().map_err(cut), Err(Some(Cut::Anew))) {
                 break unpacked;
             }
@@ -49,7 +49,7 @@ pub(super) fn unpack(
         let pulled = pull.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let (written, unpacked) = match (unpacked, pulled) {
             (Ok(unpacked), Ok(pulled)) => (pulled, unpacked),
-            // The pull is why there is nothing more to unpack.
+            // Unpacking ended because the pull failed, so the error of the pull is the cause.
             (Err(error), Err(cause)) if cut(&error).is_some() => return Err(cause),
             (Err(error), _) => return Err(error),
             (Ok(_), Err(error)) => return Err(error),
@@ -60,7 +60,7 @@ pub(super) fn unpack(
     })
 }
 
-/// Waits for the manifest and its configuration.
+/// Waits until the pull has fetched the manifest and its configuration.
 fn image(session: &Session<'_>, follow: &Follow) -> Result<Image, Error> {
     let over = || Error::Read { path: "blob".into(), source: Cut::Over.into() };
     let manifests = follow.manifests();
@@ -78,7 +78,7 @@ fn image(session: &Session<'_>, follow: &Follow) -> Result<Image, Error> {
     Ok(image)
 }
 
-/// Why a blob that comes could not be read on.
+/// Returns why reading a blob during the pull ended early, if that is the error.
 fn cut(error: &Error) -> Option<Cut> {
     match error {
         Error::Read { source, .. } => Cut::of(source),

@@ -1,10 +1,10 @@
-//! One referrer, for people.
+//! A referrer as text.
 
 use porthole_inspect::report::{ReferrerReport, Via};
 
 use crate::ui::{safe, size};
 
-/// The columns of [`HEAD`].
+/// The cells of a referrer in the columns of [`HEAD`].
 pub(super) fn cells(report: &ReferrerReport) -> [String; 5] {
     let annotation = |name: &str| report.annotations.get(name).map(|text| safe(text).into_owned());
     let kind = report.artifact_type.as_ref().map(|kind| safe(kind.as_str()).into_owned());

@@ -1,4 +1,4 @@
-//! What a registry lists.
+//! Lists the referrers in a registry.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::session::Client;
 
 type Remote = RemoteImage<Arc<Client>>;
 
-/// What refers to a digest: what is listed first, then what has a tag made of the digest.
+/// Returns the referrers of a digest: first those in the registry's list, then those of cosign's tags that contain the digest.
 pub(super) async fn rows(
     remote: &Remote,
     subject: &Digest,
@@ -36,7 +36,7 @@ pub(super) async fn rows(
     };
     let mut rows = Vec::new();
     for entry in listed.referrers {
-        // A list that leaves the type out lets the document speak.
+        // If the list has no artifact type, read it from the document.
         rows.push(if entry.artifact_type.is_some() {
             ReferrerReport::listed(entry, via.clone())
         } else {
@@ -55,7 +55,7 @@ pub(super) async fn rows(
     Ok(rows)
 }
 
-/// The document that a tag stands for, if the tag exists.
+/// Fetches the document of a tag, if the tag exists.
 async fn tagged(remote: &Remote, tag: String) -> Result<Option<ReferrerReport>, Error> {
     let document = remote.tagged(&tag).await?;
     Ok(document.map(|document| ReferrerReport::read(&document, Via::DigestTag(tag))))

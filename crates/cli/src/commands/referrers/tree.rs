@@ -1,4 +1,4 @@
-//! What refers to an image, and what refers to that, as a tree.
+//! Prints the referrers of an image, and their own referrers, as a tree.
 
 use std::io::Write;
 
@@ -12,7 +12,8 @@ use porthole_inspect::{
 use super::cells::cells;
 use crate::{error::Error, output::print_json, session::Session, source::Source, ui::Style};
 
-/// Prints the tree. BuildKit's attestations of an image are in the index that leads to it: that one is read if a platform is named.
+/// Prints the tree. BuildKit's attestations of an image are in the index that lists the image. That index is read if `--platform`
+/// is given.
 pub(super) fn run(source: &Source, subject: &Digest, is_index: bool, session: &Session<'_>) -> Result<(), Error> {
     let resolved = match session.wanted_platform() {
         Some(_) => Some(source.image(session, &mut |_| {})?),
@@ -55,7 +56,7 @@ pub(super) fn run(source: &Source, subject: &Digest, is_index: bool, session: &S
     Ok(())
 }
 
-/// The lines that lead to a referrer: whether there is a later one at each depth above it.
+/// The branches of the tree to the left of a referrer: for each depth above it, a line if another referrer follows at that depth.
 fn branches(found: &[Referrer], at: usize) -> String {
     let depth = found[at].depth;
     let has_later = |level: u32| {

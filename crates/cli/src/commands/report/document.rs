@@ -1,4 +1,4 @@
-//! The report as data: a contract with scripts, which changes only by additions.
+//! The report as JSON. Scripts depend on it, so it changes only by additions.
 
 use std::{collections::BTreeMap, ffi::OsStr};
 
@@ -28,7 +28,7 @@ use crate::{
     signatures::SignatureList,
 };
 
-/// Places of waste that are named.
+/// Maximum number of wasted paths in the report.
 const WASTED: usize = 10;
 
 /// Everything about an image.
@@ -50,7 +50,7 @@ pub(super) struct Document<'d> {
 
 #[derive(Serialize)]
 pub(super) struct Identity {
-    /// As it was typed.
+    /// The source as typed on the command line.
     pub(super) source: String,
     pub(super) digest: Option<String>,
     pub(super) platform: Option<String>,
@@ -64,7 +64,7 @@ pub(super) struct Identity {
 pub(super) struct Sizes {
     pub(super) download: u64,
     pub(super) unpacked: u64,
-    /// Of the regular files in the final tree.
+    /// Total size of the regular files in the final tree.
     pub(super) visible: u64,
 }
 
@@ -74,7 +74,7 @@ pub(super) struct LayerLine {
     pub(super) digest: Option<String>,
     pub(super) download: u64,
     pub(super) unpacked: u64,
-    /// Bytes that this layer brings and that are wasted.
+    /// Wasted bytes among those that this layer brings.
     pub(super) wasted: u64,
     /// The instruction on one line, with its secrets masked.
     pub(super) created_by: Option<String>,
@@ -83,7 +83,7 @@ pub(super) struct LayerLine {
 #[derive(Serialize)]
 pub(super) struct WasteLines {
     pub(super) bytes: u64,
-    /// Bytes of the blobs that hold them, estimated.
+    /// Estimated bytes of the blobs for the wasted bytes.
     pub(super) download: u64,
     pub(super) efficiency: f64,
     /// The paths that waste most, of `paths_total`.
@@ -104,7 +104,7 @@ pub(super) struct WastedPath {
 pub(super) struct Packages<'d> {
     pub(super) total: usize,
     pub(super) types: BTreeMap<&'static str, usize>,
-    /// Those of the final tree.
+    /// The packages of the final tree.
     pub(super) list: Vec<PackageReport<'d>>,
 }
 
@@ -126,7 +126,7 @@ impl<'d> Document<'d> {
         let secrets = secrets::find(gathered, Confidence::Medium, false);
         let of = |confidence: Confidence| secrets.iter().filter(|row| row.confidence == confidence.name()).count();
         let found: Vec<_> = found.iter().map(finding).collect();
-        // What the documents alone tell is a finding; a download without TLS is a danger as well.
+        // A download without TLS is a finding of the documents. It counts as a danger as well.
         let told = found.iter().filter(|report| report.kind == "plain-download").count();
         let (download, unpacked, wasted) = (waste.download, waste.unpacked, waste.waste.wasted());
         let measured = Measured {
@@ -161,7 +161,7 @@ impl<'d> Document<'d> {
         }
     }
 
-    /// The thresholds that are missed, in words.
+    /// Texts of the thresholds that the image misses.
     pub(super) fn failed(&self) -> Vec<String> {
         self.thresholds.iter().filter(|check| !check.passed).map(|check| check.words.clone()).collect()
     }

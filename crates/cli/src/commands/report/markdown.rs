@@ -1,4 +1,4 @@
-//! The report for people, in GitHub's Markdown. Text from the image is code, which names no user and links nowhere.
+//! The report as GitHub's Markdown. Text from the image is formatted as code, so that it cannot mention a user or contain a link.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,7 @@ use crate::{
     ui::{safe, size},
 };
 
-/// Rows of a table, and characters of a text in it: a comment of a pull request holds 65536 characters.
+/// Maximum number of rows of a table, and of characters of a text in it. A comment of a pull request can have 65536 characters.
 const ROWS: usize = 50;
 const CHARACTERS: usize = 160;
 
@@ -148,7 +148,7 @@ fn more(out: &mut impl Write, count: usize, shown: usize) -> io::Result<()> {
     }
 }
 
-/// A text that is not longer than a line of a table may be.
+/// Cuts a text to [`CHARACTERS`] characters.
 fn cut(text: &str) -> String {
     match text.char_indices().nth(CHARACTERS) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -156,12 +156,12 @@ fn cut(text: &str) -> String {
     }
 }
 
-/// Untrusted text in a table: a bar would end the cell, also in code.
+/// Formats untrusted text for a cell of a table. Escapes `|`, which would end the cell even in code.
 fn cell(text: &str) -> String {
     code(text).replace('|', "\\|")
 }
 
-/// Untrusted text as code on one line.
+/// Formats untrusted text as code on one line.
 fn code(text: &str) -> String {
     let text = safe(text);
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);

@@ -1,4 +1,4 @@
-//! The report as a log of SARIF 2.1.0: a result for each finding, each secret and each threshold that is missed.
+//! The report as a log of SARIF 2.1.0: a result for each finding, secret, wrong signature and missed threshold.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -54,11 +54,11 @@ struct Found<'d> {
     about: &'d str,
     level: &'static str,
     message: String,
-    /// Of a file in the image, or of the image.
+    /// Path of a file in the image, or the reference of the image.
     uri: String,
     is_path: bool,
     line: Option<usize>,
-    /// A place that is not a file.
+    /// Name of a place that is not a file, such as a variable.
     logical: Option<String>,
     layer: Option<u32>,
 }
@@ -169,7 +169,7 @@ impl Found<'_> {
     }
 }
 
-/// A relative reference to a path (RFC 3986).
+/// Encodes a path as a relative reference (RFC 3986).
 fn encode(path: &str) -> String {
     let mut uri = String::new();
     for byte in path.bytes() {

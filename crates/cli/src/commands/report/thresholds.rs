@@ -1,4 +1,4 @@
-//! Thresholds: when an image fails a pipeline.
+//! Thresholds at which `report --ci` fails.
 
 use clap::Args;
 use porthole_core::quantity::parse_bytes;
@@ -28,7 +28,7 @@ pub(super) struct Thresholds {
     max_medium_secrets: Option<u64>,
 }
 
-/// What the thresholds are compared with.
+/// The figures that the thresholds are compared with.
 #[derive(Clone, Copy)]
 pub(super) struct Measured {
     /// Bytes to download.
@@ -43,7 +43,7 @@ pub(super) struct Measured {
 }
 
 impl Thresholds {
-    /// Checks what was asked for; nothing without `--ci`.
+    /// Checks the given thresholds. Returns no checks without `--ci`.
     pub(super) fn check(&self, measured: Measured) -> Vec<Check> {
         let Measured { download, wasted, dangers, certain_secrets, medium_secrets } = measured;
         let mut checks = Vec::new();

@@ -5,16 +5,16 @@ use porthole_inspect::search::{ContentHit, ContentSearch, LayerHits};
 
 use crate::layers::Findings;
 
-/// What a sink sends.
+/// A message from the sink of a layer.
 #[derive(Clone)]
 pub(super) enum Found {
     Hits(Vec<ContentHit>),
-    /// When the layer has ended: its entries, and the sums.
+    /// The end of the layer: its entries and the totals.
     Layer(Vec<Entry>, LayerHits),
 }
 
 pub(super) struct Sink {
-    /// Until the layer has ended.
+    /// `None` after the layer has ended.
     search: Option<ContentSearch>,
     entries: Vec<Entry>,
     findings: Findings<Found>,

@@ -1,4 +1,4 @@
-//! The exchanges of a look, as `--json` prints them.
+//! The exchanges of a trace, as `--json` prints them.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub(super) struct Report {
     /// Canonical form of the reference.
     pub(super) reference: String,
     registry: String,
-    /// Where the registry's API is.
+    /// Host of the registry's API.
     pub(super) host: String,
     repository: String,
     tag: Option<String>,
@@ -23,10 +23,10 @@ pub(super) struct Report {
     pub(super) totals: Totals,
 }
 
-/// Times are in milliseconds.
+/// A step of the trace: an exchange or a note. Times are in milliseconds.
 #[derive(Serialize)]
 pub(super) struct Step {
-    /// Since the first step.
+    /// Time since the first step.
     pub(super) at: f64,
     pub(super) meaning: String,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -37,7 +37,7 @@ pub(super) struct Step {
 pub(super) struct Exchange {
     started: String,
     step: String,
-    /// Why it is not the first try.
+    /// Why the request was sent again, unless it is the first attempt.
     reason: Option<String>,
     pub(super) method: String,
     pub(super) url: String,
@@ -45,15 +45,15 @@ pub(super) struct Exchange {
     /// Bytes of the request's body.
     sent: u64,
     pub(super) status: Option<u16>,
-    /// Why there is no answer.
+    /// Why there is no answer to the request.
     pub(super) failure: Option<String>,
     pub(super) answer: Vec<Field>,
-    /// Until the head of the answer.
+    /// Time until the head of the answer.
     pub(super) waited: Option<f64>,
-    /// Until the end of its body.
+    /// Time until the end of the answer's body.
     pub(super) took: Option<f64>,
     pub(super) bytes: u64,
-    /// Whether all of the body came.
+    /// Whether the whole body arrived.
     complete: bool,
     version: Option<String>,
     connection: Option<u64>,
@@ -72,7 +72,7 @@ pub(super) struct Totals {
     pub(super) exchanges: u64,
     pub(super) retries: u64,
     pub(super) bytes: u64,
-    /// From the first request to the last answer.
+    /// Time from the first request to the end of the last answer.
     pub(super) took: f64,
     /// Exchanges that are not listed, because there were too many.
     pub(super) missed: u64,

@@ -1,4 +1,4 @@
-//! The exchanges of a look for people: a line for each, with a bar, and what was asked below.
+//! The exchanges of a trace as text: a line with a bar for each, and the request below.
 
 use std::io::Write;
 
@@ -8,7 +8,7 @@ use crate::{
     ui::{Style, Ui, safe, size},
 };
 
-/// Cells of a bar.
+/// Width of a bar in characters.
 const CELLS: usize = 24;
 
 pub(super) fn print(out: &mut impl Write, ui: &Ui, report: &Report, headers: bool) -> Result<(), Error> {
@@ -77,7 +77,7 @@ fn below(out: &mut impl Write, ui: &Ui, exchange: &Exchange, headers: bool) -> R
     Ok(())
 }
 
-/// Where in the whole an exchange lies: dashes until its answer, then equals signs.
+/// The time of an exchange as a bar on the scale of the whole trace: dashes until its answer, then equals signs.
 fn bar(step: &Step, exchange: &Exchange, whole: f64) -> String {
     let cell = |at: f64| if whole > 0.0 { (at / whole * CELLS as f64) as usize } else { 0 };
     let start = cell(step.at).min(CELLS - 1);

@@ -1,4 +1,4 @@
-//! The directory that appears when all is done.
+//! The directory of `unpack`, which appears when all files are written.
 
 use std::{
     ffi::OsString,
@@ -19,13 +19,13 @@ use porthole_unpack::remove_all;
 
 use crate::error::Error;
 
-/// What the root directory of an image has.
+/// Mode of the root directory of an image.
 const ROOT_MODE: u32 = 0o755;
-/// How many names are tried.
+/// Number of hidden names to try before giving up.
 const TRIES: u32 = 100;
 
-/// A hidden directory beside the destination. The process that uses it holds a lock on it: one without a lock is a leftover of
-/// a process that ended. Dropping removes it.
+/// A hidden directory beside the destination. The process that uses it holds a lock on it, so a hidden directory without a lock is a
+/// leftover of a process that ended. Dropping removes the directory.
 pub(crate) struct Destination {
     parent: PathBuf,
     name: OsString,
@@ -73,7 +73,7 @@ impl Destination {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 made => made.map_err(fail)?,
             }
-            // Before it was locked, another run may have taken it for a leftover.
+            // Before this process locked it, another run may have removed it as a leftover.
             let lock = match File::open(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 opened => opened.map_err(fail)?,
@@ -90,7 +90,7 @@ impl Destination {
         Ok(self.lock.try_clone().map_err(|source| self.fail(source))?.into())
     }
 
-    /// All is done: the directory gets its name. With `sync`, its files are on the disk before, and the name is after.
+    /// Renames the complete directory to its final name. With `sync`, writes its files to the disk before, and the name after.
     pub(crate) fn keep(mut self, sync: bool) -> Result<(), Error> {
         self.lock.set_permissions(Permissions::from_mode(self.mode)).map_err(|source| self.fail(source))?;
         if sync {
@@ -106,7 +106,7 @@ impl Destination {
         Ok(())
     }
 
-    /// Nothing is left of it.
+    /// Removes the hidden directory and everything in it.
     pub(crate) fn remove(&self) -> Result<(), Error> {
         remove(&self.parent, &self.temporary).map_err(|source| self.fail(source))
     }
@@ -119,13 +119,13 @@ impl Destination {
 impl Drop for Destination {
     fn drop(&mut self) {
         if !self.kept {
-            // Another failure is on its way to the user.
+            // Ignore this error: another one is already being reported.
             let _ = remove(&self.parent, &self.temporary);
         }
     }
 }
 
-/// Whether an open directory is the one that has this name.
+/// Whether an open directory still has this path.
 fn is_at(directory: &File, path: &Path) -> bool {
     let identity = |metadata: &fs::Metadata| (metadata.dev(), metadata.ino());
     match (directory.metadata(), fs::symlink_metadata(path)) {
@@ -138,7 +138,7 @@ fn remove(parent: &Path, name: &OsString) -> io::Result<()> {
     Ok(remove_all(&File::open(parent)?.into(), name.as_bytes())?)
 }
 
-/// Parent and name of the directory. `..` and the root of the file system have no name.
+/// Splits a path into parent and name. Refuses `..` and the root of the file system, which have no name.
 fn apart(path: &Path, typed: &Path) -> Result<(PathBuf, OsString), Error> {
     match (path.parent(), path.file_name()) {
         (Some(parent), Some(name)) => Ok((parent.to_owned(), name.to_owned())),
@@ -146,11 +146,11 @@ fn apart(path: &Path, typed: &Path) -> Result<(PathBuf, OsString), Error> {
     }
 }
 
-/// Removes what runs that were killed have left.
+/// Removes the hidden directories of runs that were killed.
 fn remove_leftovers(parent: &Path, prefix: &OsString) {
     let Ok(entries) = fs::read_dir(parent) else { return };
     for entry in entries.flatten().filter(|entry| entry.file_name().as_bytes().starts_with(prefix.as_bytes())) {
-        // One that is locked belongs to a running process; one that cannot be opened is not ours.
+        // A locked directory belongs to a running process. One that cannot be opened belongs to another user.
         let free = File::open(entry.path()).is_ok_and(|directory| directory.try_lock().is_ok());
         if free {
             let _ = remove(parent, &entry.file_name());

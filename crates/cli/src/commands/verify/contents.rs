@@ -1,4 +1,4 @@
-//! What the audit of a prepared layer's table of contents found.
+//! Result of the audit of a prepared layer's table of contents.
 
 use porthole_core::{failure::Classify, toc::Disagreement};
 use serde::Serialize;
@@ -7,7 +7,7 @@ use porthole_inspect::{report::ReportedPath, toc::AuditedToc};
 
 use crate::ui::Style;
 
-/// An audit, done or refused.
+/// An audit that was done, refused or not possible.
 #[derive(Default, Serialize)]
 pub(super) struct Contents {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,13 +34,13 @@ struct DisagreementReport {
     what: String,
 }
 
-/// How many disagreements a person is shown.
+/// Maximum number of disagreements in the text output.
 const SHOWN: usize = 100;
 
 impl Contents {
     pub(super) fn of(audited: &AuditedToc) -> Self {
         match audited {
-            // Our limit was met: nothing can be said.
+            // The table exceeds a limit of this program, so the layer was not compared.
             AuditedToc::Refused(error) if audited.is_unchecked() => {
                 let hints = error.hints().into_iter().map(|hint| format!(": {hint}")).collect::<String>();
                 Self { unchecked: Some(format!("{error}{hints}")), ..Self::default() }

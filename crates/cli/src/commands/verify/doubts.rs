@@ -1,4 +1,4 @@
-//! What readers may disagree about in one layer, for programs and for people.
+//! Ambiguities of one layer, which readers may interpret differently, as JSON and as text.
 
 use porthole_core::tree::Ambiguity;
 use porthole_inspect::{
@@ -7,7 +7,7 @@ use porthole_inspect::{
 };
 use serde::Serialize;
 
-/// As [`LayerDoubts`], in words.
+/// [`LayerDoubts`] as JSON.
 #[derive(Default, Serialize)]
 pub(super) struct Doubts {
     #[serde(skip_serializing_if = "is_zero")]
@@ -22,7 +22,7 @@ pub(super) struct Doubts {
     unchecked: Option<String>,
 }
 
-/// An entry, or what became of it, and why readers differ.
+/// An entry or a path that readers interpret differently, and why.
 #[derive(Serialize)]
 struct AmbiguityReport {
     path: String,
@@ -32,13 +32,13 @@ struct AmbiguityReport {
     level: Level,
 }
 
-/// Where readers differ.
+/// The step in which readers differ.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Level {
-    /// In reading the archive.
+    /// Reading the archive.
     Archive,
-    /// In unpacking it.
+    /// Unpacking the archive.
     Tree,
 }
 
@@ -53,7 +53,7 @@ impl Doubts {
         }
     }
 
-    /// Each in words.
+    /// The doubts as text, one a line.
     pub(super) fn lines(&self) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
         lines.extend(self.contradiction.clone());

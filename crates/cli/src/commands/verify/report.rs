@@ -1,4 +1,4 @@
-//! One verified step, for programs and for people.
+//! A step of the verification, as JSON and as text.
 
 use std::io::Write;
 
@@ -13,13 +13,13 @@ use crate::{
     ui::{Style, safe, size},
 };
 
-/// A document or a layer, verified.
+/// The result for a document or a layer.
 #[derive(Serialize)]
 pub(super) struct Report {
     step: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     layer: Option<LayerNumber>,
-    /// What the descriptor promises, else what was computed.
+    /// The digest in the descriptor, or the computed one if there is no descriptor.
     digest: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     got: Option<String>,
@@ -45,7 +45,7 @@ pub(super) struct Report {
     doubts: Doubts,
 }
 
-/// [`VerifyState`] as JSON has it.
+/// [`VerifyState`] as JSON.
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum State {
@@ -82,7 +82,7 @@ impl Report {
         }
     }
 
-    /// `unstated`: the configuration lacks its diff_id, so that it was computed and not checked.
+    /// The result for a layer. `unstated`: the configuration lacks its diff_id, which was therefore computed but not checked.
     pub(super) fn of_layer(layer: &VerifiedLayer, unstated: bool) -> Self {
         Self {
             step: "layer",

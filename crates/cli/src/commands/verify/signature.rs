@@ -1,4 +1,4 @@
-//! The step `signature`: whether someone who was named signed the image, or the index that led to it.
+//! The step `signature`: whether a signer that the user named signed the image, or the index that led to it.
 
 use std::io::Write;
 
@@ -25,11 +25,11 @@ struct Step<'r> {
     row: &'r SignatureRow,
 }
 
-/// Fetches and checks the signatures of an image. Prints each.
+/// Fetches, checks and prints the signatures of an image.
 ///
 /// # Errors
 ///
-/// None of them is by a signer that was named.
+/// No signature is by a signer that the user named.
 pub(super) fn run(
     out: &mut impl Write,
     source: &Source,
@@ -58,7 +58,7 @@ pub(super) fn run(
     judge(&outcomes, "signature", &root)
 }
 
-/// A statement is a signature only if that is what it says; one that, for example, lists vulnerabilities is not.
+/// Whether evidence is a signature of the image. A signed statement with other content, such as a list of vulnerabilities, is not.
 fn is_signature(evidence: &Evidence) -> bool {
     evidence.is_signed() && kind_of(evidence).is_none()
 }

@@ -1,4 +1,4 @@
-//! The command that is run when a tag has moved.
+//! Runs the command when a tag has moved.
 
 use std::{
     ffi::OsString,
@@ -12,7 +12,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::look::Subject;
 
-/// What is run.
+/// The command to run.
 #[derive(Clone, Debug)]
 pub(super) enum Task {
     /// `sh -c`
@@ -77,7 +77,7 @@ impl Task {
                 Ok(status) => Some(Failure::Status(status)),
                 Err(error) => Some(Failure::Start(error)),
             };
-            // The receiver is gone after a second signal.
+            // This fails after a second signal, when the receiver is dropped.
             let _ = ended.send(Ended { at, subject, failure });
         });
     }

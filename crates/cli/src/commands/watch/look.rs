@@ -1,4 +1,4 @@
-//! One look at a tag, and what it means.
+//! One poll of a tag, and the meaning of its result.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use porthole_registry::{
 
 use crate::session::Client;
 
-/// A look at a tag that showed something.
+/// The result of a successful poll of a tag.
 pub(super) struct Look {
     pub(super) known: Known,
     pub(super) subject: Subject,
@@ -27,23 +27,23 @@ pub(super) struct Look {
     pub(super) pulled: bool,
 }
 
-/// What a tag stands for.
+/// The image that a tag points to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Subject {
     /// Digest of the index or manifest.
     pub(super) root: Digest,
-    /// Digest of the manifest for the platform, where one is asked for.
+    /// Digest of the manifest for the platform, if `--platform` is given.
     pub(super) manifest: Option<Digest>,
 }
 
 impl Subject {
-    /// What must not change.
+    /// The digest that is watched for changes.
     pub(super) fn digest(&self) -> Digest {
         self.manifest.unwrap_or(self.root)
     }
 }
 
-/// Looks at a tag. The manifest for a platform is asked for only when the tag stands for something else than `last`.
+/// Polls a tag. The manifest for a platform is looked up only if the tag no longer points to the index in `last`.
 pub(super) async fn look(
     client: &Client,
     reference: &Reference,
@@ -65,13 +65,13 @@ pub(super) async fn look(
     Ok(Look { known, subject: Subject { root: digest, manifest }, quota, pulled })
 }
 
-/// Why a look showed nothing.
+/// Why a poll gave no digest.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Missed {
-    /// The registry did not show what the tag stands for.
+    /// The registry did not return the digest of the tag.
     #[error(transparent)]
     Tag(#[from] Unseen),
-    /// The tag stands for an index that leads to no image for the platform.
+    /// The tag points to an index that has no image for the platform.
     #[error(transparent)]
     Image(Box<resolve::Error<Error>>),
 }
@@ -86,7 +86,7 @@ impl From<resolve::Error<Error>> for Missed {
 }
 
 impl Missed {
-    /// Whether another look cannot end otherwise: the registry's name is wrong.
+    /// Whether every further poll would fail as well, because the registry's name is wrong.
     pub(super) fn is_final(&self) -> bool {
         matches!(self, Self::Tag(unseen) if matches!(*unseen.error, Error::Registry { .. }))
     }
@@ -104,15 +104,15 @@ impl From<Missed> for crate::error::Error {
 /// A kind of trouble, reported once when it begins and once when it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
-    /// The registry cannot be reached, or has troubles of its own.
+    /// The registry cannot be reached, or reports a failure of its own.
     Network,
-    /// It limits the rate.
+    /// The registry limits the rate of requests.
     Limited,
-    /// It does not let us in.
+    /// The registry refuses access.
     Refused,
-    /// It has no such tag.
+    /// The registry does not have the tag.
     Missing,
-    /// Its answer makes no sense.
+    /// The registry's answer violates the protocol.
     Wrong,
 }
 
@@ -135,13 +135,13 @@ impl Trouble {
         }
     }
 
-    /// The same for every reference of a registry.
+    /// Whether the trouble affects every reference of the registry.
     pub(super) fn is_of_registry(self) -> bool {
         matches!(self, Self::Network | Self::Limited)
     }
 }
 
-/// What a look that showed nothing means for the next one.
+/// Converts a poll without a digest to the outcome from which the time of the next poll follows.
 pub(super) fn outcome(missed: &Missed) -> Polled {
     let Missed::Tag(unseen) = missed else { return Polled::Failure };
     let asked = match *unseen.error {
@@ -152,7 +152,7 @@ pub(super) fn outcome(missed: &Missed) -> Polled {
         (Trouble::Limited, retry_after) | (_, retry_after @ Some(_)) => {
             Polled::Limited { retry_after, quota: unseen.quota }
         }
-        // An answer, if not the one that was hoped for.
+        // The registry answered, so this is not a failure of the network.
         (Trouble::Missing | Trouble::Refused, None) => Polled::Answer { quota: unseen.quota, pulled: false },
         _ => Polled::Failure,
     }

@@ -1,12 +1,12 @@
-//! What was known of a tag when the program ended.
+//! Reads and makes the journal entries with the state of a tag between two runs.
 
 use porthole_core::platform::Platform;
 use porthole_store::journal::{Choice, JournalEntry, Writer};
 
 use super::look::Subject;
 
-/// The digest of a tag when it was last watched and handled; else when it was last pulled or pushed. Entries of another platform are
-/// ignored.
+/// Returns the last digest of a tag that was watched and handled, else the last one that was pulled or pushed. Ignores entries of
+/// another platform.
 pub(super) fn last(entries: &[JournalEntry], platform: Option<&Platform>) -> Option<Subject> {
     let done = |entry: &&JournalEntry| is_watched(entry, platform) && !entry.pending;
     let moved = |entry: &&JournalEntry| platform.is_none() && matches!(entry.by, Writer::Pull | Writer::Push);
@@ -14,7 +14,7 @@ pub(super) fn last(entries: &[JournalEntry], platform: Option<&Platform>) -> Opt
     Some(Subject { root: entry.digest, manifest: entry.choice.as_ref().map(|choice| choice.manifest) })
 }
 
-/// Whether a tag was seen to move, and that was not done with.
+/// Whether a move of the tag was observed, but the command for it has not succeeded.
 pub(super) fn is_pending(entries: &[JournalEntry], platform: Option<&Platform>) -> bool {
     entries.iter().rfind(|entry| is_watched(entry, platform)).is_some_and(|entry| entry.pending)
 }
@@ -24,7 +24,7 @@ fn is_watched(entry: &JournalEntry, platform: Option<&Platform>) -> bool {
     entry.by == Writer::Watch && watched == platform.map(ToString::to_string).as_deref()
 }
 
-/// What is remembered of a tag between two runs.
+/// Makes the entry with the state of a tag.
 pub(super) fn entry(
     time: String,
     reference: String,

@@ -35,19 +35,19 @@ use crate::{
     ui::safe,
 };
 
-/// All that is watched.
+/// The state of all watched tags.
 pub(super) struct Watcher<'s> {
     session: &'s Session<'s>,
     store: Store,
     tags: Vec<Tag>,
     task: Option<Task>,
     once: bool,
-    /// Registries with troubles that were reported.
+    /// By registry, the trouble that was reported.
     troubles: HashMap<String, Trouble>,
     ended: (UnboundedSender<Ended>, UnboundedReceiver<Ended>),
-    /// Something has moved.
+    /// Whether any tag has moved.
     moved: bool,
-    /// What `--once` ends with.
+    /// The error with which `--once` ends.
     error: Option<Error>,
 }
 
@@ -55,9 +55,9 @@ pub(super) struct Watcher<'s> {
 struct Tag {
     reference: Reference,
     known: Known,
-    /// What it stood for at the last look, in this run or an earlier one.
+    /// The image of the tag at the last poll, in this run or an earlier one.
     last: Option<Subject>,
-    /// The digest for which the command succeeded, or which needs none.
+    /// The digest for which the command succeeded or is not needed.
     done: Option<Digest>,
     running: bool,
     /// The subject of the next run of the command.
@@ -65,9 +65,9 @@ struct Tag {
     /// The trouble of this tag alone that was reported.
     trouble: Option<Trouble>,
     refusals: u32,
-    /// A look was sent, with the credentials that were found.
+    /// Whether a poll was sent with the credentials that were found.
     asked: bool,
-    /// Its digest, or its absence, was reported.
+    /// Whether the digest of the tag, or its absence, was reported.
     reported: bool,
 }
 
@@ -110,7 +110,7 @@ impl<'s> Watcher<'s> {
     pub(super) async fn run(&mut self, interval: Duration) -> Result<(), Error> {
         self.session.interrupt().leave();
         let mut stop = Stop::listen().map_err(|error| Error::Start(error.to_string()))?;
-        // With --once there is no reason to wait a minute for the next attempt.
+        // With --once the next attempt should not wait for the whole interval.
         let interval = if self.once { FIRST_RETRY } else { interval };
         let registries: Vec<_> = self.tags.iter().map(|tag| tag.reference.registry()).collect();
         let mut schedule = Schedule::new(interval, &registries);
@@ -168,7 +168,7 @@ impl<'s> Watcher<'s> {
         let tag = &mut self.tags[at];
         let (reference, known, last) = (tag.reference.clone(), tag.known.clone(), tag.last);
         let platform = self.session.wanted_platform().cloned();
-        // Credentials may have been renewed since the registry refused them.
+        // Read the credentials again after a refusal, because they may have been renewed since.
         let client: Arc<Client> = if std::mem::replace(&mut tag.asked, true) && tag.refusals == 0 {
             self.session.connection()?
         } else {
@@ -253,7 +253,7 @@ impl<'s> Watcher<'s> {
         history::remember(self.session, &self.store, entry);
     }
 
-    /// Runs the command for what is waiting, unless it runs.
+    /// Runs the command for the waiting subject, unless the command is still running.
     fn start(&mut self, at: usize) {
         let tag = &mut self.tags[at];
         if let Some(task) = self.task.as_ref().filter(|_| !tag.running)
@@ -269,7 +269,7 @@ impl<'s> Watcher<'s> {
         match failure {
             None => {
                 self.tags[at].done = Some(subject.digest());
-                // What moved on meanwhile is not done with.
+                // If the tag has moved since, the entry stays pending.
                 if self.tags[at].waiting.is_none() {
                     self.remember(at, subject, false);
                 }
@@ -319,7 +319,7 @@ impl<'s> Watcher<'s> {
         Ok(true)
     }
 
-    /// Reports the end of a trouble of a reference or its registry.
+    /// Reports that a trouble of a reference or its registry has ended.
     fn well_again(&mut self, at: usize) {
         self.registry_answers(at);
         let tag = &mut self.tags[at];
@@ -380,10 +380,10 @@ impl Stop {
     }
 }
 
-/// Looks at once.
+/// Maximum number of concurrent polls.
 const AT_ONCE: usize = 4;
-/// Times in a row that a registry may refuse access.
+/// Number of consecutive refusals of access after which the command ends.
 const REFUSALS: u32 = 5;
-/// Tries of `--once` where the network fails.
+/// Number of attempts of `--once` if the network fails.
 const ONCE_TRIES: u32 = 3;
 const FIRST_RETRY: Duration = Duration::from_secs(1);
