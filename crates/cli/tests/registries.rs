@@ -487,7 +487,7 @@ fn a_wrong_byte_in_a_part_is_refused() {
         site.content_mut("a/b").blobs.get_mut(&layer.digest).unwrap().bytes[middle] ^= 1;
     });
     let output = server.run_in(home.path(), "cat REGISTRY/a/b:1 noise/5");
-    ends(&output, 7, "are not its own");
+    ends(&output, 7, "do not match its digest");
     let whole = self::middle(image);
     assert!(output.stdout.len() < whole.len() && whole.starts_with(&output.stdout), "{}", output.stdout.len());
     // The other registries are not asked, and nothing is wrong.

@@ -22,7 +22,7 @@ pub enum Deviation {
     #[error("{0}")]
     Rootfs(json::Error),
     /// The configuration is for another platform than the index says. A runtime of the platform of the index cannot start the image.
-    #[error("the index offers it for {index}, but the configuration is for {config}")]
+    #[error("the index offers the image for {index}, but the configuration is for {config}")]
     Platform {
         /// The platform of the index, normalised.
         index: Platform,

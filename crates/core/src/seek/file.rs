@@ -346,7 +346,7 @@ pub enum Error {
         kind: Kind,
     },
     /// A part of the blob is not what it was when the index was made.
-    #[error("bytes {} to {} of the layer are not its own: expected chaining value {expected}, got {got}", .range.start, .range.end)]
+    #[error("bytes {} to {} of the layer do not match its digest: expected chaining value {expected}, got {got}", .range.start, .range.end)]
     Span {
         /// In bytes of the blob.
         range: Range<u64>,
@@ -356,7 +356,7 @@ pub enum Error {
         got: String,
     },
     /// The last part of the blob does not lead to its digest.
-    #[error("bytes {} to {} of the layer are not its own: expected {expected}, got {got}", .range.start, .range.end)]
+    #[error("bytes {} to {} of the layer do not match its digest: expected {expected}, got {got}", .range.start, .range.end)]
     Digest {
         /// In bytes of the blob.
         range: Range<u64>,
@@ -386,7 +386,7 @@ pub enum Error {
     #[error("part of the layer is not a tar archive: {0}")]
     Tar(tar::Error),
     /// The place has another entry than the index says.
-    #[error("the seek index is not of this layer: another entry is there")]
+    #[error("the seek index does not match this layer, which has another entry at this position")]
     Entry,
 }
 
