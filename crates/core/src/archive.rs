@@ -1,4 +1,5 @@
-//! The document of a docker-archive, the format of `docker save`: `manifest.json`, pure. [`mod@write`] lays out whole archives.
+//! Parses `manifest.json`, which lists the images of a docker-archive (the format of `docker save`), and makes the manifest
+//! that such an image lacks. [`mod@write`] writes whole archives.
 
 pub mod write;
 
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 /// File at the top of an archive that lists its images.
 pub const MANIFEST_FILE: &str = "manifest.json";
 
-/// One image of an archive. Paths are as stored and may lead nowhere.
+/// One image of an archive. Paths are as stored. The archive may lack the files that they name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArchivedImage {
     /// Path of the image configuration inside the archive.
@@ -51,9 +52,9 @@ pub fn parse_manifest_with_limits(manifest_json: &[u8], limits: &Limits) -> Resu
     top.array()?.iter().map(|image| read_image(image, limits)).collect()
 }
 
-/// The manifest that an image of a docker-archive lacks: the same bytes for the same configuration and layers.
+/// Makes the manifest that an image of a docker-archive lacks. The bytes depend only on the configuration and the layers.
 ///
-/// It is an OCI manifest, because a layout can hold no other kind that every program reads.
+/// The format is OCI's: some programs read no other manifest from a layout.
 pub fn make_manifest(config: &Raw, layers: &[Descriptor]) -> Vec<u8> {
     let entry = |descriptor: &Descriptor| -> Value {
         let Descriptor { media_type, digest, size, .. } = descriptor;

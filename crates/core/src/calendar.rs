@@ -1,6 +1,6 @@
 //! Days of the proleptic Gregorian calendar, and times as RFC 3339 writes them.
 //!
-//! Years are counted from March inside, so that the leap day is the last of its year.
+//! Internally a year starts in March, so that the leap day is its last day.
 
 /// Days in 400 years, after which the calendar repeats.
 const ERA: i64 = 146_097;
@@ -33,7 +33,7 @@ pub fn date(days: i64) -> (i64, i64, i64) {
     (era * 400 + year + i64::from(month <= 2), month, day)
 }
 
-/// `2026-11-18T09:30:00Z` of seconds since 1970; exact for every `i64`, years beyond 9999 with their sign as ISO 8601 asks.
+/// Formats seconds since 1970 as `2026-11-18T09:30:00Z`. Exact for every `i64`; years outside 0 to 9999 have a sign, as ISO 8601 requires.
 pub fn iso(seconds: i64) -> String {
     let day = seconds.div_euclid(DAY);
     let second = seconds.rem_euclid(DAY);
@@ -42,9 +42,9 @@ pub fn iso(seconds: i64) -> String {
     format!("{year}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3_600, second / 60 % 60, second % 60)
 }
 
-/// Reads a time of RFC 3339 (section 5.6), `2026-11-18T09:30:00.5+01:00`, as seconds since 1970 and nanoseconds. Digits
-/// beyond nanoseconds are dropped. Second 60 is valid at the end of a month in UTC, where leap seconds are; it is
-/// the second after it, as in POSIX.
+/// Parses a time of RFC 3339 (section 5.6), such as `2026-11-18T09:30:00.5+01:00`. Returns seconds since 1970 and
+/// nanoseconds; `None` for any other text. Digits beyond nanoseconds are dropped. Second 60 is valid only at the end of a
+/// month in UTC, where leap seconds are inserted; it counts as the second after it, as in POSIX.
 pub fn rfc_3339(text: &str) -> Option<(i64, u32)> {
     let (day, rest) = text.split_at_checked(10)?;
     let [year, month, day] = numbers(day, '-', [4, 2, 2])?;

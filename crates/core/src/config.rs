@@ -13,7 +13,7 @@ use crate::{
     platform::Platform,
 };
 
-/// An image configuration. Its strings come from the image: nothing here is a path, command or key of this program.
+/// An image configuration. Its strings come from the image: this program never uses them as its own paths, commands or keys.
 #[derive(Clone, Debug, Default)]
 pub struct ImageConfig {
     /// The platform, normalised. Present if the document names both operating system and architecture.
@@ -28,7 +28,7 @@ pub struct ImageConfig {
     pub diff_ids: Vec<Digest>,
     /// Build history, bottom first. Entries with `empty_layer` have no layer.
     pub history: Vec<History>,
-    /// Where it departs from the specification. Empty for a configuration by the book.
+    /// Deviations from the specification. Empty for a configuration that conforms.
     pub deviations: Vec<Deviation>,
 }
 
@@ -71,12 +71,12 @@ pub struct History {
 }
 
 impl ImageConfig {
-    /// Parses a configuration. A field that is missing, `null` or of the wrong form counts as absent, as far as the others
-    /// can be read without it, and so do all fields of what is no JSON object; [`deviations`](Self::deviations) lists what is wrong.
+    /// Parses a configuration. A field that is missing, `null` or malformed counts as absent. If the document is not a JSON
+    /// object, all fields are absent. [`deviations`](Self::deviations) lists what is wrong.
     ///
     /// # Errors
     ///
-    /// [`Error`] for ambiguous JSON, and for what is beyond a limit.
+    /// [`Error`] for ambiguous JSON, and for a document or list over its limit.
     pub fn parse(raw: &Raw) -> Result<Self, Error> {
         Self::parse_with_limits(raw, &Limits::default())
     }
@@ -117,13 +117,13 @@ impl ImageConfig {
         Ok(Self { platform, created, author, execution, diff_ids, history, deviations })
     }
 
-    /// What is known from bytes that are no JSON object: nothing. The layers can be read without a configuration.
+    /// The empty configuration for bytes that are not a JSON object. The layers can be read without a configuration.
     fn unreadable(error: json::Error) -> Self {
         Self { deviations: vec![Deviation::Config(error)], ..Self::default() }
     }
 }
 
-/// Takes what can be read, and keeps the reason where something cannot.
+/// Collects the errors of malformed fields, and reads each such field as its default.
 #[derive(Default)]
 struct Fields {
     deviations: Vec<json::Error>,
@@ -166,10 +166,10 @@ fn read_execution(node: &Node<'_>, fields: &mut Fields) -> Execution {
     }
 }
 
-/// Engines pass on a variable without `=`, so it is listed as it is.
+/// Reads `Env`. A variable without `=` is a deviation but stays in the list, because engines pass it on.
 fn read_env(node: &Node<'_>, fields: &mut Fields) -> Vec<String> {
     let Some(list) = fields.take(node.optional("Env")) else { return Vec::new() };
-    // That it is not a list is reported once, below.
+    // `strings` below reports an `Env` that is not a list.
     for variable in list.array().unwrap_or_default() {
         if variable.string().is_ok_and(|text| !text.contains('=')) {
             fields.deviations.push(variable.unexpected("a variable as `NAME=value`"));
@@ -191,7 +191,7 @@ fn read_command(node: &Node<'_>, key: &str, fields: &mut Fields) -> Vec<String> 
     }
 }
 
-/// A set, which Go writes as an object of empty objects.
+/// Reads the keys of a set, which Go writes as an object of empty objects. Returns them sorted.
 fn read_set(node: &Node<'_>, key: &str) -> Result<Vec<String>, json::Error> {
     let Some(set) = node.optional(key)? else { return Ok(Vec::new()) };
     let mut keys: Vec<_> = set.object()?.keys().cloned().collect();
@@ -233,7 +233,7 @@ fn read_history(top: &Node<'_>, fields: &mut Fields) -> Vec<History> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The document is not strict JSON, or a field is missing or has the wrong type.
+    /// The JSON is ambiguous or nested too deeply. Other faults are [deviations](ImageConfig::deviations).
     #[error("malformed image configuration: {0}")]
     Json(#[from] json::Error),
     /// The document is larger than [`Limits::manifest_bytes`].
@@ -244,10 +244,10 @@ pub enum Error {
         /// Size of the document in bytes.
         got: u64,
     },
-    /// `rootfs.diff_ids` or `history` is longer than [`Limits::descriptors`].
+    /// `rootfs.diff_ids` is longer than [`Limits::descriptors`].
     #[error("image configuration: expected at most {limit} diff_ids (limit descriptors), got {got}")]
     TooMany {
-        /// Entries that each of the two lists may have.
+        /// Entries that the list may have.
         limit: u64,
         /// `diff_ids` in the document.
         got: u64,

@@ -38,10 +38,10 @@ pub struct Decoded {
     pub read: usize,
     /// Bytes written to the output.
     pub written: usize,
-    /// The decoder cannot write more without more input.
+    /// Whether the decoder needs more input to write more.
     pub starved: bool,
-    /// A fresh decoder can start at this position: the start of a gzip member or of a zstd frame, or any byte of an
-    /// uncompressed stream. A step always ends at such a position.
+    /// Whether a fresh decoder can start at this position: the start of a gzip member or of a zstd frame, or any byte of an
+    /// uncompressed stream. The decoder ends its step at every such position.
     pub resumable: bool,
 }
 
@@ -79,7 +79,7 @@ pub struct Decoder {
     block: Option<BlockEnd>,
     /// Maximum distance between resume points, if block ends are wanted.
     spacing: Option<u64>,
-    /// The last resume point, in unpacked bytes.
+    /// Position of the last resume point in the unpacked stream, in bytes.
     last: u64,
     /// The latest block end since `last`. It becomes a resume point only if no later one is close enough.
     candidate: Option<BlockEnd>,
@@ -139,8 +139,9 @@ impl Decoder {
         decoder
     }
 
-    /// From now on, find ends of deflate blocks for [`take_block`](Decoder::take_block): as few as keep resume points
-    /// at most `spacing` unpacked bytes apart, and a quarter of that near the start. A block longer than that is not split.
+    /// Starts to report ends of deflate blocks through [`take_block`](Decoder::take_block). It reports only as many as keep
+    /// resume points at most `spacing` unpacked bytes apart, or a quarter of `spacing` near the start. Inside a longer block
+    /// there is no resume point.
     pub fn find_blocks(&mut self, spacing: u64) {
         self.spacing = Some(spacing);
     }
@@ -197,8 +198,8 @@ impl Decoder {
         Ok(step)
     }
 
-    /// The distance from the last resume point to the next. It grows with the place, so that little is read for a file of a small
-    /// archive, and the windows of a large one take little room.
+    /// The maximum distance from the last resume point to the next, in unpacked bytes. It grows with the position: in a
+    /// small archive a file is decoded from a nearby point, and in a large one the stored windows stay few.
     fn spacing(&self) -> Option<u64> {
         self.spacing.map(|most| (self.last / GROWTH).clamp(most / 4, most))
     }
@@ -211,7 +212,7 @@ impl Decoder {
         place.max(candidate).saturating_sub(self.written)
     }
 
-    /// Makes the candidate a resume point if the decoder is too far from the last one.
+    /// Makes the candidate a resume point if the decoder is further than the maximum distance from the last one.
     fn settle(&mut self) {
         let spacing = self.spacing().unwrap_or(u64::MAX);
         if self.written - self.last > spacing
@@ -246,12 +247,12 @@ impl Decoder {
         }
     }
 
-    /// The last checkpoint reached, once each. The start of the stream is not reported.
+    /// Takes the last checkpoint that was reached. Each is returned once; the start of the stream is not reported.
     pub fn take_checkpoint(&mut self) -> Option<Checkpoint> {
         self.checkpoint.take()
     }
 
-    /// The next [block end](Decoder::find_blocks) to resume at, once each. It may lie before the end of the last step.
+    /// Takes the next [block end](Decoder::find_blocks) to resume at. Each is returned once. It may lie before the end of the last step.
     pub fn take_block(&mut self) -> Option<BlockEnd> {
         self.block.take()
     }
@@ -271,7 +272,8 @@ impl Decoder {
     }
 }
 
-/// Distances of resume points are this part of the unpacked bytes before them, between a quarter of the most and the most.
+/// The distance to the next resume point is the number of unpacked bytes so far divided by this, but at least a quarter of
+/// the requested spacing and at most all of it.
 const GROWTH: u64 = 128;
 
 /// Minimum distance of a member or frame start from the last resume point. It is smaller than that of block ends
@@ -405,7 +407,7 @@ pub enum Error {
     },
 }
 
-/// What an error says of a window that no limit allows.
+/// Suffix of the message for a window that no setting of the limit allows.
 fn most(requested: u64) -> String {
     if requested > zstd::MAX_WINDOW { format!(", at most {}", zstd::MAX_WINDOW) } else { String::new() }
 }

@@ -48,7 +48,7 @@ impl Descriptor {
     }
 
     /// How the key of an encrypted layer is wrapped: `jwe`, `pgp`, `pkcs7`, `pkcs11` or the name of a key provider, as the
-    /// annotations of ocicrypt say. Empty if the layer is not encrypted, or does not say how.
+    /// annotations of ocicrypt say. Empty if the layer is not encrypted, or no annotation names a scheme.
     pub fn encryption_schemes(&self) -> Vec<&str> {
         if !self.media_type.is_encrypted() {
             return Vec::new();
@@ -88,8 +88,8 @@ pub(crate) fn read_digest(node: &Node<'_>) -> Result<Digest, json::Error> {
     node.string()?.parse().map_err(error)
 }
 
-/// `platform` of a descriptor. Without operating system or architecture, both of which OCI requires (`image-index.md`, `platform`),
-/// it says nothing: `None`, and the configuration decides. Go's tools write empty strings for a platform that they do not know.
+/// Reads `platform` of a descriptor. `None` unless it names both operating system and architecture, which OCI requires
+/// (`image-index.md`, `platform`): the configuration then decides. Go's tools write empty strings for an unknown platform.
 fn read_platform(node: &Node<'_>) -> Result<Option<Platform>, json::Error> {
     let (architecture, os) = (node.optional_text("architecture")?, node.optional_text("os")?);
     let variant = node.optional_text("variant")?;

@@ -1,18 +1,18 @@
-//! Where a document departs from its specification, and can be read all the same.
+//! Deviations from the specification that do not prevent a document from being read.
 
 use crate::{json, platform::Platform};
 
 /// A rule of the image specification that a manifest or a configuration breaks.
 ///
-/// Registries hold such images, and engines run most of them. Whatever can be read is read, the rest counts as absent,
-/// and the deviation is reported beside it.
+/// Registries hold such images, and engines run most of them. The valid fields are read, the others count as absent, and the
+/// deviation is reported beside the result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Deviation {
     /// The manifest has no layers. The schema of an OCI manifest asks for at least one (`manifest.md`, `layers`).
     #[error("the manifest has no layers")]
     NoLayers,
-    /// The configuration is not a JSON object, so nothing of it is known.
+    /// The configuration is not a JSON object, so all its fields are unknown.
     #[error("the configuration is not a JSON object: {0}")]
     Config(json::Error),
     /// A field of the configuration is missing or has the wrong form.
@@ -21,7 +21,7 @@ pub enum Deviation {
     /// `rootfs` of the configuration cannot be read, so no layer has a known diff_id.
     #[error("{0}")]
     Rootfs(json::Error),
-    /// The configuration is for another platform than the index says. A runtime of the platform of the index cannot start the image.
+    /// The platform of the configuration differs from that in the index. A runtime of the platform in the index cannot start the image.
     #[error("the index offers the image for {index}, but the configuration is for {config}")]
     Platform {
         /// The platform of the index, normalised.
@@ -46,7 +46,8 @@ pub enum Deviation {
 }
 
 impl Deviation {
-    /// Whether the image cannot be what its documents promise: an engine refuses it, and so does verification.
+    /// Whether engines and verification refuse an image with this deviation, because its documents contradict each other or
+    /// the configuration is unusable.
     pub fn refutes(&self) -> bool {
         matches!(self, Self::Config(_) | Self::Rootfs(json::Error::Digest { .. }) | Self::LayerCount { .. })
     }

@@ -101,7 +101,7 @@ impl Digest {
         hex(self.as_bytes())
     }
 
-    /// The digest with this value of SHA-256.
+    /// Makes a digest from a hash value of SHA-256.
     pub fn of_sha256_value(value: &[u8; 32]) -> Self {
         Self::from_value(Algorithm::Sha256, value)
     }
@@ -167,7 +167,7 @@ pub fn hex(bytes: &[u8]) -> String {
     text
 }
 
-/// The bytes of hex digits of either case; `None` if there is another character, or half a byte.
+/// Decodes hex digits of either case; `None` if there is another character, or an odd number of digits.
 pub fn unhex(text: &[u8]) -> Option<Vec<u8>> {
     let (pairs, rest) = text.as_chunks::<2>();
     let byte = |[high, low]: &[u8; 2]| Some(hex_digit(*high)? << 4 | hex_digit(*low)?);

@@ -1,4 +1,4 @@
-//! One classification of failures: what kind it is, who is to blame, and what helps.
+//! One classification of failures: what kind it is, who can fix it, and what helps.
 //!
 //! The error of every module implements [`Classify`]. A front end derives the rest from it: exit codes, the words of
 //! `data-kind` and the fields of JSON are tables over [`FailureClass`].
@@ -59,7 +59,7 @@ impl Classify for std::io::Error {
     }
 }
 
-/// The place of an error in the classification. The error itself has the words.
+/// The classification of one error. The error itself has the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Failure {
@@ -67,7 +67,7 @@ pub struct Failure {
     pub kind: FailureClass,
     /// The party that can fix it.
     pub blame: Blame,
-    /// The layer that it is about, where it is about one.
+    /// The layer that the error concerns, if it concerns one.
     pub layer: Option<LayerNumber>,
     /// What a person can do, best first.
     pub hints: Vec<Hint>,
@@ -79,12 +79,12 @@ impl Failure {
         Self { kind, blame, layer: None, hints: Vec::new() }
     }
 
-    /// A failure of what the caller passed in: class and blame are both input.
+    /// Invalid input from the caller: class and blame are both input.
     pub fn input() -> Self {
         Self::new(FailureClass::Input, Blame::Input)
     }
 
-    /// An image that is malformed, or is not what its digests promise.
+    /// An image that is malformed, or does not match its digests.
     pub fn malformed() -> Self {
         Self::new(FailureClass::Malformed, Blame::Image)
     }
@@ -99,7 +99,7 @@ impl Failure {
         Self::limit().hint(Hint::raise(name, limit, got))
     }
 
-    /// This machine: its disk, its rights, its programs.
+    /// A fault of this machine: its disk, permissions or programs.
     pub fn machine() -> Self {
         Self::new(FailureClass::Other, Blame::Machine)
     }
@@ -123,15 +123,15 @@ impl Failure {
         self
     }
 
-    /// Says which layer it is about.
+    /// Sets the layer that the failure concerns.
     #[must_use]
     pub fn in_layer(mut self, layer: LayerNumber) -> Self {
         self.layer = Some(layer);
         self
     }
 
-    /// The most severe of several failures. Any other failure outweighs a limit of this program, because a limit says nothing
-    /// against the image. The hints are those of all.
+    /// The most severe of several failures. Any other failure outweighs a limit of this program, because an image that
+    /// exceeds a limit may still be valid. The result has the hints of all failures.
     pub fn worst(failures: impl IntoIterator<Item = Self>) -> Option<Self> {
         failures.into_iter().reduce(|worst, next| {
             let (mut worst, next) = match (worst.kind, next.kind) {
@@ -147,7 +147,7 @@ impl Failure {
 /// What went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureClass {
-    /// What was typed makes no sense, or does not fit what it is applied to.
+    /// The user's input is invalid, or does not apply to this image.
     Input,
     /// The registry asks for credentials, or refuses those that were sent.
     Authentication,
@@ -157,11 +157,11 @@ pub enum FailureClass {
     Platform,
     /// The registry wants fewer requests.
     RateLimit,
-    /// A document or an archive is malformed, or bytes are not what their digest or size promises.
+    /// A document or an archive is malformed, or bytes do not match their digest or size.
     Malformed,
     /// No answer arrived, or a part of it is missing.
     Network,
-    /// More than a limit of this program allows. It says nothing against the image.
+    /// The input exceeds a limit of this program. The image may still be valid.
     Limit,
     /// The registry gave an answer that its protocol does not allow.
     Protocol,
@@ -201,7 +201,7 @@ impl FailureClass {
     }
 }
 
-/// As its [word](FailureClass::word).
+/// Serialised as its [word](FailureClass::word).
 impl Serialize for FailureClass {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.word())
@@ -231,7 +231,7 @@ pub enum Blame {
     Proxy,
     /// The network between this machine and the registry.
     Network,
-    /// This machine: its disk, its rights, its clock, its other programs.
+    /// The operator of this machine: its disk, permissions, clock or other programs.
     Machine,
     /// This program: a bug, or a limit that it sets.
     Porthole,

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A remedy. The command line prints it after `hint: `, in terms of its options; the page draws a button where it can.
 ///
-/// The set is closed, so that a front end that words hints by a `match` learns of each new one when it is compiled.
+/// The enum is exhaustive: when a hint is added, a front end that matches on it does not compile until it has words for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hint {
     /// The registry cannot be read from a page: use the relay.
@@ -53,7 +53,7 @@ pub enum Hint {
     RaiseLimit {
         /// The limit's name.
         name: &'static str,
-        /// A value to try: the double, or what was needed so far if that is more.
+        /// A value to try: twice the limit, or the amount read so far if that is larger.
         value: u64,
     },
     /// The registry wants fewer requests.
@@ -66,7 +66,7 @@ pub enum Hint {
         /// The registry that speaks no TLS.
         registry: String,
     },
-    /// The registry's certificate is of an authority that this machine does not trust: add it.
+    /// The registry's certificate is issued by an authority that this machine does not trust: add it.
     TrustAuthority {
         /// The registry whose certificate is not trusted.
         registry: String,
@@ -78,10 +78,10 @@ pub enum Hint {
     },
     /// The file is compressed as a whole: decompress it first.
     Decompress {
-        /// The usual program, which takes `-d FILE`.
+        /// Program that decompresses the format with `-d FILE`; `None` if none is common.
         program: Option<&'static str>,
     },
-    /// The manifest says that the layer is on these hosts: allow it to be downloaded from there.
+    /// The manifest places the layer on these hosts: allow downloads from them.
     Foreign {
         /// `host[:port]`s, with commas.
         hosts: String,
@@ -95,7 +95,7 @@ pub enum Hint {
 }
 
 impl Hint {
-    /// To raise a limit that `got` was too much for, as far as it was read.
+    /// A hint to raise a limit that `got` exceeds. `got` is the amount read so far, or 0 if it is unknown.
     pub fn raise(name: &'static str, limit: u64, got: u64) -> Self {
         Self::RaiseLimit { name, value: limit.saturating_mul(2).max(got) }
     }

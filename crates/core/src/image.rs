@@ -31,7 +31,7 @@ pub struct Image {
     pub config: ImageConfig,
     /// The layers, bottom first.
     pub layers: Vec<Layer>,
-    /// The platform that an index offers it for.
+    /// Platform of the index entry that led to this image, if there is one.
     pub offered: Option<Platform>,
 }
 
@@ -44,10 +44,10 @@ pub struct Layer {
     pub descriptor: Descriptor,
     /// Digest of the uncompressed archive. `None` for an artifact.
     pub diff_id: Option<Digest>,
-    /// Whether the image promises a layer of a file system. An artifact promises none, whatever its media types: ORAS, for
-    /// one, uses that of a tar archive for any file.
+    /// Whether the blob must be a tar archive. Never for an artifact, whatever its media types: ORAS, for example, uses that
+    /// of a tar archive for any file.
     pub archive: bool,
-    /// What the blob is called as a file, where it belongs to an artifact and so need not be an archive.
+    /// File name of the blob. Only for an artifact, whose blobs may be any files.
     pub file: Option<String>,
     /// The instruction that made the layer. `None` unless the history has exactly one non-empty entry for each layer.
     pub created_by: Option<String>,
@@ -58,8 +58,8 @@ impl Image {
     ///
     /// # Errors
     ///
-    /// [`Error`] for a configuration that cannot be read at all. What departs from the specification is listed by
-    /// [`deviations`](Self::deviations). An artifact's configuration is not read, and so never refused.
+    /// [`Error`] for a configuration that is ambiguous or over a limit. [`deviations`](Self::deviations) lists lesser
+    /// faults. The configuration of an artifact is not parsed, and so never refused.
     pub fn assemble(manifest: Parsed<Manifest>, config_raw: Raw) -> Result<Self, Error> {
         Self::assemble_with_limits(manifest, config_raw, &Limits::default())
     }
@@ -75,7 +75,7 @@ impl Image {
         let config =
             if is_image { ImageConfig::parse_with_limits(&config_raw, limits)? } else { ImageConfig::default() };
         let descriptors = &manifest.value.layers;
-        // With another number of diff_ids it is unknown which belongs to which layer.
+        // If the numbers differ, it is unknown which diff_id belongs to which layer.
         let paired = config.diff_ids.len() == descriptors.len();
         let diff_ids = if paired { config.diff_ids.as_slice() } else { &[] };
         let makers: Vec<_> = config.history.iter().filter(|entry| !entry.empty_layer).collect();
@@ -98,7 +98,7 @@ impl Image {
         Ok(Self { manifest, config_raw, config, layers, offered: None })
     }
 
-    /// The platform that the image is for, normalised: as an index offers it, else as its configuration says.
+    /// The platform of the image, normalised: that of the index if an index led here, else that of the configuration.
     pub fn platform(&self) -> Option<Platform> {
         self.offered.as_ref().or(self.config.platform.as_ref()).map(Platform::normalized)
     }
@@ -108,7 +108,7 @@ impl Image {
         has_image_config(&self.manifest)
     }
 
-    /// Where manifest and configuration depart from the specification, or from each other.
+    /// Lists where manifest and configuration depart from the specification, or contradict each other.
     pub fn deviations(&self) -> Vec<Deviation> {
         let mut deviations = self.config.deviations.clone();
         let (layers, diff_ids) = (self.layers.len(), self.config.diff_ids.len());
@@ -132,7 +132,7 @@ impl Image {
         deviations
     }
 
-    /// Refuses to unpack what an engine refuses.
+    /// Checks that engines would unpack the image.
     ///
     /// # Errors
     ///
@@ -142,14 +142,14 @@ impl Image {
         refuting.map_or(Ok(()), |deviation| Err(Error::Refuted(deviation)))
     }
 
-    /// The sum of the layers' blobs, in bytes.
+    /// The sum of the sizes of the layers' blobs, in bytes. A repeated blob counts each time.
     pub fn download_size(&self) -> u64 {
         self.layers.iter().fold(0, |sum, layer| sum.saturating_add(layer.descriptor.size))
     }
 }
 
-/// Whether all of these are blobs of an artifact, though its configuration is that of an image: signatures and attestations of
-/// cosign and BuildKit, models of Ollama. An encrypted layer is a layer.
+/// Whether no descriptor has a media type of a layer, though the configuration may be that of an image: signatures and
+/// attestations of cosign and BuildKit, models of Ollama. An encrypted layer is a layer. False for an empty list.
 fn holds_no_layers(descriptors: &[Descriptor]) -> bool {
     let is_other =
         |descriptor: &Descriptor| descriptor.media_type.role() == Role::Other && !descriptor.media_type.is_encrypted();

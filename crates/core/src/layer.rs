@@ -27,7 +27,7 @@ const INPUT: usize = 64 << 10;
 const OUTPUT: usize = 256 << 10;
 const _: () = assert!(OUTPUT >= MIN_OUTPUT);
 
-/// What a layer's descriptor and configuration say. `None` means unknown, as for a layer in a local file.
+/// Properties of a layer in its descriptor and configuration. `None` means unknown, as for a layer in a local file.
 #[derive(Clone, Debug, Default)]
 pub struct Expected {
     /// Digest of the compressed blob.
@@ -48,16 +48,16 @@ pub struct Expected {
 /// reader.
 pub struct LayerReader {
     expected: Expected,
-    /// The name of the blob as a file, where it need not be an archive.
+    /// File name for a blob that may be something other than an archive.
     file: Option<Vec<u8>>,
     limits: Limits,
     blob: Hashing,
-    /// Bytes unpacked at each edge of a span whose hash state is not known yet, for the seek index.
+    /// For the seek index: the number of unpacked bytes at each end of a span whose hash state has not arrived yet.
     edges: VecDeque<u64>,
     size: u64,
     stage: Stage,
     compression: Option<Compression>,
-    /// The detected format, where it contradicts the media type.
+    /// The detected format, if it contradicts the media type.
     contradiction: Option<Format>,
     offsets: Offsets,
     content: Unpacked,
@@ -121,8 +121,8 @@ impl LayerReader {
         }
     }
 
-    /// The blob may be something other than an archive, as that of an artifact. Its only entry is then a file of this name, which holds
-    /// the blob. Without effect once bytes were pushed, and where the size of the blob is not expected.
+    /// Allows the blob to be something other than an archive, as for an artifact. Its only entry is then a file of this name
+    /// with the bytes of the blob. No effect after the first byte was pushed, or if the expected size is unknown.
     pub fn or_file(mut self, name: Vec<u8>) -> Self {
         self.file = Some(name).filter(|_| self.size == 0 && self.expected.size.is_some());
         self
@@ -167,8 +167,8 @@ impl LayerReader {
         self.finish_index(sink).0
     }
 
-    /// Hashes by what `beside` makes of a hash of zero bytes: it is called for the blob, then for the archive. The second is dropped
-    /// unused where the blob is the archive. Without effect once bytes were pushed.
+    /// Hashes with the results of `beside`. It is called with a new hasher for the blob, then with one for the archive; the
+    /// second result is dropped unused if the blob is the archive. No effect after the first byte was pushed.
     pub fn hashing(mut self, mut beside: impl FnMut(Hasher) -> Box<dyn HashBeside>) -> Self {
         if self.size == 0 {
             let hasher = |expected: Option<&Digest>| Hasher::new(algorithm(expected));
@@ -178,8 +178,8 @@ impl LayerReader {
         self
     }
 
-    /// Writes a seek index on the way: see [`take_index`](LayerReader::take_index) and
-    /// [`finish_index`](LayerReader::finish_index). Without effect once bytes were pushed.
+    /// Writes a seek index while the layer is read: see [`take_index`](LayerReader::take_index) and
+    /// [`finish_index`](LayerReader::finish_index). No effect after the first byte was pushed.
     pub fn with_index(mut self, options: IndexOptions) -> Self {
         if self.size > 0 {
             return self;
@@ -188,28 +188,29 @@ impl LayerReader {
         self
     }
 
-    /// The bytes of the index so far, apart from those taken before. A caller that appends them to a file after each
+    /// Takes the bytes added to the index since the last call. A caller that appends them to a file after each
     /// [`push`](LayerReader::push) holds a few MiB at most.
     pub fn take_index(&mut self) -> Vec<u8> {
         self.content.notes.as_mut().map(|notes| notes.take()).unwrap_or_default()
     }
 
-    /// The entries that the sink got since the last batch, for a [`BatchReader`](crate::seek::BatchReader), if they have `bytes`
-    /// or more. Only with an index whose options ask for [batches](IndexOptions::batches); they come even where the index is
-    /// given up.
+    /// Takes the entries that the sink got since the last batch, encoded for a [`BatchReader`](crate::seek::BatchReader), if
+    /// they have `bytes` or more. Only with an index whose options ask for [batches](IndexOptions::batches). Batches
+    /// continue after the index itself is given up.
     pub fn take_batch(&mut self, bytes: usize) -> Option<Vec<u8>> {
         self.content.notes.as_mut()?.take_batch(bytes)
     }
 
-    /// The blob has ended: gives the sink what was held back until the format is known. The methods that finish do so, too.
+    /// Ends the blob, and gives the sink the entries that were held back until the format was known.
+    /// [`finish`](LayerReader::finish) and [`finish_index`](LayerReader::finish_index) do this too.
     pub fn flush(&mut self, sink: &mut impl EntrySink) {
         self.sniff(true, sink);
         self.content.end(sink);
     }
 
-    /// Ends the blob as [`finish`](LayerReader::finish) does, and the index that was asked for
-    /// [on the way](LayerReader::with_index). There is one if decoding and scan came to their ends, no entry has names or
-    /// attributes beyond [`INDEX_GROUP_BYTES`](crate::limits::INDEX_GROUP_BYTES), and the index itself is not longer than
+    /// Ends the blob as [`finish`](LayerReader::finish) does, and ends the index started by
+    /// [`with_index`](LayerReader::with_index). There is an index only if decoding and scan reached their ends, no entry has
+    /// names or attributes beyond [`INDEX_GROUP_BYTES`](crate::limits::INDEX_GROUP_BYTES), and the index is not longer than
     /// [`INDEX_BYTES`](crate::limits::INDEX_BYTES).
     pub fn finish_index(mut self, sink: &mut impl EntrySink) -> (LayerReport, Option<IndexEnd>) {
         self.sniff(true, sink);
@@ -224,7 +225,7 @@ impl LayerReader {
         (report, end)
     }
 
-    /// Notes the edges of spans whose hash states are known by now.
+    /// Gives the index the ends of spans whose hash states have arrived.
     fn note_edges(&mut self) {
         let Some(notes) = &mut self.content.notes else { return };
         while let Some(state) = self.blob.state()
@@ -375,7 +376,7 @@ impl Unpacked {
     }
 }
 
-/// The algorithm to hash with: that of the expected digest.
+/// The algorithm to hash with: that of the expected digest, else SHA-256.
 fn algorithm(expected: Option<&Digest>) -> Algorithm {
     expected.map_or(Algorithm::Sha256, Digest::algorithm)
 }
@@ -389,8 +390,8 @@ pub struct Progress {
     pub uncompressed: u64,
     /// Entries passed to the sink.
     pub entries: u64,
-    /// The content is invalid or too long: no more entries will follow.
+    /// Whether the content is invalid or too long: no more entries will follow.
     pub broken: bool,
-    /// The blob is longer than its descriptor says: pushing more is pointless.
+    /// Whether the blob is longer than its descriptor says: pushing more is pointless.
     pub overlong: bool,
 }

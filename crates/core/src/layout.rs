@@ -20,17 +20,17 @@ pub const LAYOUT_FILE: &str = "oci-layout";
 pub const INDEX_FILE: &str = "index.json";
 /// Directory of the blobs: `blobs/<algorithm>/<hex digits>`.
 pub const BLOBS: &str = "blobs";
-/// Annotation of an index entry: its name in this layout.
+/// Annotation with the name of an index entry in this layout.
 pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
-/// Annotation that containerd and Docker add: the full reference, where [`REF_NAME`] has only the tag.
+/// Annotation that containerd and Docker add. It has the full reference where [`REF_NAME`] has only the tag.
 pub const IMAGE_NAME: &str = "io.containerd.image.name";
 
-/// The images of a layout, from the bytes of its `oci-layout` and `index.json`, in the order of the index.
+/// Parses `oci-layout` and `index.json`. Returns the images of the layout in the order of the index.
 ///
 /// # Errors
 ///
-/// [`Error`] if the version is unknown, `index.json` is not an image index, or the two exceed [`Limits::manifest_bytes`] or
-/// [`Limits::descriptors`].
+/// [`Error`] if the version is unknown, `index.json` is not an image index, or a document exceeds [`Limits::manifest_bytes`]
+/// or [`Limits::descriptors`].
 pub fn read_images(oci_layout: &[u8], index_json: Vec<u8>, limits: &Limits) -> Result<Vec<NamedImage>, Error> {
     let (limit, got) = (limits.manifest_bytes, oci_layout.len() as u64);
     if got > limit {
@@ -44,7 +44,7 @@ pub fn read_images(oci_layout: &[u8], index_json: Vec<u8>, limits: &Limits) -> R
 ///
 /// # Errors
 ///
-/// [`Error`], also when it is not such a document.
+/// [`Error`] for an unknown version, or a malformed document.
 pub fn check_version(oci_layout: &[u8]) -> Result<(), Error> {
     let value = json::parse_strict(oci_layout)?;
     let version = Node::top(LAYOUT_FILE, &value).required("imageLayoutVersion")?.string()?.to_owned();
@@ -76,7 +76,7 @@ pub fn parse_index_with_limits(index_json: Vec<u8>, limits: &Limits) -> Result<V
     }
 }
 
-/// Name of an index entry: its [`REF_NAME`] annotation.
+/// Name of an index entry: its annotation [`REF_NAME`], else [`IMAGE_NAME`].
 pub fn name(entry: &Descriptor) -> Option<&str> {
     let annotation = |key| entry.annotations.get(key).map(String::as_str).filter(|name| !name.is_empty());
     annotation(REF_NAME).or_else(|| annotation(IMAGE_NAME))
@@ -87,7 +87,7 @@ pub fn blob_path(digest: &Digest) -> String {
     format!("{BLOBS}/{}/{}", digest.algorithm().name(), digest.hex())
 }
 
-/// The digest that the path of a blob states, if it is such a path.
+/// Returns the digest in the path of a blob. `None` for any other path.
 pub fn blob_digest(path: &[u8]) -> Option<Digest> {
     let path = std::str::from_utf8(path).ok()?.strip_prefix(BLOBS)?.strip_prefix('/')?;
     let (algorithm, hex) = path.split_once('/')?;
@@ -119,7 +119,7 @@ pub enum Error {
     /// `imageLayoutVersion` is not 1.x.
     #[error("unsupported layout: expected imageLayoutVersion 1.x, got `{got}`")]
     Version {
-        /// The version that it states.
+        /// The version in the document, escaped and truncated.
         got: String,
     },
 }

@@ -1,6 +1,6 @@
-//! Unsigned numbers in LEB128, seven bits a byte, lowest first: of the seek index, of WebAssembly, and Go's varints.
+//! Unsigned numbers in LEB128: seven bits a byte, lowest first. The seek index, WebAssembly and Go's varints use it.
 
-/// The number at the start of `bytes`, and the bytes after it. `None` if it is cut off or does not fit into 64 bits.
+/// Decodes the number at the start of `bytes`. Returns it and the bytes after it; `None` if it is truncated or does not fit into 64 bits.
 pub fn unsigned(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut number = 0;
     let mut rest = bytes;

@@ -3,14 +3,15 @@
 //! This crate has no async, no clock, no threads, no environment, no file system, no sockets and no log. The caller
 //! pushes bytes in and gets values, reports and entries out. Memory is bounded by [`limits`], whatever the bytes say.
 //!
-//! - [`reference`](mod@reference), [`digest`](mod@digest), [`descriptor`], [`media_type`] and [`platform`] are the words of a registry.
-//! - [`manifest`], [`config`] and [`image`] are documents, verified before they are parsed, and the image that they make.
-//! - [`layer`] verifies a layer while it streams: its digest, its size, its diff_id, and each entry of its archive.
-//! - [`tree`] stacks layers: whiteouts, opaque directories, and which layer brought, changed or deleted a path.
+//! - [`reference`](mod@reference), [`digest`](mod@digest), [`descriptor`], [`media_type`] and [`platform`] are the names and
+//!   types of the distribution protocol.
+//! - [`manifest`], [`config`] and [`image`] parse documents, after their digests are verified, and put them together to an image.
+//! - [`layer`] verifies digest, size and diff_id of a layer while it streams, and lists the entries of its archive.
+//! - [`tree`] stacks layers: it applies whiteouts and opaque markers, and records which layer added, changed or deleted each path.
 //! - [`seek`] and [`toc`] find one file in a layer without reading the rest.
-//! - [`failure`] says of every error of every crate what kind it is, and who is to blame.
+//! - [`failure`] classifies every error of every crate: what kind it is, and who can fix it.
 //!
-//! The entries of a layer, from bytes that arrive in any pieces:
+//! To list the entries of a layer whose bytes arrive in pieces of any size:
 //!
 //! ```
 //! use porthole_core::layer::{Expected, LayerReader};

@@ -1,4 +1,4 @@
-//! Every limit, named, in one place. What a registry or an archive sends beyond one is refused with an error that names it.
+//! All limits, by name. Input beyond a limit is refused with an error that names the limit.
 
 /// Bytes of an index, a manifest or a configuration.
 pub const MANIFEST_BYTES: u64 = 4 << 20;
@@ -10,27 +10,27 @@ pub const ERROR_BODY_BYTES: u64 = 64 << 10;
 pub const TAGS_PAGE_BYTES: u64 = 4 << 20;
 /// Pages of a list.
 pub const PAGES: u32 = 1000;
-/// Levels of nesting in a JSON document. No user may raise it: each level takes its share of the stack.
+/// Levels of nesting in a JSON document. Not adjustable, because each level uses stack.
 pub const JSON_DEPTH: u32 = 128;
 /// Indexes inside indexes.
 pub const INDEX_DEPTH: u32 = 8;
 /// Descriptors in one document.
 pub const DESCRIPTORS: usize = 10_000;
-/// Redirects of one request. A matter of policy, which no user may raise.
+/// Redirects of one request. Not adjustable, as a matter of policy.
 pub const REDIRECTS: u32 = 5;
 /// Bytes of all names, link targets and extended attributes in a tree.
 pub const TREE_TEXT_BYTES: u64 = 512 << 20;
 /// Bytes of a seek index.
 pub const INDEX_BYTES: u64 = 1 << 30;
-/// Bytes of the names and of all fields of one group of entries in a seek index.
+/// Bytes of the columns of one group of entries in a seek index, and separately of its names and link targets.
 pub const INDEX_GROUP_BYTES: u64 = 8 << 20;
 /// Bytes of one page of a seek index: a group of entries, deflated, and the digests of its files.
 pub const INDEX_PAGE_BYTES: u64 = 16 << 20;
-/// Disagreements between a table of contents and its archive that are kept; further ones are counted.
+/// Disagreements between a table of contents and its archive that are kept; further ones are only counted.
 pub const DISAGREEMENTS: usize = 10_000;
-/// Bytes of all names and link targets in an archive of images. Its files are found by them, so they are held in memory.
+/// Bytes of all names and link targets in an archive of images. They are held in memory to find its files.
 pub const ARCHIVE_NAME_BYTES: u64 = 64 << 20;
-/// Bytes of a store's journal, above which its oldest entries go.
+/// Bytes of a store's journal. Beyond this its oldest entries are removed.
 pub const JOURNAL_BYTES: u64 = 1 << 20;
 
 /// The limits that a user may set, each by its [name](NAMED).
@@ -45,7 +45,7 @@ pub struct Limits {
     pub index_depth: u64,
     /// Bytes of a token server's answer.
     pub token_bytes: u64,
-    /// Bytes of an error's body that are read; the rest is left unread, and that is not an error.
+    /// Bytes of an error's body that are read. A longer body is cut off without an error.
     pub error_body_bytes: u64,
     /// Bytes of one page of tags or repositories.
     pub tags_page_bytes: u64,
@@ -61,15 +61,15 @@ pub struct Limits {
     pub entries: u64,
     /// Nodes of a tree.
     pub tree_nodes: u64,
-    /// Bytes of a zstd window in use: what a header states and no content fills is not counted. While the window grows, the
-    /// old one is held beside the new.
+    /// Bytes of a zstd window in use. The part of a declared window that no content fills does not count. While the window
+    /// grows, the old one is held beside the new.
     pub window_bytes: u64,
     /// Bytes of an unpacked layer.
     pub unpacked_bytes: u64,
-    /// How many times its packed size a layer may unpack to, once it exceeds [`expansion_grace`](Self::expansion_grace).
+    /// Ratio of unpacked to packed size of a layer, checked once it exceeds [`expansion_grace`](Self::expansion_grace).
     pub expansion_ratio: u64,
-    /// Bytes that a layer may unpack to whatever its packed size: zstd packs zeros 30 000 to 1, and database files and disk images
-    /// hold gigabytes of them.
+    /// Unpacked bytes of a layer that any packed size allows: zstd packs zeros 30 000 to 1, and database files and disk
+    /// images hold gigabytes of them.
     pub expansion_grace: u64,
     /// Bytes of the name or the comment in a gzip header; the same as in Go's reader.
     pub gzip_name_bytes: u32,
@@ -106,12 +106,12 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The limits of a tab, which has less memory than a machine, and is slower.
+    /// The limits in a browser tab, which has less memory and is slower than a native program.
     pub fn of_a_tab() -> Self {
         Self { tree_nodes: 2_000_000, window_bytes: 64 << 20, expansion_grace: 1 << 30, ..Self::default() }
     }
 
-    /// The limit of this name.
+    /// Finds a limit by its name.
     pub fn named(name: &str) -> Option<&'static Named> {
         NAMED.iter().find(|limit| limit.name == name)
     }
@@ -120,11 +120,11 @@ impl Limits {
 /// A limit that a user may set.
 #[derive(Debug)]
 pub struct Named {
-    /// Its name, which is the field's.
+    /// The name of its field in [`Limits`].
     pub name: &'static str,
-    /// What it bounds, in a few words.
+    /// Short description of the input that it bounds.
     pub about: &'static str,
-    /// What is counted.
+    /// Unit of its value.
     pub unit: Unit,
     get: fn(&Limits) -> u64,
     set: fn(&mut Limits, u64),
@@ -140,12 +140,12 @@ pub enum Unit {
 }
 
 impl Named {
-    /// The value that these limits have for it.
+    /// Returns its value in `limits`.
     pub fn get(&self, limits: &Limits) -> u64 {
         (self.get)(limits)
     }
 
-    /// Sets it; a value beyond the field's type is not a limit.
+    /// Sets its value in `limits`. A value too large for the field's type becomes the maximum of that type.
     pub fn set(&self, limits: &mut Limits, value: u64) {
         (self.set)(limits, value);
     }

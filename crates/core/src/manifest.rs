@@ -151,8 +151,9 @@ impl Document {
         }
     }
 
-    /// What a document says that it is: its `mediaType`, else the OCI type of its shape, as [`parse`](Self::parse) finds it without
-    /// a header. `None` for what is no JSON object, and for Docker schema 1 without `mediaType`.
+    /// Returns the media type that a document states: its `mediaType`, else the OCI type of its shape, as
+    /// [`parse`](Self::parse) finds it without a header. `None` if it is not a JSON object, and for Docker schema 1 without
+    /// `mediaType`.
     pub fn stated_type(bytes: &[u8]) -> Option<MediaType> {
         let value = json::parse_strict(bytes).ok()?;
         let top = Node::top("document", &value);
@@ -180,7 +181,7 @@ impl Document {
     }
 }
 
-/// The type of a document without `mediaType`, which OCI allows to be absent (image-spec, `manifest.md` and `image-index.md`).
+/// The type of a document by its fields. OCI allows `mediaType` to be absent (image-spec, `manifest.md` and `image-index.md`).
 fn type_of_shape(top: &Node<'_>) -> MediaType {
     if top.has("manifests") { MediaType::OCI_INDEX } else { MediaType::OCI_MANIFEST }
 }
@@ -198,8 +199,8 @@ const FIELDS: [&str; 10] = [
     "history",
 ];
 
-/// Rejects what registries no longer accept: Docker schema 1, which is signed and names no configuration digest, and the artifact
-/// manifest of the release candidates of OCI 1.1, which has no schema version.
+/// Rejects formats that registries no longer accept: Docker schema 1, which is signed and names no configuration digest, and
+/// the artifact manifest of the release candidates of OCI 1.1, which has no schema version.
 fn refuse_old(top: &Node<'_>, media_type: Option<&MediaType>) -> Result<(), Error> {
     if media_type.is_some_and(|media_type| media_type.as_str() == ARTIFACT) {
         return Err(Error::ArtifactManifest);
@@ -346,7 +347,7 @@ mod tests {
             (r#"{"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#, Some(index.as_str())),
             (r#"{"schemaVersion":2,"manifests":[]}"#, Some(index.as_str())),
             (r#"{"schemaVersion":2,"mediaType":null,"config":{},"layers":[]}"#, Some(manifest.as_str())),
-            // What is refused as a document has a type all the same.
+            // A document that `parse` refuses states a type as well.
             (r#"{"mediaType":"application/vnd.oci.artifact.manifest.v1+json"}"#, Some(ARTIFACT)),
             (r#"{"schemaVersion":1,"fsLayers":[],"history":[]}"#, None),
             (r#"{"mediaType":7}"#, None),

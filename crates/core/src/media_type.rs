@@ -8,7 +8,7 @@ use crate::quote::quote;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MediaType(Cow<'static, str>);
 
-/// What content of a media type is.
+/// Role of content in an image, by its media type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Role {
@@ -138,7 +138,7 @@ impl MediaType {
             .is_some_and(|(_, subtype)| subtype.get(..4).is_some_and(|tree| tree.eq_ignore_ascii_case("vnd.")))
     }
 
-    /// Whether this is a manifest of Docker's schema 1, signed or not, which is not read.
+    /// Whether this is a manifest of Docker's schema 1, signed or not. This crate refuses those.
     pub fn is_schema_1(&self) -> bool {
         self.as_str().starts_with("application/vnd.docker.distribution.manifest.v1+")
     }
@@ -156,7 +156,7 @@ impl MediaType {
         self.as_str().ends_with("+encrypted")
     }
 
-    /// Why the files of a layer with this media type cannot be read, after "layer 1 ". `None` if they can.
+    /// Why the files of a layer with this media type cannot be read, worded to follow `layer 1`. `None` if they can.
     pub fn unreadable(&self) -> Option<&'static str> {
         let is_layer = ["application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs."]
             .iter()

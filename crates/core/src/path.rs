@@ -58,8 +58,8 @@ pub fn unescape(text: &str) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// The [cleaned](clean) paths that a typed one may mean, in the order in which to look for them: the path as it is, then the one
-/// that it is the [escape] of, as a listing prints it.
+/// Returns the [cleaned](clean) paths that a typed path may stand for, in the order of look-up: first the text itself, then
+/// its [unescaped](unescape) form, because listings print paths escaped.
 pub fn meant(typed: &[u8]) -> Vec<Vec<u8>> {
     let escaped = std::str::from_utf8(typed).ok().filter(|text| text.contains('\\')).and_then(unescape);
     std::iter::once(clean(typed)).chain(escaped.map(|path| clean(&path))).collect()

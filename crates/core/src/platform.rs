@@ -1,4 +1,4 @@
-//! Platforms, and how one is selected from an index, by containerd's rules.
+//! Platforms, and the selection of one from an index by containerd's rules.
 
 use std::{fmt, str::FromStr};
 
@@ -38,7 +38,7 @@ impl Platform {
         .normalized()
     }
 
-    /// The platform with its usual names.
+    /// Returns the platform with its usual names, as [`new`](Self::new) lists them.
     #[must_use]
     pub fn normalized(&self) -> Self {
         let os = match self.os.to_ascii_lowercase() {
@@ -71,7 +71,8 @@ impl Platform {
         }
     }
 
-    /// Whether this is the placeholder `unknown/unknown`, which BuildKit writes for attestations.
+    /// Whether operating system or architecture is empty or `unknown`, as in the placeholder `unknown/unknown` that BuildKit
+    /// writes for attestations.
     pub fn is_unknown(&self) -> bool {
         [&self.os, &self.architecture].into_iter().any(|part| part.is_empty() || part == "unknown")
     }
@@ -210,7 +211,7 @@ impl FromStr for Platform {
     }
 }
 
-/// Architectures that are understood without an operating system, under every name that images use for them.
+/// Architectures that a platform may name without an operating system, under every name that images use for them.
 const ARCHITECTURES: [&str; 20] = [
     "386", "aarch64", "amd64", "arm", "arm64", "armel", "armhf", "i386", "loong64", "mips", "mips64", "mips64le",
     "mipsle", "ppc64", "ppc64le", "riscv64", "s390x", "wasm", "x86-64", "x86_64",
@@ -223,9 +224,9 @@ pub struct Error(pub String);
 
 /// Selects the best entry of an index for a platform.
 ///
-/// An exact match wins, then what the same machine also runs (`arm/v6` on `arm/v7`, `386` on `amd64`), then an entry
-/// without a platform; among equals the first in the index. Attestations are never selected. Where there is nothing else, so is a
-/// manifest of Docker's schema 1: reading it fails with the reason.
+/// An exact match wins, then an image that the same machine also runs (`arm/v6` on `arm/v7`, `386` on `amd64`), then an
+/// entry without a platform; among equals the first in the index. Attestations are never selected. If nothing else matches,
+/// a manifest of Docker's schema 1 is selected: reading it fails with the reason.
 ///
 /// # Errors
 ///
@@ -251,7 +252,7 @@ pub fn select<'i>(manifests: &'i [Descriptor], wanted: &Platform) -> Result<&'i 
         .ok_or_else(|| NoMatch { wanted, available: available(manifests) })
 }
 
-/// The images of an index whose entries name no platform, in document order. Only their configurations say what they are for.
+/// The images of an index whose entries name no platform, in document order. Only their configurations have their platforms.
 pub fn undeclared(manifests: &[Descriptor]) -> impl Iterator<Item = &Descriptor> {
     let is_artifact = |entry: &Descriptor| entry.artifact_type.as_ref().is_some_and(|kind| kind.role() != Role::Config);
     manifests.iter().filter(move |entry| entry.platform.is_none() && is_image(entry) && !is_artifact(entry))

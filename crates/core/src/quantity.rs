@@ -1,4 +1,4 @@
-//! Sizes in words; one grammar of byte sizes and one of durations, for every option and setting.
+//! Formats sizes, and parses sizes and durations: one grammar of each for every option and setting.
 //!
 //! | text | means |
 //! |---|---|
@@ -7,12 +7,11 @@
 //! | `64Ki`, `64KiB`, `20MiB`, `1.5GiB`, `2TiB` | powers of 1024 |
 //! | `30`, `30s`, `5m`, `2h`, `7d`, `500ms` | durations; a bare number is seconds |
 //!
-//! Units of bytes are read in either case, and a space may stand before one. Units of durations are lower case, since
-//! `M` could mean months.
+//! Units of bytes are read in either case, and spaces may precede one. Units of durations are lower case, since `M` could mean months.
 
 use std::time::Duration;
 
-/// A number of bytes with a unit of 1000: `0 B`, `999 B`, `1.0 kB`, `41.2 MB`.
+/// Formats a number of bytes with a unit of powers of 1000: `0 B`, `999 B`, `1.0 kB`, `41.2 MB`.
 pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
     if bytes < 1000 {
@@ -30,7 +29,7 @@ pub fn size(bytes: u64) -> String {
     format!("{}.{} {unit}", tenths / 10, tenths % 10)
 }
 
-/// Reads a size in bytes. A fraction of a byte is cut off.
+/// Parses a size in bytes. A fraction of a byte is cut off.
 ///
 /// ```
 /// # use porthole_core::quantity::parse_bytes;
@@ -62,7 +61,7 @@ fn read_bytes(text: &str) -> Option<u64> {
     if !digits(whole) || !digits(fraction) {
         return None;
     }
-    // More digits than these change no byte of a unit below a petabyte.
+    // Further digits do not change the result: a byte is more than 10⁻¹⁸ of every unit here.
     let fraction = fraction.get(..FRACTION.min(fraction.len()))?;
     let part = fraction.parse::<u128>().ok()? * scale / 10_u128.pow(u32::try_from(fraction.len()).ok()?);
     let bytes = u128::from(whole.parse::<u64>().ok()?).checked_mul(scale)?.checked_add(part)?;
@@ -101,7 +100,7 @@ pub struct NotBytes;
 #[error("expected a duration, such as 30s, 5m or 2h")]
 pub struct NotDuration;
 
-/// Digits of a fraction that count.
+/// Digits of a fraction that are read.
 const FRACTION: usize = 18;
 
 #[cfg(test)]

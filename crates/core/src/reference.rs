@@ -124,7 +124,7 @@ impl Reference {
         text
     }
 
-    /// The same repository pinned to `digest`. The tag is kept for display.
+    /// Returns the same repository pinned to `digest`. The tag is kept for display.
     pub fn with_digest(&self, digest: Digest) -> Self {
         Self { digest: Some(digest), ..self.clone() }
     }

@@ -126,7 +126,7 @@ impl Kind {
         }
     }
 
-    /// The type flag to write; for [`Kind::Other`] one that no archive has.
+    /// The type flag of an entry that is made here; for [`Kind::Other`] one that no archive has.
     fn typeflag(self) -> u8 {
         match self {
             Self::File => b'0',
@@ -168,7 +168,7 @@ pub enum Flow {
     Continue,
     /// Send the data of this entry.
     WantData,
-    /// Send no more of this archive. The layer is still hashed to its end.
+    /// Send no more entries or data. The layer is still hashed to its end.
     Stop,
 }
 
@@ -183,9 +183,9 @@ pub trait EntrySink {
         Flow::Continue
     }
 
-    /// The data of that entry is complete. Not called if the archive ends early.
+    /// Called when the data of that entry is complete. Not called if the archive ends early.
     fn end_of_data(&mut self) {}
 
-    /// Decoding can start at this position without earlier bytes.
+    /// Called for a position where decoding can start without earlier bytes.
     fn checkpoint(&mut self, _at: Checkpoint) {}
 }

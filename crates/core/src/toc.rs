@@ -50,7 +50,7 @@ pub struct Toc {
     limits: Limits,
 }
 
-/// Format of a layer with a TOC.
+/// Format of a layer with a TOC. It implies the compression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TocFormat {
@@ -84,7 +84,7 @@ impl fmt::Display for TocFormat {
 pub enum Trust {
     /// The TOC matches the digest in an annotation of the layer's descriptor: it is as trustworthy as the manifest.
     Annotation(Digest),
-    /// Nothing: the server may have made it up.
+    /// Nothing: no annotation has its digest, so the server may have invented it.
     Nothing,
 }
 
@@ -184,7 +184,7 @@ impl Toc {
         }
     }
 
-    /// The row of a file, hard links followed.
+    /// Finds the row of a file, following hard links.
     fn file(&self, path: &[u8]) -> Result<usize, ChunkError> {
         let shown = || path::escape(path).into_owned();
         let mut wanted = path::clean(path);

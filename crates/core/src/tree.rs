@@ -121,12 +121,12 @@ impl FileTree {
         }
     }
 
-    /// Whether all committed layers are plain: what is at a path can then be found without a tree, by searching the entries
-    /// of one layer after the other, the topmost first.
+    /// Whether all committed layers are plain. A path can then be found without a tree, by searching the entries of one
+    /// layer after the other, the topmost first.
     ///
-    /// In a plain layer each entry creates its own path (no symbolic link leads there), each hard link names the path of
-    /// its target, nothing that the layer wrote or has whiteouts in is removed or replaced by itself (a directory may come
-    /// twice), and a runtime would unpack it to its end. Most layers are plain.
+    /// In a plain layer each entry creates its own path (no symbolic link leads there), and each hard link names the path of
+    /// its target. The layer removes or replaces no path that it wrote, and no directory in which it has whiteouts (a
+    /// directory may come twice). A runtime would unpack it to its end. Most layers are plain.
     pub fn is_plain(&self) -> bool {
         self.plain
     }
@@ -146,7 +146,7 @@ impl FileTree {
         (1..self.arena.nodes.len() as u32).map(NodeId)
     }
 
-    /// The node above a node; the root for itself.
+    /// The parent of a node. The parent of the root is the root.
     pub fn parent_of(&self, node: NodeId) -> NodeId {
         if self.contains(node) { NodeId(self.arena.node(node.0).parent) } else { NodeId::ROOT }
     }
@@ -229,7 +229,7 @@ impl From<tar::EntryAmbiguity> for Ambiguity {
 }
 
 impl Error {
-    /// Whether the error is a limit of this program, where a container runtime would continue.
+    /// Whether the error is a limit of this program. A container runtime would continue.
     pub fn is_limit(&self) -> bool {
         self.failure().kind == FailureClass::Limit
     }
@@ -254,13 +254,13 @@ pub enum Error {
     /// Names, link targets and extended attributes take more memory than allowed.
     #[error("names and attributes take more than {limit} bytes (fixed limit tree_text_bytes)")]
     TooMuchText {
-        /// Bytes that names and links of a tree may have in all.
+        /// Bytes that all names, link targets and attributes of a tree may have.
         limit: u64,
     },
     /// Following symbolic links takes more steps than allowed.
     #[error("symbolic links in the paths of entries take more than {limit} steps to follow (fixed limit link_steps)")]
     TooManySteps {
-        /// Steps that finding a path may take.
+        /// Steps that all symbolic links of a tree may take.
         limit: u64,
     },
     /// A whiteout that names nothing, `.` or `..`.

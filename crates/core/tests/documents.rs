@@ -286,7 +286,7 @@ fn a_configuration_is_read() {
     assert!(config.history[1].empty_layer);
 }
 
-/// What each departure is called, and that the rest of the configuration is read all the same.
+/// Each deviation has its message, and the rest of the configuration is still read.
 #[test]
 fn a_configuration_with_a_wrong_field_is_read_without_it() {
     for (path, value, expected) in [

@@ -1,4 +1,4 @@
-//! A layer whose hashes are made elsewhere has the same report and the same seek index.
+//! A layer whose hashes are computed elsewhere has the same report and the same seek index.
 
 use std::collections::VecDeque;
 
@@ -15,7 +15,7 @@ use porthole_testkit::{
 };
 use wasm_bindgen_test::wasm_bindgen_test;
 
-/// Gives states when a number of further ones were asked for, as a thread that is behind does.
+/// Returns a state only after `behind` further ones were requested, as a thread that lags behind does.
 struct Late {
     hasher: Hasher,
     states: VecDeque<HashState>,

@@ -31,7 +31,7 @@ fn the_json_test_suite() {
                     wrong.push(format!("{name}: accepted"));
                 }
             }
-            // Either will do: what counts is that it ends.
+            // Both verdicts are valid. The test checks that parsing ends.
             [b'i', b'_', ..] => open += 1,
             _ => {}
         }

@@ -1,4 +1,4 @@
-//! Every limit of a layer and a document: what meets it passes, and one more is refused, with a hint that names it.
+//! Every limit of a layer and a document: input at the limit passes, and one more is refused, with a hint that names the limit.
 
 #![allow(clippy::unwrap_used)]
 
@@ -25,8 +25,7 @@ fn limits(name: &str, value: u64) -> Limits {
     limits
 }
 
-/// The name of the limit that was met: the error is classified as a limit, its words name it, and its hint is to set it to
-/// more than before.
+/// The name of the limit in an error: the error is classified as a limit, its message names the limit, and its hint is a larger value.
 fn named(error: &(impl Classify + Display), limits: &Limits) -> &'static str {
     let failure = error.failure();
     assert_eq!(failure.kind, failure::FailureClass::Limit, "{error}");
@@ -110,7 +109,7 @@ fn extension_bytes() {
     assert_eq!(scan(&[entry(b'x', &record("comment", default)), file.clone()].concat(), &Limits::default()), Ok(()));
     let more = [entry(b'x', &record("comment", default + 1)), file].concat();
     assert_eq!(scan(&more, &Limits::default()), Err(tar::Error::FieldTooLong { offset: 0, limit: default as u64 }));
-    // A length alone costs nothing, and is refused only once more than the limit has come.
+    // A stated length costs nothing. It is refused only when more bytes than the limit have arrived.
     let lie = block(b'x', "lie", 1 << 32);
     assert_eq!(scan(&lie, &Limits::default()), Err(tar::Error::UnexpectedEof { offset: 512 }));
 }
@@ -200,7 +199,7 @@ fn tree_nodes() {
     assert_eq!((Limits::default().tree_nodes, Limits::of_a_tab().tree_nodes), (10_000_000, 2_000_000));
 }
 
-/// What comes out, and the verdict.
+/// The number of unpacked bytes, and the verdict.
 fn unpack(compression: Compression, bytes: &[u8], limits: &Limits) -> (u64, Result<(), Error>) {
     let mut decoder = Decoder::new(compression, limits);
     let mut buffer = vec![0; MIN_OUTPUT];
@@ -247,7 +246,7 @@ fn window_bytes() {
     let error = Error::ZstdWindow { requested: (1 << 20) + 1, limit: 1 << 20 };
     assert_eq!(unpack(Compression::Zstd, &stated, &limit), (0, Err(error)));
     assert_eq!((Limits::default().window_bytes, Limits::of_a_tab().window_bytes), (128 << 20, 64 << 20));
-    // Beyond what any runtime reads there is nothing to raise.
+    // A window above the maximum of any runtime has no limit to raise.
     let (_, verdict) = unpack(Compression::Zstd, &frame(26, 1, 1, 5), &limits("window_bytes", u64::MAX));
     let error = verdict.unwrap_err();
     assert!(error.to_string().ends_with("(limit window_bytes, at most 536870912)"), "{error}");
@@ -264,7 +263,7 @@ fn unpacked_bytes() {
         assert_eq!(error, Error::TooLarge { limit: 2999 });
         assert_eq!(named(&error, &less), "unpacked_bytes");
     }
-    // A layer that is an archive as it comes has the same limit.
+    // An uncompressed layer has the same limit.
     let archive = [entry(b'0', b"data"), vec![0; 1024]].concat();
     for (limit, passes) in [(2048, true), (2047, false)] {
         let mut reader = LayerReader::new(Expected::default(), limits("unpacked_bytes", limit));
@@ -284,9 +283,9 @@ fn expansion_ratio() {
         limits.expansion_grace = 64 << 20;
         limits
     };
-    // 64 MiB are free; the block behind them is judged.
+    // The ratio does not apply to the first 64 MiB. The block after them is over the grace.
     let bytes = frame(20, 0, 513, 128 << 10);
-    // The smallest that allows it, as whole times are counted.
+    // The smallest ratio that allows it, because the quotient is rounded down.
     let ratio = (513 << 17) / (bytes.len() as u64 + 1) + 1;
     assert_eq!(unpack(Compression::Zstd, &bytes, &judged_at_once(ratio)), (513 << 17, Ok(())));
     let less = judged_at_once(ratio - 1);

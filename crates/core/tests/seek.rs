@@ -192,8 +192,8 @@ fn expected(algorithm: Algorithm, blob: &[u8]) -> Expected {
     Expected { digest: Some(Digest::of(algorithm, blob)), size: Some(blob.len() as u64), ..Expected::default() }
 }
 
-/// The report, the index if there is one, and the entries that the sink got, which are those of the batches. Each byte of the
-/// index is taken as soon as it is there.
+/// Returns the report, the index if there is one, and the entries that the sink got, which equal those of the batches. Takes
+/// the bytes of the index after each push.
 fn index(expected: Expected, blob: &[u8], mut options: IndexOptions) -> (LayerReport, Option<MemoryIndex>, Vec<Entry>) {
     options.batches = true;
     let mut reader = LayerReader::new(expected, Limits::default()).with_index(options);
@@ -491,7 +491,7 @@ fn checkpoints_are_as_near_as_the_format_allows() {
     let blob = gzip(&archive, 6);
     let mut gzipped = index(&blob);
     let (seekable, size) = (gzipped.reader().seekable(), gzipped.reader().size());
-    // A quarter of what they are in a large layer.
+    // The distances are a quarter of those in a large layer.
     assert!((10..=14).contains(&gzipped.reader().checkpoint_count()), "{}", gzipped.reader().checkpoint_count());
     let Seekable::Checkpoints { apart } = seekable else { panic!("{seekable:?}") };
     assert!(apart <= 1 << 20 && apart > 3 << 18, "{apart}");

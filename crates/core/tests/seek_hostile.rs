@@ -1,4 +1,4 @@
-//! Indexes that are damaged, cut off, or written to deceive: an answer is right or there is none, and nothing panics.
+//! Indexes that are damaged, cut off, or written to deceive: every answer is right or refused, and nothing panics.
 
 use std::{collections::BTreeSet, io::Write as _};
 
@@ -38,7 +38,7 @@ fn layer(files: usize) -> Vec<u8> {
 fn index(blob: &[u8]) -> (Vec<u8>, Vec<Entry>) {
     let (digest, size) = (Some(Digest::sha256(blob)), Some(blob.len() as u64));
     let mut options = IndexOptions::default();
-    // Near the start of a layer, checkpoints are a quarter of it apart.
+    // Near the start of a layer, checkpoints are a quarter of `spacing` apart.
     (options.spacing, options.file_digests) = (4 * 4096, true);
     let mut reader =
         LayerReader::new(Expected { digest, size, ..Expected::default() }, Limits::default()).with_index(options);
@@ -48,8 +48,8 @@ fn index(blob: &[u8]) -> (Vec<u8>, Vec<Entry>) {
     (end.expect("a whole layer").into_bytes(), names.0)
 }
 
-/// Puts every question, notes the answers and, in `pages`, the pages that they took. An answer that is refused is `None`;
-/// of a question with several parts the parts before are kept.
+/// Asks every question. Returns the answers, `None` for one that is refused, and adds the pages that they took to `pages`.
+/// Of a question with several parts, the parts before a refusal are kept.
 fn answers(
     bytes: &[u8],
     entries: &[Entry],
@@ -61,7 +61,7 @@ fn answers(
     let mut answers = vec![Some(format!("{index:?}"))];
     let count = index.entry_count();
     let mut from = 0;
-    // A hostile index may say that it has any number of entries.
+    // A hostile index may state any number of entries.
     while from < count && from < 10_000 {
         let batch = ask(&mut index, bytes, pages, |index| index.entries(from));
         answers.push(batch.as_ref().map(|batch| format!("{batch:?}")));
@@ -107,7 +107,7 @@ fn ask<T>(
     pages: &mut BTreeSet<(u64, usize)>,
     mut question: impl FnMut(&mut IndexReader) -> Result<T, Ask>,
 ) -> Option<T> {
-    // More pages than this would be a question without end.
+    // A question that takes more pages than this would never end.
     for _ in 0..1000 {
         match question(index) {
             Ok(answer) => return Some(answer),
@@ -126,7 +126,7 @@ fn ask<T>(
 
 /// Whether each answer is the same as without damage, or refused.
 fn same_or_refused(got: Option<Vec<Option<String>>>, expected: &[Option<String>]) -> bool {
-    // What was refused can make later answers fewer, but puts none before its place that was not there.
+    // A refusal may drop later answers, but every answer must be one of the expected.
     got.is_none_or(|got| got.iter().flatten().all(|answer| expected.contains(&Some(answer.clone()))))
 }
 
@@ -168,8 +168,7 @@ fn an_index_of_another_length_is_refused() {
     }
 }
 
-/// Puts a page in place of another of the same length and makes everything above it fit, as an attacker would who can write
-/// the index.
+/// Replaces a page by another of the same length, and fixes the digests above it, as an attacker who can write the index would.
 fn forge(bytes: &mut [u8], pages: &BTreeSet<(u64, usize)>, start: usize, page: &[u8]) {
     let old = Digest::sha256(&bytes[start..start + page.len()]);
     bytes[start..start + page.len()].copy_from_slice(page);
@@ -212,13 +211,13 @@ fn a_forged_index_does_no_harm() {
         } else {
             let (start, length) = list[next(&mut state) as usize % list.len()];
             let mut page = bytes[start as usize..][..length].to_vec();
-            // The first bytes of a page say the most.
+            // The first bytes of a page have the most effect.
             let most = if round % 3 == 1 { length } else { length.min(40) };
             page[next(&mut state) as usize % most] ^= 1 << (next(&mut state) % 8);
             forge(&mut forged, &pages, start as usize, &page);
         }
         for answer in answers(&forged, &entries, &blob, &mut BTreeSet::new()).into_iter().flatten().flatten() {
-            // It may say that another file is there, but the bytes of a file are those of the blob.
+            // The index may name another file, but the bytes of a file are those of the blob.
             assert!(!answer.starts_with("sha256:") || contents.contains(&answer), "round {round}");
         }
     }
@@ -233,7 +232,7 @@ fn pages_that_lead_back_are_refused() {
     let node = pages.iter().find(|(start, length)| bytes[*start as usize] == 1 && *length > 64 * 32);
     let &(start, length) = node.expect("400 files and as many checkpoints have a node");
     let page = &bytes[start as usize..][..length];
-    // A reference is an offset, a length and a digest: every place where two numbers might be is made to be the node itself.
+    // A reference is an offset, a length and a digest. Every position that could be one is made to refer to the node itself.
     let own = {
         let mut own = Vec::new();
         for mut number in [start, length as u64] {
@@ -250,7 +249,7 @@ fn pages_that_lead_back_are_refused() {
         cyclic[at..at + own.len()].copy_from_slice(&own);
         let mut forged = bytes.clone();
         forge(&mut forged, &pages, start as usize, &cyclic);
-        // No question is without end.
+        // Every question ends.
         answers(&forged, &entries[..8], &blob, &mut BTreeSet::new());
     }
 }

@@ -1,6 +1,7 @@
-//! An index of millions of entries is written and searched in little memory. Only where there is a process to measure.
+//! An index of millions of entries is written and searched in little memory. Runs only natively, where the memory of the
+//! process can be measured.
 //!
-//! `PORTHOLE_LONG=1`, when this is compiled, asks for sizes that no usual run has time for.
+//! Compile with `PORTHOLE_LONG=1` for sizes that take too long for a normal run.
 
 #![cfg(not(target_family = "wasm"))]
 #![allow(clippy::print_stderr, reason = "what was measured is worth reading")]
@@ -23,7 +24,7 @@ const ENTRIES: u64 = if LONG { 5_000_000 } else { 300_000 };
 const BLOCK: usize = 512;
 const MIB: u64 = 1 << 20;
 
-/// The most that was resident since the last reset.
+/// Peak resident memory in bytes since the last reset.
 fn peak() -> u64 {
     let status = fs::read_to_string("/proc/self/status").expect("the status of a process");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a field of the status");
@@ -34,7 +35,7 @@ fn name(number: u64) -> String {
     format!("usr/lib/node_modules/package-{}/dist/file-{number}.js", number / 40)
 }
 
-/// A header of a file of 14 bytes, and these.
+/// The header and the data of a file of 14 bytes.
 fn file(number: u64) -> [u8; 2 * BLOCK] {
     let mut blocks = [0; 2 * BLOCK];
     let name = name(number);
@@ -50,7 +51,7 @@ fn file(number: u64) -> [u8; 2 * BLOCK] {
     blocks
 }
 
-/// Counts what a question reads.
+/// Counts the pages and bytes that questions read.
 struct Reading<'f> {
     file: &'f File,
     pages: u64,

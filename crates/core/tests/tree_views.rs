@@ -223,7 +223,7 @@ fn limits_hold() {
     assert!(matches!(tree.apply(&file("a/x", 1)), Err(Error::TooManyLinks(_))));
 }
 
-/// Whiteouts of paths that are already gone must be cheap: this was quadratic.
+/// Whiteouts of paths that were removed before must be cheap: they took quadratic time.
 #[test]
 fn whiteouts_of_an_emptied_directory_are_cheap() {
     let mut tree = FileTree::new(100_000);

@@ -82,7 +82,7 @@ fn difference(tree: &FileTree, row: &Row, expected: &Value, cut: bool) -> Option
         ("link", link == bytes(expected, "link")),
         ("uid", cut || number("uid") == Some(row.uid)),
         ("gid", cut || number("gid") == Some(row.gid)),
-        // The time of a directory that the runtime created or last wrote to is the time of the run.
+        // A directory that the runtime created or last wrote to has the time of the run.
         ("mtime", cut || number("mtime").is_none_or(|mtime| mtime == row.mtime)),
     ];
     fields.into_iter().find(|(_, same)| !same).map(|(name, _)| name)

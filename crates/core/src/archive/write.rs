@@ -1,7 +1,7 @@
-//! Writes archives without output: each step returns the bytes that come next.
+//! Writes archives without I/O: each step returns the next bytes of the archive.
 //!
-//! The bytes depend on nothing but the images. A caller should let the file appear when all of it is written: some readers
-//! accept a truncated archive.
+//! The bytes depend only on the images. A caller should give the file its final name only when the archive is complete: some
+//! readers accept a truncated archive.
 
 use super::MANIFEST_FILE;
 use crate::{
@@ -36,7 +36,7 @@ struct Packed {
     layers: Vec<String>,
 }
 
-/// A blob in an archive: its header, its bytes as they are, its padding.
+/// A blob in an archive: a tar header, the unchanged bytes, padding.
 #[derive(Debug)]
 pub struct PackedBlob {
     head: Vec<u8>,
@@ -45,17 +45,17 @@ pub struct PackedBlob {
 }
 
 impl OciPacker {
-    /// The beginning of the archive.
+    /// Returns the first bytes of the archive: the file `oci-layout`.
     pub fn begin(&self) -> Vec<u8> {
         file(LAYOUT_FILE, br#"{"imageLayoutVersion":"1.0.0"}"#)
     }
 
-    /// A document or configuration, unless the archive has it.
+    /// Returns the entry of a document or configuration, or no bytes if the archive has it already.
     pub fn document(&mut self, raw: &Raw) -> Vec<u8> {
         if self.written.insert(*raw.digest()) { file(&path(raw.digest()), raw.bytes()) } else { Vec::new() }
     }
 
-    /// A blob, unless the archive has it.
+    /// Starts a blob. `None`: the archive has it already.
     pub fn blob(&mut self, descriptor: &Descriptor) -> Option<PackedBlob> {
         let Descriptor { digest, size, .. } = descriptor;
         self.written.insert(*digest).then(|| PackedBlob::new(&path(digest), digest, *size))
@@ -66,7 +66,7 @@ impl OciPacker {
         self.written.contains(digest)
     }
 
-    /// `index.json` with the roots and their names, and the end of the archive.
+    /// Returns `index.json` with the roots and their names, then the end of the archive.
     pub fn finish(self, roots: &[(Descriptor, Option<String>)]) -> Vec<u8> {
         let entry = |(root, name): &(Descriptor, Option<String>)| {
             let mut entry = json!({
@@ -107,8 +107,8 @@ impl DockerPacker {
         fresh
     }
 
-    /// The next layer of the current image, bottom first: a tar, optionally with gzip, with this digest and size. `None`:
-    /// the archive has these bytes.
+    /// Starts the next layer of the current image, bottom first: a tar archive, optionally with gzip, of this digest and
+    /// size. `None`: the archive has these bytes already.
     pub fn layer(&mut self, digest: &Digest, size: u64, gzip: bool) -> Option<PackedBlob> {
         let name = format!("{}.tar{}", digest.hex(), if gzip { ".gz" } else { "" });
         if let Some(image) = self.images.last_mut() {
@@ -117,7 +117,7 @@ impl DockerPacker {
         self.written.insert(name.clone()).then(|| PackedBlob::new(&name, digest, size))
     }
 
-    /// `manifest.json`, and the end of the archive.
+    /// Returns `manifest.json`, then the end of the archive.
     pub fn finish(self) -> Vec<u8> {
         let entry = |image: &Packed| json!({ "Config": image.config, "RepoTags": image.tags, "Layers": image.layers });
         let manifest: Vec<_> = self.images.iter().map(entry).collect();
@@ -130,7 +130,7 @@ impl PackedBlob {
         Self { head: header(name, size), verifier: Verifier::new(digest, size), size }
     }
 
-    /// What comes before the bytes of the blob.
+    /// The tar header, which precedes the bytes of the blob.
     pub fn head(&self) -> &[u8] {
         &self.head
     }
@@ -139,16 +139,16 @@ impl PackedBlob {
     ///
     /// # Errors
     ///
-    /// [`Mismatch`] if there are more of them than the size says.
+    /// [`Mismatch`] if the blob is longer than its size.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), Mismatch> {
         self.verifier.update(bytes)
     }
 
-    /// What comes after the bytes of the blob.
+    /// Ends the blob. Returns the padding that follows its bytes.
     ///
     /// # Errors
     ///
-    /// [`Mismatch`] if the bytes are not those of the digest: the archive is unusable.
+    /// [`Mismatch`] if the bytes do not match size or digest: the archive is unusable.
     pub fn finish(self) -> Result<&'static [u8], Mismatch> {
         self.verifier.finish()?;
         Ok(padding(self.size))
@@ -168,8 +168,9 @@ fn padding(size: u64) -> &'static [u8] {
     &ZEROS[..(size.next_multiple_of(BLOCK as u64) - size) as usize]
 }
 
-/// A header of a regular file with owner 0 and time 0 (POSIX.1-1988, `ustar`), as GNU tar extends it: a name of more than 100
-/// bytes, such as that of a SHA-512 digest, is an entry of its own before it; a size from 8 GiB on is in base 256.
+/// A header of a regular file with owner 0 and time 0 (POSIX.1-1988, `ustar`), as GNU tar extends it: a name of more than
+/// 100 bytes, such as that of a SHA-512 digest, is stored in an entry of its own before it; a size from 8 GiB on is in base
+/// 256.
 fn header(name: &str, size: u64) -> Vec<u8> {
     if name.len() <= NAME {
         return block(name, size, b'0');

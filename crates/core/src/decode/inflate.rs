@@ -1,5 +1,5 @@
-//! Push decoder for raw deflate (RFC 1951), with what random access needs and flate2 lacks: stopping at a block end,
-//! reading the unused bits and the window there, and starting from both.
+//! Push decoder for raw deflate (RFC 1951), with the operations that random access needs and flate2 lacks: stopping at a
+//! block end, reading the unused bits and the window there, and starting from both.
 //!
 //! The engine is zlib-rs, called through zlib's C interface (`libz-rs-sys`). That interface is unsafe because it takes
 //! pointers. This module is its only caller and exposes a safe interface.

@@ -1,11 +1,11 @@
-//! A whole stream, unpacked piece by piece.
+//! Unpacks a whole stream piece by piece.
 
 use super::{Decoder, Error, MIN_OUTPUT};
 use crate::{limits::Limits, media_type::Compression};
 
 /// A [`Decoder`] with the space for its output.
 ///
-/// Push the stream in pieces of any size, take what each piece unpacks to until there is no more, and
+/// For each piece of the stream, of any size, call [`next`](Self::next) until it returns `None`. Call
 /// [`finish`](Self::finish) at the end of the stream.
 ///
 /// ```
@@ -34,8 +34,7 @@ impl Unpacker {
         Self { decoder: Decoder::new(compression, limits), output: vec![0; OUTPUT_BYTES] }
     }
 
-    /// Takes bytes from the front of `input`, and returns what they unpack to. `None` = all of `input` is taken, and more is
-    /// needed.
+    /// Consumes bytes from the front of `input`, and returns the bytes that they unpack to. `None`: `input` is used up, and more is needed.
     ///
     /// # Errors
     ///

@@ -191,7 +191,8 @@ impl Zstd {
         self.frames.reset(bytes.as_slice()).map_err(|_| self.corrupt(0))
     }
 
-    /// Checks the window that a frame of `length` bytes really uses: a window that is never filled costs nothing.
+    /// Rejects a window over the limit once the frame has more than that many unpacked bytes: the decoder uses memory only
+    /// for the part of a window that is filled.
     fn check_window(&self, length: u64) -> Result<(), Error> {
         if self.window > self.window_limit && length > self.window_limit {
             return Err(Error::ZstdWindow { requested: self.window, limit: self.window_limit });

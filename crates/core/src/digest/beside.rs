@@ -1,32 +1,32 @@
-//! Hashing that another thread may do.
+//! Hashing that a program may move to another thread.
 
 use super::{Digest, HashState, Hasher};
 
-/// Takes the bytes of one stream and hashes them, perhaps on another thread, while the caller does something else with them.
+/// Hasher of one stream that may run on another thread, while the caller decodes the same bytes.
 ///
-/// The crate starts no thread: a program that has cores for it gives its own implementation to
+/// This crate starts no thread. A program with idle cores gives its own implementation to
 /// [`LayerReader::hashing`](crate::layer::LayerReader::hashing).
 pub trait HashBeside: Send {
     /// Takes the next bytes.
     fn update(&mut self, bytes: &[u8]);
 
-    /// Asks for the state after the bytes so far.
+    /// Requests the hash state after the bytes taken so far.
     fn mark(&mut self);
 
-    /// The next state that was asked for, if it is known by now. States come in the order in which they were asked for.
+    /// Returns the next requested state if it is ready. States are returned in the order of the requests.
     fn state(&mut self) -> Option<HashState>;
 
-    /// The states that did not come yet, and the digest of all bytes.
+    /// Waits for the requested states that [`state`](Self::state) has not returned. Returns them, and the digest of all bytes.
     fn finish(self: Box<Self>) -> (Vec<HashState>, Digest);
 }
 
-/// One stream that is hashed, here or beside.
+/// The hash of one stream, computed on the caller's thread or by a [`HashBeside`].
 pub(crate) enum Hashing {
     Here(Box<Here>),
     Beside(Box<dyn HashBeside>),
 }
 
-/// A hash by the thread of the caller.
+/// A hash computed on the caller's thread, with the last marked state.
 pub(crate) struct Here {
     hasher: Hasher,
     marked: Option<HashState>,
@@ -44,7 +44,7 @@ impl Hashing {
         }
     }
 
-    /// See [`HashBeside::mark`]; here, the state must be taken before the next mark.
+    /// See [`HashBeside::mark`]. `Here` keeps one state, which must be taken before the next mark.
     pub(crate) fn mark(&mut self) {
         match self {
             Self::Here(here) => here.marked = Some(here.hasher.state()),
@@ -59,7 +59,7 @@ impl Hashing {
         }
     }
 
-    /// The states that did not come yet, and the digest of all bytes. Waits for them.
+    /// Waits for the requested states that [`state`](Self::state) has not returned. Returns them, and the digest of all bytes.
     pub(crate) fn finish(self) -> (Vec<HashState>, Digest) {
         match self {
             Self::Here(here) => (here.marked.into_iter().collect(), here.hasher.finish()),

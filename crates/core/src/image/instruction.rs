@@ -82,7 +82,7 @@ fn statement_of(text: &str) -> Instruction {
     }
 }
 
-/// The command behind a shell, with build arguments before it (`|2 A=1 B=2 /bin/sh -c …`) left out.
+/// Returns the command after a shell, without the build arguments before it (`|2 A=1 B=2 /bin/sh -c …`). `None` if there is no shell.
 fn strip_shell(text: &str) -> Option<&str> {
     let command = match text.strip_prefix('|') {
         Some(counted) if counted.starts_with(|c: char| c.is_ascii_digit()) => {

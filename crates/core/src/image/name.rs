@@ -1,8 +1,8 @@
-//! The names of an artifact's blobs.
+//! File names of an artifact's blobs.
 
 use crate::{descriptor::Descriptor, path};
 
-/// What a blob of an artifact is called as a file: its title (`org.opencontainers.image.title`, a path), else the start of its
+/// Returns the file name of an artifact's blob: its title (`org.opencontainers.image.title`, a path), else the start of its
 /// digest with the extension of its media type.
 pub(super) fn file_name(descriptor: &Descriptor) -> String {
     let title = descriptor.annotations.get(TITLE).filter(|title| !path::clean(title.as_bytes()).is_empty());
@@ -22,7 +22,7 @@ fn extension(media_type: &str) -> &'static str {
 
 const TITLE: &str = "org.opencontainers.image.title";
 const DIGITS: usize = 12;
-/// Ends of media types; the first that fits counts.
+/// Suffixes of media types with their extensions. The first match counts.
 const EXTENSIONS: [(&str, &str); 22] = [
     ("cyclonedx+json", ".cdx.json"),
     ("spdx+json", ".spdx.json"),

@@ -1,4 +1,4 @@
-//! What the unpacked bytes of a blob are: a tar archive, or one file.
+//! Makes entries of the unpacked bytes of a blob, which are a tar archive or one file.
 
 use crate::{
     decode::{Format, Unpacker},
@@ -6,10 +6,10 @@ use crate::{
     tar::{self, Entry, EntrySink, Flow, Kind, Scanner},
 };
 
-/// The entries of a blob.
+/// Reader of the unpacked bytes of a blob.
 pub(crate) enum Contents {
     Archive(Box<Scanner>),
-    /// The blob of an artifact that is not an archive: its only entry.
+    /// The blob of an artifact that is not an archive. The file is its only entry.
     File(OneFile),
 }
 
@@ -17,10 +17,10 @@ pub(crate) enum Contents {
 pub(crate) struct OneFile {
     name: Vec<u8>,
     size: u64,
-    /// Bytes that are to come.
+    /// Bytes that have not arrived yet.
     left: u64,
     begun: bool,
-    /// The sink wants its bytes.
+    /// Whether the sink wants the data.
     wanted: bool,
 }
 
@@ -50,7 +50,7 @@ impl Contents {
         }
     }
 
-    /// The bytes have ended. An archive may end early, which [`finish`](Self::finish) says.
+    /// Handles the end of the bytes. [`finish`](Self::finish) reports an archive that ends too early.
     pub(crate) fn end(&mut self, sink: &mut impl EntrySink) {
         if let Self::File(file) = self {
             file.begin(sink);
@@ -95,7 +95,7 @@ impl OneFile {
     }
 }
 
-/// Whether a blob that starts with `head` is an archive that can be read. `over` = it has no more bytes. `None` = more of it is needed.
+/// Whether a blob that starts with `head` is a readable archive. `over`: the blob ends after `head`. `None`: more of the blob is needed.
 pub(crate) fn is_archive(head: &[u8], over: bool, limits: &Limits) -> Option<bool> {
     let compression = match Format::sniff(head) {
         Some(Format::Tar) => return Some(true),
@@ -104,7 +104,7 @@ pub(crate) fn is_archive(head: &[u8], over: bool, limits: &Limits) -> Option<boo
         None => return None,
     };
     let Some(compression) = compression else { return Some(false) };
-    // No more than this, so that the split of the blob is of no importance.
+    // A fixed part, so that the result does not depend on how the blob is split.
     let trial = head.get(..TRIAL);
     let (mut unpacker, mut left, mut start) = (Unpacker::new(compression, limits), trial.unwrap_or(head), Vec::new());
     loop {
@@ -120,5 +120,5 @@ pub(crate) fn is_archive(head: &[u8], over: bool, limits: &Limits) -> Option<boo
     }
 }
 
-/// Bytes of a compressed blob that are held back for its first block: more than any block of zstd.
+/// Maximum length of the part of a compressed blob in which its first tar block is looked for: more than any block of zstd.
 const TRIAL: usize = 512 << 10;

@@ -11,34 +11,34 @@ pub(crate) trait Notes: Send + Sync {
     /// Maximum distance between checkpoints, in unpacked bytes.
     fn spacing(&self) -> u64;
 
-    /// A span of the blob was hashed, to this state, and all that could be unpacked from it was unpacked.
+    /// Records the end of a span of the blob: the hash state there, and the number of bytes unpacked so far.
     fn edge(&mut self, state: &HashState, unpacked: u64);
 
-    /// A gzip member or zstd frame starts here.
+    /// Records the start of a gzip member or zstd frame.
     fn fresh(&mut self, at: Checkpoint);
 
-    /// A deflate block ended at a position where decoding can resume.
+    /// Records the end of a deflate block where decoding can resume.
     fn block(&mut self, block: &BlockEnd);
 
-    /// The next entry. Returns whether the notes want its data.
+    /// Records the next entry. Returns whether the notes want its data.
     fn entry(&mut self, entry: &Entry) -> bool;
 
-    /// Data of the current entry.
+    /// Takes data of the current entry.
     fn data(&mut self, bytes: &[u8]);
 
-    /// The data of the current entry is complete.
+    /// Ends the data of the current entry.
     fn end_of_data(&mut self);
 
-    /// The sink returned [`Flow::Stop`]: the scan will not reach the end.
+    /// Notes that the sink returned [`Flow::Stop`]: the scan will not reach the end.
     fn stopped(&mut self);
 
-    /// The bytes of the index so far, apart from those taken before.
+    /// Takes the bytes added to the index since the last call.
     fn take(&mut self) -> Vec<u8>;
 
-    /// The entries since the last batch, if they have `bytes` or more.
+    /// Takes the entries since the last batch, if they have `bytes` or more.
     fn take_batch(&mut self, bytes: usize) -> Option<Vec<u8>>;
 
-    /// The end of the index of the layer with this report, if there can be one.
+    /// Ends the index. `None` if the layer with this report cannot have one.
     fn finish(self: Box<Self>, report: &LayerReport) -> Option<IndexEnd>;
 }
 

@@ -49,7 +49,7 @@ impl FromStr for LayerNumber {
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(NotANumber::Digits);
         }
-        // A number too large to hold is one that no image has.
+        // No image has as many layers as `u32::MAX`, so a larger number may saturate.
         let number = text.parse().unwrap_or(u32::MAX);
         NonZeroU32::new(number).map(Self).ok_or(NotANumber::Zero)
     }

@@ -24,17 +24,17 @@ pub struct LayerReport {
     pub uncompressed: u64,
     /// Entries passed to the sink.
     pub entries: u64,
-    /// The blob is not an archive and need not be one: its entry is the blob itself.
+    /// Whether the blob belongs to an artifact and is not an archive. Its only entry is the blob itself.
     pub one_file: bool,
     /// Entries that widely used tar readers interpret differently.
     pub ambiguous: u64,
     /// Bytes of the archive after its end marker. Runtimes ignore them; padding is usual.
     pub after_end: u64,
-    /// Whether those bytes are more than zeros. Some readers continue there.
+    /// Whether any byte after the end marker is not zero. Some readers continue there.
     pub after_end_data: bool,
     /// Compression of the blob, if it was recognised.
     pub compression: Option<Compression>,
-    /// Map from positions in the archive to positions in the blob, approximate, as far as it was decoded.
+    /// Approximate map from positions in the archive to positions in the blob, for the part that was decoded.
     pub offsets: Offsets,
     /// What is wrong, worst first: digest, size, content, diff_id, media type.
     pub findings: Vec<Finding>,
@@ -65,7 +65,7 @@ impl LayerReport {
     }
 }
 
-/// The report, and the hash states that were asked for and did not come until the end.
+/// Makes the report. Also returns the hash states that were requested and not taken before.
 pub(super) fn report(reader: LayerReader) -> (LayerReport, Vec<HashState>) {
     let LayerReader { expected, blob, size, stage, compression, contradiction, mut content, mut offsets, .. } = reader;
     offsets.end(size, content.size);
@@ -81,7 +81,7 @@ pub(super) fn report(reader: LayerReader) -> (LayerReport, Vec<HashState>) {
         Stage::Decoding(decoder) => decoder.finish().err().map(Finding::Decode),
         Stage::Failed(Fault::Decode(error)) => Some(Finding::Decode(error)),
         Stage::Failed(Fault::Format(found)) => Some(Finding::Format { found }),
-        // The size finding says so already.
+        // The size finding reports this.
         Stage::Failed(Fault::Overlong) => None,
         Stage::Sniffing(_) | Stage::Plain => None,
     };
@@ -172,18 +172,18 @@ impl fmt::Display for Finding {
 }
 
 impl Finding {
-    /// Whether the layer is not known to be what was promised: it is something else, or it was not read to its end. A
-    /// wrong media type for the right bytes does not refute it.
+    /// Whether the layer cannot be verified: it differs from its descriptor or configuration, or it was not read to its end.
+    /// A wrong media type for the right bytes does not refute it.
     pub fn refutes(&self) -> bool {
         !matches!(self, Self::Compression { .. })
     }
 
-    /// Whether reading stopped at a limit of this program, which says nothing against the layer.
+    /// Whether reading stopped at a limit of this program. The layer may still be valid.
     pub fn is_limit(&self) -> bool {
         self.kind() == FailureClass::Limit
     }
 
-    /// The finding in words that name the layer.
+    /// Displays the finding with the number of the layer.
     pub fn of_layer(&self, layer: LayerNumber) -> impl fmt::Display + '_ {
         fmt::from_fn(move |f| self.write(f, Some(layer)))
     }

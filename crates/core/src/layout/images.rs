@@ -1,4 +1,4 @@
-//! The images that a layout or an archive lists, and which of them a name means.
+//! The images of a layout or an archive, and the choice of one by name.
 
 use super::{IMAGE_NAME, REF_NAME};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 /// An image of a layout or an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedImage {
-    /// All its names, the one to show first.
+    /// All names of the image. The first one is displayed.
     pub names: Vec<String>,
     /// The descriptor of its index or manifest.
     pub root: Descriptor,
@@ -25,18 +25,18 @@ impl NamedImage {
         Self { names, root }
     }
 
-    /// The name to show: its first one, else its digest.
+    /// The name to display: the first name, else the digest.
     pub fn label(&self) -> String {
         self.names.first().cloned().unwrap_or_else(|| self.root.digest.to_string())
     }
 }
 
-/// The image that a name means: one of its names, its digest, or a reference that equals one of its names in full
-/// (`nginx` for `docker.io/library/nginx:latest`). `None` means the only image.
+/// Finds the image that `name` stands for: one of its names, its digest, or a reference that equals one of its names in full
+/// (`nginx` for `docker.io/library/nginx:latest`). `None` stands for the only image.
 ///
 /// # Errors
 ///
-/// [`ChoiceError`] if the name means no image, or more than one.
+/// [`ChoiceError`] if no image or more than one matches.
 pub fn find_image<'i>(images: &'i [NamedImage], name: Option<&str>) -> Result<&'i NamedImage, ChoiceError> {
     let Some(name) = name else {
         return match one_of(images.iter()) {
@@ -66,7 +66,7 @@ pub fn find_image<'i>(images: &'i [NamedImage], name: Option<&str>) -> Result<&'
     Err(ChoiceError::NoSuchName { name: name.to_owned(), available: labels(images) })
 }
 
-/// The only image, however often it is listed; all of them if there are several.
+/// Returns the only image; entries with one digest count once. `Err` has the images if there are several.
 fn one_of<'i>(images: impl Iterator<Item = &'i NamedImage>) -> Result<Option<&'i NamedImage>, Vec<&'i NamedImage>> {
     let mut found: Vec<&NamedImage> = Vec::new();
     for image in images {
@@ -85,7 +85,7 @@ fn labels(images: &[NamedImage]) -> Vec<String> {
     images.iter().map(NamedImage::label).collect()
 }
 
-/// Why a name means no single image.
+/// Why a name does not select one image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChoiceError {
@@ -108,7 +108,7 @@ pub enum ChoiceError {
     SameName {
         /// The name that several images have.
         name: String,
-        /// Their digests, each of which is a name too.
+        /// Their digests. Each selects one of the images.
         digests: Vec<String>,
     },
     /// There are no images.

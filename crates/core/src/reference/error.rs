@@ -76,7 +76,7 @@ pub enum Error {
         /// Length in characters.
         length: usize,
     },
-    /// An image in the storage of a container engine, as skopeo names it.
+    /// The text names an image in the storage of a container engine, as skopeo writes it.
     #[error(
         "invalid reference: expected an image of a registry, got one in the storage of a container engine, `{transport}`"
     )]
@@ -169,7 +169,7 @@ impl fmt::Display for Rule {
     }
 }
 
-/// Mistakes that affect the whole text. Parsing would find them later, with a less helpful error.
+/// Checks for mistakes that affect the whole text. Parsing would find them later, with a less helpful error.
 pub(super) fn check_whole(text: &[u8]) -> Result<(), Error> {
     if text.is_empty() {
         return Err(Error::Empty);

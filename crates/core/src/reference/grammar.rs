@@ -2,12 +2,12 @@
 
 use super::error::Rule;
 
-/// 64 lower-case hex digits: an image id, which Docker does not accept as a name.
+/// Whether the text is 64 lower-case hex digits: an image id, which Docker does not accept as a name.
 pub(super) fn is_identifier(text: &[u8]) -> bool {
     text.len() == 64 && text.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// `host[:port]`, where the host is a domain name, an IPv4 address or an IPv6 address in brackets.
+/// Whether the text is `host[:port]`, where the host is a domain name, an IPv4 address or an IPv6 address in brackets.
 pub(super) fn is_domain(text: &[u8]) -> bool {
     let (host, port) = match text.strip_prefix(b"[") {
         Some(rest) => {
@@ -38,7 +38,7 @@ fn is_port(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(u8::is_ascii_digit)
 }
 
-/// One component of a repository.
+/// Whether the text is one component of a repository.
 pub(super) fn is_path_component(text: &[u8]) -> bool {
     let mut rest = text;
     loop {

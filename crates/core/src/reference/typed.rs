@@ -3,9 +3,9 @@
 use super::{Error, Reference};
 
 impl Reference {
-    /// Reads a reference from what a person types or pastes. In addition to [`parse_bytes`](Self::parse_bytes) it accepts
+    /// Parses a reference that a person typed or pasted. In addition to [`parse_bytes`](Self::parse_bytes) it accepts
     ///
-    /// - white space and quotes around it, a `/` at its end, and `docker pull` or a like command before it,
+    /// - white space and quotes around it, a `/` at its end, and `docker pull` or a similar command before it,
     /// - the schemes `https://`, `http://`, `docker://` and `oci://`, which do not decide whether TLS is used,
     /// - the address of an image's page at Docker Hub, Quay, GitHub, GitLab, Google, Amazon ECR Public and Microsoft's registry,
     /// - the URL of a manifest or a list of tags in a registry's API.
@@ -29,12 +29,13 @@ impl Reference {
         }
     }
 
-    /// Reads a reference where text that only contains one must be refused, as in a script.
+    /// Parses a reference for a script: text that only contains a reference is refused.
     ///
     /// # Errors
     ///
-    /// [`Error`]; [`Error::Page`] for the address of a page, which a script would send to a host that is not a registry. Beside it
-    /// the reference that [`parse_typed`](Self::parse_typed) understands, as it would have to be written.
+    /// [`Error`], and beside it the reference that [`parse_typed`](Self::parse_typed) finds in the text, as the user should
+    /// write it. [`Error::Page`] for the address of a page, which would otherwise name an image at a host that is not a
+    /// registry.
     ///
     /// ```
     /// use porthole_core::reference::Reference;
@@ -53,11 +54,12 @@ impl Reference {
     }
 }
 
-/// Refuses what skopeo calls an image of a container engine. It would be a reference, to an image of that name at Docker Hub.
+/// Refuses skopeo's name of an image in a container engine, such as `docker-daemon:nginx`. It would parse as a reference to
+/// an image of that name at Docker Hub.
 fn refuse_engine(text: &[u8]) -> Result<(), Error> {
     for transport in ENGINES {
         let rest = text.strip_prefix(transport.as_bytes()).and_then(|rest| rest.strip_prefix(b":"));
-        // A port consists of digits.
+        // `docker-daemon:5000/a` is a host with its port.
         let is_port = |rest: &[u8]| rest.iter().take_while(|byte| **byte != b'/').all(u8::is_ascii_digit);
         if rest.is_some_and(|rest| !is_port(rest)) {
             return Err(Error::Engine { transport });
@@ -68,7 +70,7 @@ fn refuse_engine(text: &[u8]) -> Result<(), Error> {
 
 const ENGINES: [&str; 2] = ["docker-daemon", "containers-storage"];
 
-/// The reference in a text that is more than one; `None` if the text has nothing to remove.
+/// Extracts the reference from a text that has more than a reference; `None` if there is nothing to remove.
 fn plain(text: &str) -> Option<String> {
     let mut rest = bare(text);
     rest = after_words(rest, "sudo").unwrap_or(rest);
@@ -87,8 +89,7 @@ fn plain(text: &str) -> Option<String> {
     name.or_else(|| (rest.len() < text.len()).then(|| rest.to_owned()))
 }
 
-/// The text without what surrounds it where it was copied from: white space and other characters of no width, quotes, brackets
-/// around a URL, a prompt.
+/// Removes what copying left around the text: white space and zero-width characters, quotes, brackets around a URL, a prompt.
 fn bare(text: &str) -> &str {
     let surrounds =
         |c: char| c.is_whitespace() || QUOTES.contains(&c) || matches!(c, '\u{200b}'..='\u{200f}' | '\u{feff}');
@@ -96,7 +97,7 @@ fn bare(text: &str) -> &str {
     text.strip_prefix("$ ").or_else(|| text.strip_prefix("# ")).unwrap_or(text).trim_start()
 }
 
-/// What follows these words, which any white space may separate.
+/// Returns the text after these words, which any white space may separate. `None` if the text does not start with them.
 fn after_words<'t>(text: &'t str, words: &str) -> Option<&'t str> {
     words.split(' ').try_fold(text, |rest, word| {
         let rest = rest.strip_prefix(word)?;
@@ -104,7 +105,7 @@ fn after_words<'t>(text: &'t str, words: &str) -> Option<&'t str> {
     })
 }
 
-/// The first word that is neither an option nor the value of one.
+/// Returns the first word that is neither an option nor the value of one.
 fn first_operand(arguments: &str) -> &str {
     let mut words = arguments.split_whitespace();
     while let Some(word) = words.next() {
@@ -118,7 +119,7 @@ fn first_operand(arguments: &str) -> &str {
     ""
 }
 
-/// The image that a page of a registry shows, by the page's address without its scheme.
+/// Returns the image that a registry's page for people shows. `address` is the page's URL without its scheme.
 fn page(address: &str) -> Option<String> {
     let (address, _) = address.split_once('#').unwrap_or((address, ""));
     let (path, query) = address.split_once('?').unwrap_or((address, ""));
@@ -175,7 +176,7 @@ fn page(address: &str) -> Option<String> {
         }
         ("catalog.redhat.com", ["software", "containers", user, name, ..])
         | ("catalog.redhat.com", [_, "software", "containers", user, name, ..]) => {
-            // What needs no account is at another host.
+            // Images that need no account are at another host.
             let host = if user.starts_with("ubi") { "registry.access.redhat.com" } else { "registry.redhat.io" };
             Some(format!("{host}/{user}/{name}"))
         }
@@ -183,7 +184,7 @@ fn page(address: &str) -> Option<String> {
     }
 }
 
-/// The image that a URL of the distribution API names: `HOST/v2/NAME/manifests/TAG` or `HOST/v2/NAME/tags/list`.
+/// Returns the image that a URL of the distribution API names: `HOST/v2/NAME/manifests/TAG` or `HOST/v2/NAME/tags/list`.
 fn api(address: &str) -> Option<String> {
     let (path, _) = address.split_once('?').unwrap_or((address, ""));
     let (host, path) = path.split_once("/v2/")?;
@@ -198,7 +199,7 @@ fn api(address: &str) -> Option<String> {
     Some(format!("{host}/{name}{separator}{target}"))
 }
 
-/// Commands and lines of files whose argument is a reference.
+/// Commands, and keys in files, whose only argument is a reference.
 const COMMANDS: [&str; 14] = [
     "docker image pull",
     "docker image inspect",
@@ -216,10 +217,10 @@ const COMMANDS: [&str; 14] = [
     "image:",
 ];
 
-/// Commands and lines of files in which more than a reference stands.
+/// Commands, and keywords in files, after which other words may stand beside the reference.
 const LINES: [&str; 6] = ["docker run", "docker create", "podman run", "podman create", "nerdctl run", "FROM"];
 
-/// Options of these commands that have a value as a word of its own.
+/// Options of these commands whose value is a separate word.
 const VALUED: [&str; 28] = [
     "-e",
     "--env",
@@ -251,7 +252,7 @@ const VALUED: [&str; 28] = [
     "--workdir",
 ];
 
-/// What people and programs put around names.
+/// Characters that people and programs put around names.
 const QUOTES: [char; 12] =
     ['\'', '"', '`', '\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}', '\u{ab}', '\u{bb}', '<', '>', ','];
 

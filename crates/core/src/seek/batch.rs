@@ -1,9 +1,9 @@
-//! Entries on their way to another thread or process: the columns of the groups of an index, before they are deflated.
+//! Encodes entries for another thread or process: the columns of the groups of an index, before they are deflated.
 //!
-//! An entry is written once, into the columns of its group. A *piece* has what the columns of a group got since the piece
-//! before, and the entry that stands before its own, so that a batch is read without the batches before it. A batch is
-//! pieces, one after another. Both sides are of one build, so there is no version; still nothing in a batch makes its reader
-//! panic or overrun.
+//! An entry is written once, into the columns of its group. A *piece* has the part of a group's columns that was added since
+//! the piece before, and the fields of the entry before its first, so that a batch is read without the batches before it. A
+//! batch is a sequence of pieces. Writer and reader are of one build, so the format has no version. Even so, a malformed
+//! batch never makes the reader panic or overrun.
 //!
 //! ```text
 //! count     number: entries of the piece
@@ -22,8 +22,8 @@ use std::{ops::Range, vec};
 
 /// Writes entries into batches that a [`BatchReader`] reads.
 ///
-/// A [`LayerReader`](crate::layer::LayerReader) with an index writes them on the way: see
-/// [`take_batch`](crate::layer::LayerReader::take_batch). This is for entries from elsewhere.
+/// A [`LayerReader`](crate::layer::LayerReader) with an index makes batches itself: see
+/// [`take_batch`](crate::layer::LayerReader::take_batch). This type is for entries from elsewhere.
 pub struct BatchWriter(Writer);
 
 impl Default for BatchWriter {
@@ -47,7 +47,7 @@ impl BatchWriter {
     }
 }
 
-/// The entries of a batch, in order. Ends early where the batch makes no sense.
+/// Iterator over the entries of a batch, in order. It ends early at malformed bytes.
 pub struct BatchReader {
     bytes: Vec<u8>,
     /// Where the next piece starts.
@@ -59,7 +59,7 @@ pub struct BatchReader {
     ahead: vec::IntoIter<Entry>,
 }
 
-/// Entries that are read at once: enough that finding the columns again costs little.
+/// Entries that are read at once: enough to make the cost of finding the columns small.
 const AHEAD: usize = 64;
 
 impl BatchReader {
@@ -94,7 +94,7 @@ impl BatchReader {
         Some(())
     }
 
-    /// Reads ahead. `None` at the end, and where the batch makes no sense.
+    /// Reads ahead. `None` at the end, and at malformed bytes.
     fn fill(&mut self) -> Option<()> {
         while self.left == 0 {
             self.piece()?;

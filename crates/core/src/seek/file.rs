@@ -1,4 +1,4 @@
-//! One file out of a layer, from a range of its blob.
+//! Reads one file of a layer from a range of the layer's blob.
 
 use std::ops::Range;
 
@@ -15,25 +15,25 @@ use crate::{
 
 /// Reads one regular file, or [a part](super::Opening::part) of it, from a range of a layer's blob, and verifies each span first.
 ///
-/// Fetch [`range`](FileReader::range), [`push`](FileReader::push) its bytes in any split, then
-/// [`finish`](FileReader::finish). A byte is returned only after its span was checked, and at most one span is held.
+/// Fetch [`range`](FileReader::range), [`push`](FileReader::push) its bytes in any split, then call
+/// [`finish`](FileReader::finish). A byte is returned only after its span was checked. The reader holds at most one span.
 pub struct FileReader {
     range: Range<u64>,
     /// Bytes of the blob that were pushed so far.
     pushed: u64,
-    /// What has arrived of the span, and the hash at its start.
+    /// The bytes of the current span that have arrived. `hasher` has the hash up to its start.
     span: Vec<u8>,
     hasher: Hasher,
-    /// Of the blob: what its last span leads to.
+    /// Digest of the blob, against which its last span is checked.
     digest: Digest,
-    /// The chaining value at each edge inside the blob, one after another, and where that of the next edge starts.
+    /// The chaining values at the edges of the range's spans, one after another. `edge` is the offset in bytes of the next one.
     chains: Vec<u8>,
     edge: usize,
-    /// Bytes of the blob in front of the place where decoding starts.
+    /// Bytes of the range still to skip before decoding starts.
     ahead: u64,
-    /// Unpacked bytes in front of the entry's first header, or of the part.
+    /// Unpacked bytes still to skip before the entry's first header, or before the part.
     skip: u64,
-    /// Absent where the blob is the archive.
+    /// `None` if the blob is not compressed.
     decoder: Option<Box<Decoder>>,
     buffer: Vec<u8>,
     contents: Contents,
@@ -41,10 +41,10 @@ pub struct FileReader {
     failed: Option<Error>,
 }
 
-/// The entry that is read, as the index has it, its offsets counted from its first header.
+/// The entry to read, as the index has it. Its offsets are counted from its first header.
 struct Wanted {
     entry: Entry,
-    /// Bytes of the file that are still to come, and those of them that are not returned.
+    /// Bytes of the file still to skip before the part. `left` counts bytes of the part that are not returned yet.
     before: u64,
     left: u64,
     progress: Progress,
@@ -57,30 +57,30 @@ enum Progress {
     Part,
     Data,
     Done,
-    /// The bytes at that place are something else.
+    /// The archive has another entry at this position.
     Other,
 }
 
-/// What a reader is made of.
+/// The parts of a reader, which [`Opening`](super::Opening) collects.
 pub(super) struct Parts {
-    /// Of the blob.
+    /// Digest of the blob.
     pub(super) digest: Digest,
     pub(super) compression: Compression,
-    /// The checkpoint to start from; `None` for the start of the blob, and where the blob is the archive.
+    /// The checkpoint to start from; `None` for the start of the blob, and if the blob is not compressed.
     pub(super) at: Option<Checkpoint>,
-    /// The same, if it is the end of a block.
+    /// The checkpoint, if it lies at the end of a deflate block.
     pub(super) block: Option<BlockEnd>,
-    /// The spans of the blob to read.
+    /// The bytes of the blob to read: whole spans.
     pub(super) range: Range<u64>,
     /// The chaining value where the range starts (none where the blob starts), then that at each edge up to its end (none
     /// where the blob ends).
     pub(super) chains: Vec<u8>,
     pub(super) entry: Entry,
-    /// Bytes of the file.
+    /// The wanted bytes of the file.
     pub(super) part: Range<u64>,
     /// Where reading starts in the archive: at the entry's first header, or inside its data.
     pub(super) from: u64,
-    /// Those with which the layer was read, or larger ones.
+    /// The limits with which the layer was read, or larger ones.
     pub(super) limits: Limits,
 }
 
@@ -98,7 +98,7 @@ impl FileReader {
             Some(chain) => Hasher::resume(&HashState::at_block(algorithm, range.start, chain)),
             None => Hasher::new(algorithm),
         };
-        // The blob was decoded before, within limits.
+        // These limits do not apply: the blob was decoded within limits when the index was made.
         let mut decoding = limits;
         (decoding.unpacked_bytes, decoding.expansion_ratio) = (u64::MAX, u64::MAX);
         let decoder = match block {
@@ -106,7 +106,7 @@ impl FileReader {
             Some(block) => Some(Decoder::resume_block(&block, &decoding)),
             None => Some(Decoder::resume(compression, at, &decoding)),
         };
-        // A hole is measured against what comes before it, of which only a part is seen here.
+        // The expansion ratio counts all bytes of the archive before a hole of a sparse file. Here the scanner sees only some of them.
         let mut scanning = limits;
         scanning.expansion_ratio = u64::MAX;
         let skip = from.saturating_sub(at.uncompressed);
@@ -132,7 +132,7 @@ impl FileReader {
             buffer: if plain { Vec::new() } else { vec![0; MIN_OUTPUT] },
             decoder: decoder.map(Box::new),
             contents: match entry.offset {
-                // No header stands before it: the blob itself is the file.
+                // The data has no header: the blob itself is the file.
                 0 => Contents::file(entry.path.clone(), entry.size),
                 _ => Contents::archive(&scanning),
             },
@@ -151,18 +151,18 @@ impl FileReader {
         self.wanted.entry.size
     }
 
-    /// Whether all that is wanted of the file was returned. Nothing more need be pushed then.
+    /// Whether all wanted bytes of the file were returned. No more bytes of the range are needed then.
     pub fn done(&self) -> bool {
         self.wanted.progress == Progress::Done
     }
 
-    /// Takes the next bytes of the range, any number of them, and gives bytes of the file to `out` in order; holes of
+    /// Takes the next bytes of the range, any number of them, and passes bytes of the file to `out` in order. Holes of
     /// sparse files are zeros.
     ///
     /// # Errors
-    /// [`Error::Span`] or [`Error::Digest`] if these are not the blob's bytes, [`Error::TooLong`] if there are more than
-    /// the range has, the others if the index is not of this blob. The same again if called once more. What was
-    /// returned before is right.
+    /// [`Error::Span`] or [`Error::Digest`] if these are not the blob's bytes, [`Error::TooLong`] if there are more than the
+    /// range has, the others if the index does not match this blob. Every later call returns the same error. The bytes
+    /// returned before it are verified.
     pub fn push(&mut self, chunk: &[u8], out: &mut impl FnMut(&[u8])) -> Result<(), Error> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
@@ -197,7 +197,7 @@ impl FileReader {
         Ok(())
     }
 
-    /// A whole span is here.
+    /// Checks a whole span, then decodes it.
     fn checked(&mut self, span: &[u8], start: u64, out: &mut impl FnMut(&[u8])) -> Result<(), Error> {
         self.hasher.update(span);
         let range = start..start + span.len() as u64;
@@ -253,10 +253,11 @@ impl FileReader {
         }
     }
 
-    /// Everything was pushed.
+    /// Ends the range.
     ///
     /// # Errors
-    /// [`Error::Truncated`] if it was not; the error of [`push`](FileReader::push) if there was one.
+    /// [`Error::Truncated`] if bytes of the range are missing, [`Error::Entry`] if the archive ends before the file does, or
+    /// the error of [`push`](FileReader::push). No error if all wanted bytes were returned.
     pub fn finish(self) -> Result<(), Error> {
         let expected = self.range.end - self.range.start;
         match self.failed {
@@ -269,7 +270,7 @@ impl FileReader {
 }
 
 impl Wanted {
-    /// Takes the next bytes of the file, and gives those of the part.
+    /// Takes the next bytes of the file, and passes on those of the part.
     fn give(&mut self, bytes: &[u8], out: &mut impl FnMut(&[u8])) {
         let before = self.before.min(bytes.len() as u64);
         self.before -= before;
@@ -285,7 +286,7 @@ impl Wanted {
     }
 }
 
-/// Takes the first entry, if it is the one that is wanted.
+/// Takes the first entry, and checks that it is the wanted one.
 struct Sink<'a, F> {
     wanted: &'a mut Wanted,
     out: &'a mut F,
@@ -296,7 +297,7 @@ impl<F: FnMut(&[u8])> EntrySink for Sink<'_, F> {
         if self.wanted.progress == Progress::Done {
             return Flow::Stop;
         }
-        // Whether a global header stood before it cannot be seen from here.
+        // Not compared: a global header before the entry would mark it, and is not read here.
         entry.ambiguous = self.wanted.entry.ambiguous;
         if self.wanted.progress != Progress::Headers || entry != self.wanted.entry {
             self.wanted.progress = Progress::Other;
@@ -323,46 +324,46 @@ pub enum Error {
     /// The index cannot be read.
     #[error(transparent)]
     Index(#[from] Malformed),
-    /// There is no such entry.
+    /// The layer has no entry of this number.
     #[error("no entry {number}: the layer has {count}")]
     NoEntry {
-        /// Counted from 0.
+        /// Number of the entry, counted from 0 in archive order.
         number: u64,
-        /// How many there are.
+        /// Entries of the layer.
         count: u64,
     },
-    /// No entry's data starts there.
+    /// No entry's data starts at the offset.
     #[error("no file starts at byte {offset} of the layer")]
     NoFileAt {
-        /// In bytes of the unpacked archive.
+        /// Offset in the unpacked archive, in bytes.
         offset: u64,
     },
     /// The entry is not a regular file.
     #[error("entry {number} is not a regular file: {kind:?}")]
     NotAFile {
-        /// Counted from 0.
+        /// Number of the entry, counted from 0 in archive order.
         number: u64,
-        /// What it is.
+        /// Kind of the entry.
         kind: Kind,
     },
-    /// A part of the blob is not what it was when the index was made.
+    /// A span of the blob differs from the bytes from which the index was made.
     #[error("bytes {} to {} of the layer do not match its digest: expected chaining value {expected}, got {got}", .range.start, .range.end)]
     Span {
         /// In bytes of the blob.
         range: Range<u64>,
-        /// From the index.
+        /// Chaining value at the end of the span, from the index, in hex digits.
         expected: String,
-        /// Of the bytes.
+        /// Chaining value computed from the bytes, in hex digits.
         got: String,
     },
-    /// The last part of the blob does not lead to its digest.
+    /// The last span of the blob does not complete the hash to the blob's digest.
     #[error("bytes {} to {} of the layer do not match its digest: expected {expected}, got {got}", .range.start, .range.end)]
     Digest {
         /// In bytes of the blob.
         range: Range<u64>,
-        /// What the index has for the span.
+        /// Digest of the blob, from the index.
         expected: Digest,
-        /// With these bytes.
+        /// Digest of the blob with these bytes.
         got: Digest,
     },
     /// The range is not complete.
@@ -373,19 +374,19 @@ pub enum Error {
         /// Bytes that were pushed before the blob ended.
         got: u64,
     },
-    /// More bytes came than the range has.
+    /// More bytes were pushed than the range has.
     #[error("part of the layer is too long: expected {expected} bytes, got more")]
     TooLong {
         /// Bytes of the range.
         expected: u64,
     },
-    /// The bytes are the blob's own, but cannot be decoded from where the index says.
+    /// The bytes are verified, but cannot be decoded from the index's checkpoint.
     #[error("part of the layer cannot be decompressed: {0}")]
     Decode(decode::Error),
-    /// They are decoded, but are not an archive.
+    /// The bytes are decoded, but are not a tar archive.
     #[error("part of the layer is not a tar archive: {0}")]
     Tar(tar::Error),
-    /// The place has another entry than the index says.
+    /// The archive has another entry at this position than the index.
     #[error("the seek index does not match this layer, which has another entry at this position")]
     Entry,
 }

@@ -1,4 +1,4 @@
-//! From a path to its entry, and from a directory to what is in it.
+//! Looks up a path, and lists a directory, in a seek index.
 
 use super::{
     Ask, Error, IndexReader,
@@ -7,50 +7,50 @@ use super::{
 };
 use crate::{path, tar::Entry};
 
-/// Finds what a layer has at one path. Put [`step`](Find::step) to the index until it answers.
+/// Finds the entry of one path in a layer. Call [`step`](Find::step), and give the index each page that it asks for, until it answers.
 ///
-/// Nothing is followed or stacked: this is what the archive of the layer says, whiteouts and links included.
+/// Links are not followed, and layers are not stacked: the result is the archive's own entry, which may be a whiteout or a link.
 #[derive(Debug)]
 pub struct Find {
     path: Vec<u8>,
     keys: (u64, u64),
-    /// Entries from this number on do not count.
+    /// Only entries with lower numbers count.
     end: u64,
     rows: Rows,
     implied: bool,
 }
 
-/// What a layer has at a path.
+/// What one layer has at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AtPath {
-    /// An entry; of several with this path the last.
+    /// The last entry with this path.
     Entry(Box<Located>),
-    /// No entry, but entries below it: a directory that the archive implies.
+    /// No entry, but entries below the path: a directory that the archive implies.
     Implied,
-    /// The layer says nothing of the path.
+    /// No entry at the path or below it.
     Nothing,
 }
 
 impl Find {
-    /// Finds a path, which is [cleaned](path::clean).
+    /// Finds a path. It is [cleaned](path::clean) first.
     pub fn new(path: &[u8]) -> Self {
         Self::before(path, u64::MAX)
     }
 
-    /// Finds a path, which is cleaned, among the first `end` entries: what a hard link that is entry number `end` leads to.
+    /// Finds a path among the first `end` entries, as for the target of a hard link that is entry number `end`. The path is cleaned first.
     pub fn before(path: &[u8], end: u64) -> Self {
         let path = path::clean(path);
         let key = name::key_of(&path);
         Self { path, keys: (key, key), end, rows: Rows::default(), implied: false }
     }
 
-    /// The answer. To be called again after each page that it asks for, and not after it answered.
+    /// Returns the answer. Call again after each page that it asks for, but not after it answered.
     ///
     /// # Errors
     /// [`Ask`].
     pub fn step(&mut self, index: &mut IndexReader) -> Result<AtPath, Ask> {
         loop {
-            // The last entry counts, so that the last run comes first, and the last row of it.
+            // The last entry of a path counts, so the last run is searched first, and its last row.
             while let Some(&target) = self.rows.found.last() {
                 if target.number >= self.end || target.implied && self.implied {
                     self.rows.found.pop();
@@ -72,8 +72,8 @@ impl Find {
     }
 }
 
-/// Lists what lies directly in one directory of a layer. Put [`step`](Children::step) to the index until it answers with
-/// nothing.
+/// Lists the direct children of one directory of a layer. Call [`step`](Children::step), and give the index each page that
+/// it asks for, until it returns `None`.
 #[derive(Debug)]
 pub struct Children {
     directory: Vec<u8>,
@@ -85,22 +85,22 @@ pub struct Children {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Child {
-    /// Its last component.
+    /// The last component of its path.
     pub name: Vec<u8>,
-    /// The entry that has it; `None` for a directory that the archive implies.
+    /// The entry and its number; `None` for a directory that the archive implies.
     pub entry: Option<(u64, Entry)>,
 }
 
 impl Children {
-    /// Lists a directory by its path, which is [cleaned](path::clean); the empty one is the root.
+    /// Lists a directory by its path, which is [cleaned](path::clean) first. The empty path is the root.
     pub fn new(directory: &[u8]) -> Self {
         let directory = path::clean(directory);
         let keys = name::keys_below(&directory);
         Self { directory, keys, rows: Rows::default() }
     }
 
-    /// The next children, in no certain order; several may have one name, of which the entry with the highest number
-    /// counts. `None` when there are no more. To be called again after each page that it asks for.
+    /// Returns the next children, in no particular order; `None` if there are no more. If several have one name, the entry
+    /// with the highest number counts. Call again after each page that it asks for.
     ///
     /// # Errors
     /// [`Ask`].
@@ -110,7 +110,7 @@ impl Children {
                 if !self.rows.next_run(index, self.keys, false)? {
                     return Ok(None);
                 }
-                // The lowest number goes last: entries of one leaf are taken one after another.
+                // Descending, because targets are popped from the end: entries of one leaf are then taken together.
                 self.rows.found.sort_unstable();
                 self.rows.found.reverse();
                 continue;
@@ -139,7 +139,7 @@ impl Children {
     }
 }
 
-/// What of a clean path lies below a clean directory.
+/// Returns the part of a clean path below a clean directory.
 fn below<'p>(path: &'p [u8], directory: &[u8]) -> Option<&'p [u8]> {
     if directory.is_empty() {
         return Some(path).filter(|path| !path.is_empty());
@@ -147,20 +147,20 @@ fn below<'p>(path: &'p [u8], directory: &[u8]) -> Option<&'p [u8]> {
     path.strip_prefix(directory)?.strip_prefix(b"/")
 }
 
-/// Rows of one run after another.
+/// Collects rows, one run after another.
 #[derive(Debug, Default)]
 struct Rows {
-    /// The runs that were searched.
+    /// Number of runs that were searched.
     runs: u64,
-    /// In the run that is being searched: the row to continue from.
+    /// The row to continue from in the current run.
     next: Option<u64>,
     collected: Vec<Target>,
-    /// What the last run gave; at most the rows of a run.
+    /// Targets found in the last run; at most the rows of a run.
     found: Vec<Target>,
 }
 
 impl Rows {
-    /// Collects what the next run has between two keys. `false`: there are no more runs.
+    /// Collects the targets between two keys in the next run. `false`: there are no more runs.
     fn next_run(&mut self, index: &mut IndexReader, keys: (u64, u64), last_first: bool) -> Result<bool, Ask> {
         let runs = index.header.rows.div_ceil(name::RUN);
         if self.runs == runs {
@@ -169,7 +169,7 @@ impl Rows {
         let run = if last_first { runs - 1 - self.runs } else { self.runs };
         loop {
             let next = index.targets(run * name::RUN, self.next, keys, &mut self.collected)?;
-            // A hostile index may say that leaves overlap.
+            // The leaves of a hostile index may overlap.
             if self.collected.len() as u64 > name::RUN {
                 return Err(Error::from(super::Malformed::Part("rows")).into());
             }

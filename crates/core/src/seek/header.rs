@@ -1,15 +1,15 @@
 //! The format of an index, version 2, and its header.
 //!
-//! An index is a header of 512 bytes and pages behind it. The pages make four trees and one page that stands alone. A *leaf*
-//! holds items, a *node* refers to pages with their digests, and the header refers to the top of each tree. So a reader
-//! checks each page that it reads without reading the others. The header is written last: until then it is zeros.
+//! An index is a header of 512 bytes, followed by pages. The pages form four trees and one single page. A *leaf* holds
+//! items, a *node* refers to pages with their digests, and the header refers to the top of each tree. So a reader checks
+//! each page that it reads without reading the others. The header is written last: until then it is zeros.
 //!
 //! A *number* is unsigned, of variable length (LEB128: seven bits a byte, the lowest first, the top bit set where more
-//! follow), at most 2⁶⁴-1. A *signed* number is a number: twice itself, or twice its opposite less one if it is below zero. A
-//! *text* is a number and as many bytes. A *digest* is one byte (1 SHA-256, 2 SHA-384, 3 SHA-512) and the hash value.
-//! *Deflated* bytes are raw deflate (RFC 1951). A *page reference* is a number: the offset of the page in the index, a number:
-//! its bytes, and the SHA-256 value of them. A *root* is one byte: 0 if the tree has no items; else 1 + the levels of nodes
-//! above the leaves, a number: the place of the first item, and a page reference.
+//! follow), at most 2⁶⁴-1. A *signed* number is a number: twice itself, or twice its absolute value less one if it is below
+//! zero. A *text* is a number and as many bytes. A *digest* is one byte (1 SHA-256, 2 SHA-384, 3 SHA-512) and the hash
+//! value. *Deflated* bytes are raw deflate (RFC 1951). A *page reference* is a number: the offset of the page in the index,
+//! a number: its length in bytes, and their SHA-256 value. A *root* is one byte: 0 if the tree has no items; else 1 + the
+//! levels of nodes above the leaves, a number: the place of the first item, and a page reference.
 //!
 //! ```text
 //! magic          "PHINDEX"
@@ -56,22 +56,22 @@
 //!   columns      text: deflated; see below
 //!   digests      the SHA-256 value of each regular file's content, if they are kept
 //!
-//! rows           in runs of 524288; the last has what is left. Each run is sorted by place, which is the key of a path
+//! rows           in runs of 524288; the last may have fewer. Each run is sorted by place, which is the key of a path
 //!                (`seek/name.rs`). A leaf, which never has rows of two runs:
 //!   base         number: the lowest entry of the run
 //!   for each     number: place, less that of the row before (of the first: 0); number: twice the entry's number less
 //!                twice the base, one more if the entry lies below the path
 //!
-//! offsets        number: bytes of the blob from one place to the next, in spans; number: places noted; then for each that
+//! offsets        number: bytes of the blob from one place to the next, in spans; number: places recorded; then for each that
 //!                is kept, number: bytes unpacked since the one before
 //! ```
 //!
-//! The columns of a leaf are 16 numbers, their lengths in bytes, and then the columns themselves. Each holds one field
-//! of all entries in turn; "before" is the entry before in this leaf, and zeros or nothing for the first.
+//! The columns of a leaf are 16 numbers, their lengths in bytes, and then the columns themselves. Each holds one field of
+//! all entries in turn. "before" is the entry before it in this leaf; for the first entry it has zeros and empty texts.
 //!
 //! ```text
 //!  0  one byte: type flag
-//!  1  one byte: 0, or why readers differ: 1 + the place in `Ambiguity::ALL`
+//!  1  one byte: 0, or why readers differ: 1 + the place in `EntryAmbiguity::ALL`
 //!  2  two numbers: bytes that the name shares with the name before, bytes that follow
 //!  3  those bytes
 //!  4  two numbers: the same of the link target
@@ -99,7 +99,7 @@ use crate::{
     media_type::Compression,
 };
 
-/// Bytes of the header: what [`IndexReader::new`](super::IndexReader::new) takes.
+/// Bytes of the header, which [`IndexReader::new`](super::IndexReader::new) takes.
 pub const HEADER_BYTES: usize = 512;
 
 const MAGIC: &[u8; 7] = b"PHINDEX";
@@ -113,19 +113,19 @@ const ZSTD: u8 = 8;
 /// Bytes of the header before its checksum.
 const CONTENT: usize = HEADER_BYTES - 32;
 
-/// The end of an index, which is complete with it.
+/// The bytes that complete an index.
 #[derive(Clone, Debug)]
 pub struct IndexEnd {
     /// Whether digest and size of the blob were expected and matched, and its diff_id if one was expected.
     pub verified: bool,
-    /// The bytes behind those that [`take_index`](crate::layer::LayerReader::take_index) gave.
+    /// The bytes that follow those of [`take_index`](crate::layer::LayerReader::take_index).
     pub tail: Vec<u8>,
-    /// The bytes that replace the first ones of the index, which were zeros until now.
+    /// The header, which replaces the zeros at the start of the index.
     pub header: [u8; HEADER_BYTES],
 }
 
 impl IndexEnd {
-    /// The whole index, if no part of it was taken before.
+    /// Returns the whole index, if no part of it was taken before.
     pub fn into_bytes(self) -> Vec<u8> {
         let mut bytes = self.tail;
         if let Some(start) = bytes.first_chunk_mut() {
@@ -135,7 +135,7 @@ impl IndexEnd {
     }
 }
 
-/// What the header says.
+/// The fields of the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) digest: Digest,
@@ -185,7 +185,7 @@ impl Header {
         seal(&bytes)
     }
 
-    /// Reads the header of an index of `length` bytes, and checks whether what it says can be true.
+    /// Parses the header of an index of `length` bytes, and checks that its values are possible.
     pub(super) fn parse(bytes: &[u8], length: u64) -> Result<Self, Malformed> {
         let rest = bytes.strip_prefix(MAGIC).ok_or(Malformed::Magic)?;
         let &version = rest.first().ok_or(Malformed::Magic)?;
@@ -227,7 +227,7 @@ impl Header {
         if plain && (size != uncompressed || points.count > 0) || points.apart > uncompressed {
             return None;
         }
-        // A row takes two bytes at least and a checkpoint three, so that pages used twice cannot make them more.
+        // A row takes at least two bytes and a checkpoint three. This bounds their number even if the trees use a page twice.
         if rows > length / 2 || points.count > length / 3 {
             return None;
         }
@@ -258,7 +258,7 @@ impl Header {
     }
 }
 
-/// The content with zeros and a checksum behind it.
+/// Appends zeros and a checksum to the content.
 fn seal(content: &[u8]) -> [u8; HEADER_BYTES] {
     let mut bytes = [0; HEADER_BYTES];
     // The longest content has 453 bytes: two digests of 65, five references of 41, and 118 of the rest.
@@ -287,7 +287,7 @@ fn put_root(bytes: &mut Vec<u8>, root: Option<&Root>) {
     root.page.put(bytes);
 }
 
-/// The root of a tree with this number of items. A tree without items has none.
+/// Reads the root of a tree with this number of items: `Some(None)` without items.
 fn read_root(rest: &mut Rest<'_>, items: u64, length: u64) -> Option<Option<Root>> {
     let Some(height) = rest.byte()?.checked_sub(1) else { return (items == 0).then_some(None) };
     if items == 0 || height > MAX_HEIGHT {
@@ -303,38 +303,38 @@ fn read_root(rest: &mut Rest<'_>, items: u64, length: u64) -> Option<Option<Root
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Malformed {
-    /// They do not start as one.
+    /// They do not start with the magic bytes.
     #[error("not a seek index")]
     Magic,
     /// Another version of this program wrote them.
     #[error("seek index of another version: expected {expected}, got {got}")]
     Version {
-        /// The version that is read.
+        /// The version that this program reads.
         expected: u8,
-        /// The version that they have.
+        /// The version in the header.
         got: u8,
     },
-    /// The header is not what was written.
+    /// The header does not match its checksum.
     #[error("corrupt seek index: the checksum of its header does not match")]
     Checksum,
-    /// A page is not what was written.
+    /// A page does not match the digest that its parent has for it.
     #[error("corrupt seek index: the page at byte {offset} does not match its digest")]
     Page {
         /// First byte of the page in the index.
         offset: u64,
     },
-    /// Something has its digest, but says what cannot be.
+    /// The named part matches its digest, but its values are impossible.
     #[error("corrupt seek index: impossible {0}")]
     Part(&'static str),
     /// There are more or fewer bytes than the header says.
     #[error("corrupt seek index: expected {expected} bytes, got {got}")]
     Length {
-        /// From the header.
+        /// Length of the index in bytes, as the header states it.
         expected: u64,
         /// Bytes of the file.
         got: u64,
     },
-    /// There are too many.
+    /// The index is longer than [`INDEX_BYTES`].
     #[error("seek index of more than {limit} bytes")]
     TooLarge {
         /// Bytes that an index may have.

@@ -1,15 +1,14 @@
-//! Files in which indexes are kept from one use to the next: how they are called, and which go first. Reading
-//! and writing them is up to what keeps them.
+//! Files that cache indexes: their names, and the choice of those to delete. The caller reads and writes the files.
 
 use crate::digest::{Algorithm, Digest};
 
-/// Name of the file with the index of a blob. `version` is that of the program: another one may read archives otherwise, and
-/// makes indexes of its own.
+/// Name of the file with the index of a blob. `version` is that of the program: another version may read archives
+/// differently, and makes its own indexes.
 pub fn index_file(digest: &Digest, version: &str) -> String {
     format!("{}-{}.{version}", digest.algorithm().name(), digest.hex())
 }
 
-/// Whether a file is named as the index of a blob, by a program of any version.
+/// Whether a file name is that of an index, of any version of the program.
 pub fn is_index_file(name: &str) -> bool {
     let Some((digest, _)) = name.split_once('.') else { return false };
     let Some((algorithm, hex)) = digest.split_once('-') else { return false };
@@ -17,8 +16,8 @@ pub fn is_index_file(name: &str) -> bool {
     known.iter().any(|known| known.name() == algorithm) && format!("{algorithm}:{hex}").parse::<Digest>().is_ok()
 }
 
-/// The files that must go so that the rest has at most `limit` bytes, those that were used least recently first. Each has
-/// the time of its last use, its size and its name. The file `newest` stays.
+/// Returns the names of files to delete so that the rest has at most `limit` bytes, the least recently used first. Each of
+/// `files` has the time of its last use, its size in bytes and its name. The file `newest` stays.
 pub fn surplus<U: Ord, N: Ord>(mut files: Vec<(U, u64, N)>, limit: u64, newest: Option<&N>) -> Vec<N> {
     let mut total: u64 = files.iter().map(|(_, size, _)| size).fold(0, |total, size| total.saturating_add(*size));
     files.sort();

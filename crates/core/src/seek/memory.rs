@@ -2,7 +2,7 @@
 
 use super::{Ask, Error, HEADER_BYTES, IndexReader, Malformed};
 
-/// An index whose bytes are all in memory, so that questions are answered at once.
+/// An index whose bytes are all in memory, so that every page is at hand.
 #[derive(Clone, Debug)]
 pub struct MemoryIndex {
     reader: IndexReader,
@@ -13,13 +13,13 @@ impl MemoryIndex {
     /// Takes the bytes of an index.
     ///
     /// # Errors
-    /// What is wrong with its header.
+    /// [`Malformed`] if the header is invalid.
     pub fn new(bytes: Vec<u8>) -> Result<Self, Malformed> {
         let header = bytes.get(..HEADER_BYTES).unwrap_or(&bytes);
         Ok(Self { reader: IndexReader::new(header, bytes.len() as u64)?, bytes })
     }
 
-    /// What the header says.
+    /// The reader, for questions that the header answers.
     pub fn reader(&self) -> &IndexReader {
         &self.reader
     }
@@ -29,10 +29,10 @@ impl MemoryIndex {
         &self.bytes
     }
 
-    /// Puts a question and gives the pages that it asks for.
+    /// Asks a question, and gives the reader the pages that it needs.
     ///
     /// # Errors
-    /// [`Error::Index`] if a page is not what was written; else those of the question.
+    /// [`Error::Index`] if a page does not match its digest; else the errors of the question.
     pub fn ask<T>(&mut self, mut question: impl FnMut(&mut IndexReader) -> Result<T, Ask>) -> Result<T, Error> {
         loop {
             match question(&mut self.reader) {

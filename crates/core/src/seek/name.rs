@@ -1,13 +1,13 @@
-//! From a path to the entries that have it.
+//! Index from paths to entries.
 //!
-//! Each entry gives a row: a key made of its directory and its path, and its number. Entries arrive in archive order, so
-//! rows are collected into runs of a fixed length. A full run is sorted by key and written; nothing is merged later, which
-//! bounds memory by one run. A lookup searches each run, the last first.
+//! Each entry makes a row: a key from its directory and its path, and its number. Entries arrive in archive order, so rows
+//! are collected into runs of a fixed length. A full run is sorted by key and written; nothing is merged later, which bounds
+//! memory by one run. A lookup searches each run, the last first.
 //!
-//! Rows with one directory stand together, because the upper bits of a key are the directory's. A directory that the
-//! archive implies but does not name (`a/b` where only `a/b/c` has an entry) gets a row that leads to an entry below it.
+//! Rows of one directory are adjacent, because the upper bits of a key are the directory's. A directory that the archive
+//! implies but does not name (`a/b` where only `a/b/c` has an entry) gets a row that refers to an entry below it.
 //!
-//! Keys are hashes (FNV-1a), so a reader compares the path of each entry that a row leads to. Many paths with one key,
+//! Keys are hashes (FNV-1a), so a reader compares the path of each entry that a row refers to. Many paths with one key,
 //! which a hostile archive can have, make a lookup slower but not wrong.
 
 use super::{
@@ -19,12 +19,12 @@ use crate::{
     tar::{Entry, Kind},
 };
 
-/// Rows of a run: 8 MiB while it is collected. The last run has what is left.
+/// Rows of a run, which take 8 MiB of memory while they are collected. The last run may have fewer.
 pub(super) const RUN: u64 = if cfg!(test) { 1 << 10 } else { 1 << 19 };
 /// A leaf is closed when it reaches this number of bytes: about 600 rows.
 const LEAF: usize = 4 << 10;
 
-/// Bits of a key that the path itself fills; the directory fills those above.
+/// Number of low bits of a key that come from the path itself. The others come from its directory.
 const PATH_BITS: u32 = 24;
 const PATH_MASK: u64 = (1 << PATH_BITS) - 1;
 
@@ -33,7 +33,7 @@ pub(super) fn run_end(row: u64) -> u64 {
     (row / RUN + 1).saturating_mul(RUN)
 }
 
-/// The keys of paths are between these two if they lie directly in this clean directory.
+/// The lowest and the highest key that a path directly in this clean directory can have.
 pub(super) fn keys_below(directory: &[u8]) -> (u64, u64) {
     let low = finish(hash(BASIS, directory)) & !PATH_MASK;
     (low, low | PATH_MASK)
@@ -53,7 +53,7 @@ fn key(parent: u64, path: u64) -> u64 {
 const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 const PRIME: u64 = 0x0100_0000_01b3;
 
-/// FNV-1a, from the hash of what comes before.
+/// Continues FNV-1a from the hash of the bytes before.
 fn hash(before: u64, bytes: &[u8]) -> u64 {
     bytes.iter().fold(before, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME))
 }
@@ -66,12 +66,12 @@ fn finish(hash: u64) -> u64 {
     hash ^ hash >> 33
 }
 
-/// Where a row leads.
+/// The entry that a row refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Target {
     /// The number of an entry.
     pub(super) number: u64,
-    /// The entry lies below the path instead of having it.
+    /// Whether the entry lies below the path: the archive implies the directory.
     pub(super) implied: bool,
 }
 
@@ -94,7 +94,7 @@ impl NameWriter {
         let path = path::clean(&entry.path);
         let (last, was_directory) = &self.last;
         let shared = path.iter().zip(last).take_while(|(a, b)| a == b).count();
-        // Ancestors of the last entry have their rows already, and so has the entry itself.
+        // Ancestors of the last entry have rows already, and so does the entry itself.
         let ends = |path: &[u8]| path.get(shared).is_none_or(|&byte| byte == b'/');
         let known = if ends(last) && ends(&path) && (shared < last.len() || *was_directory) {
             shared
@@ -118,7 +118,7 @@ impl NameWriter {
         }
     }
 
-    /// Writes a run, or what there is of one.
+    /// Writes a full run, or the rest at the end.
     fn close(&mut self, out: &mut Output) {
         let later = self.run.split_off(self.run.len().min(RUN as usize));
         self.run.sort_unstable();
@@ -148,15 +148,15 @@ impl NameWriter {
         self.run.extend(later);
     }
 
-    /// How many rows there are, and the tree of them.
+    /// Writes the last run. Returns the number of rows, and the root of their tree.
     pub(super) fn finish(mut self, out: &mut Output) -> (u64, Option<Root>) {
         self.close(out);
         (self.before, self.tree.finish(out))
     }
 }
 
-/// The targets of those of the `count` rows of a leaf whose keys are from `low` to `high`, and whether rows behind the leaf
-/// may have such keys as well.
+/// Adds to `found` the targets of a leaf's rows with keys from `low` to `high`. Returns whether rows after the leaf may have
+/// such keys too; `None` if the leaf is malformed. `count`: rows of the leaf. `entries`: entries of the layer.
 pub(super) fn targets(
     bytes: &[u8],
     key: Key,
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn keys_stay_as_they_are() {
-        // Indexes are kept in files: another hash takes another version of the format.
+        // Indexes are kept in files: another hash needs another version of the format.
         assert_eq!(key_of(b""), key(BASIS, BASIS));
         assert_eq!(hash(BASIS, b"foobar"), 0x8594_4171_f739_67e8, "FNV-1a as published");
         assert_eq!(key_of(b"etc/passwd") & !PATH_MASK, keys_below(b"etc").0);
@@ -198,7 +198,7 @@ mod tests {
         assert!((low..=high).contains(&key_of(b"usr/bin/env")) && !(low..=high).contains(&key_of(b"usr/bin")));
     }
 
-    /// The paths that get rows, in the order in which they get them.
+    /// The rows for these entries: keys and targets, in the order in which they are made.
     fn rows(entries: &[(&str, Kind)]) -> Vec<(u64, u64)> {
         let mut names = NameWriter::default();
         let mut out = Output::default();

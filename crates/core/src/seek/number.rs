@@ -1,4 +1,4 @@
-//! Numbers of variable length (LEB128), and the way through bytes that hold them.
+//! Writes and reads numbers of variable length (LEB128), and texts.
 
 use crate::leb128;
 
@@ -22,7 +22,7 @@ pub(super) fn put_text(bytes: &mut Vec<u8>, text: &[u8]) {
     bytes.extend_from_slice(text);
 }
 
-/// What is left of some bytes. Every method takes from the front, or gives `None` when that is not possible.
+/// The unread rest of some bytes. Every method takes a value from the front, or returns `None` if the rest has none.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Rest<'b>(pub(super) &'b [u8]);
 
@@ -54,7 +54,7 @@ impl<'b> Rest<'b> {
         Some(head)
     }
 
-    /// What [`put_text`] wrote.
+    /// Reads a text that [`put_text`] wrote.
     pub(super) fn text(&mut self) -> Option<&'b [u8]> {
         let length = self.size()?;
         self.take(length)

@@ -1,4 +1,4 @@
-//! Which byte of the blob holds which byte of the archive, roughly.
+//! Approximate positions in the blob of the bytes of the archive.
 
 use super::{
     SPAN,
@@ -6,22 +6,22 @@ use super::{
 };
 use std::ops::Range;
 
-/// As many places as are kept at most.
+/// Maximum number of places that are kept.
 const MOST: usize = 4096;
 
 /// A monotone map from bytes of the unpacked archive to bytes of the blob.
 ///
-/// It knows how far the archive was unpacked at every 128 KiB of the blob; where a blob is larger than 512 MiB, at every
-/// 256 KiB, and so on, so that it takes 32 KiB of memory at most.
+/// It has the number of unpacked bytes at every 128 KiB of the blob; for a blob larger than 512 MiB, at every 256 KiB, and
+/// so on. So it takes at most 32 KiB of memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offsets {
     /// Bytes of the blob from one place to the next.
     step: u64,
     /// Bytes unpacked at each multiple of `step`, the first at `step`.
     unpacked: Vec<u64>,
-    /// How often a place was noted.
+    /// Number of spans that were read.
     seen: u64,
-    /// The blob and the archive in all.
+    /// The sizes of the blob and of the archive.
     end: (u64, u64),
 }
 
@@ -32,12 +32,12 @@ impl Default for Offsets {
 }
 
 impl Offsets {
-    /// A map that shares out the bytes of a blob evenly: a guess where no places are known.
+    /// A map that assumes an even ratio over the whole blob: an estimate if no places are known.
     pub fn even(compressed: u64, unpacked: u64) -> Self {
         Self { end: (compressed, unpacked), ..Self::default() }
     }
 
-    /// The next span of the blob went by; so much is unpacked.
+    /// Records the end of the next span of the blob, and the number of bytes unpacked so far.
     pub(crate) fn edge(&mut self, unpacked: u64) {
         self.seen += 1;
         if !(self.seen * SPAN).is_multiple_of(self.step) {
@@ -47,18 +47,18 @@ impl Offsets {
             let mut keep = [false, true].into_iter().cycle();
             self.unpacked.retain(|_| keep.next().unwrap_or(true));
             self.step *= 2;
-            // What comes now is an odd one.
+            // This place is an odd multiple of the old step, so it is dropped too.
             return;
         }
         self.unpacked.push(unpacked);
     }
 
-    /// The sizes of the blob and of the archive, at their ends.
+    /// Sets the sizes of the blob and of the archive.
     pub(crate) fn end(&mut self, compressed: u64, unpacked: u64) {
         self.end = (compressed, unpacked);
     }
 
-    /// As a page of an index, for [`Offsets::from_page`].
+    /// Encodes the map as a page of an index, for [`Offsets::from_page`].
     pub(super) fn to_page(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         put(&mut bytes, self.step / SPAN);
@@ -71,7 +71,7 @@ impl Offsets {
         bytes
     }
 
-    /// Reads what [`Offsets::to_page`] wrote of a blob and an archive of these sizes.
+    /// Decodes a page that [`Offsets::to_page`] wrote for a blob and an archive of these sizes.
     pub(super) fn from_page(bytes: &[u8], compressed: u64, unpacked: u64) -> Option<Self> {
         let mut rest = Rest(bytes);
         let step = rest.number()?.checked_mul(SPAN).filter(|&step| step > 0)?;
@@ -87,7 +87,7 @@ impl Offsets {
         (step.checked_mul(MOST as u64 + 1).is_some()).then_some(offsets)
     }
 
-    /// About how many bytes of the blob lie before byte `unpacked` of the archive; never more for a smaller one.
+    /// Estimates how many bytes of the blob lie before byte `unpacked` of the archive. The result never decreases as `unpacked` grows.
     pub fn compressed_at(&self, unpacked: u64) -> u64 {
         let (size, total) = self.end;
         let unpacked = unpacked.min(total);
@@ -111,10 +111,11 @@ impl Offsets {
         low.0 + (part as u64).min(rise)
     }
 
-    /// How many bytes of the blob hold some ranges of the archive, at least and at most. The ranges are in order and do not overlap.
+    /// Returns a lower and an upper bound for the bytes of the blob that hold some ranges of the archive. The ranges are in
+    /// order and do not overlap.
     ///
-    /// Between two places that are known, the ranges take at most the bytes that they would take without compression, and at least what
-    /// the rest leaves that way.
+    /// Between two known places, the upper bound is the size of the ranges without compression. The lower bound is what
+    /// remains of the blob if everything else there is stored without compression.
     pub fn bounds(&self, ranges: &[Range<u64>]) -> (u64, u64) {
         let (size, total) = self.end;
         let (mut least, mut most) = (0, 0);
@@ -143,7 +144,7 @@ impl Offsets {
     }
 }
 
-/// The most bytes of a blob that hold this many bytes of the archive: deflate and zstd store what they cannot compress.
+/// The maximum number of bytes of a blob that hold this many bytes of the archive: deflate and zstd store data that they cannot compress.
 fn stored(bytes: u64) -> u64 {
     if bytes == 0 { 0 } else { bytes.saturating_add(bytes / 1000 + 64) }
 }

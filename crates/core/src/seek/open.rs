@@ -1,4 +1,4 @@
-//! From an entry to a reader of its bytes.
+//! Makes the reader for the bytes of an entry.
 
 use super::{
     Ask, Error, FileReader, IndexReader, SPAN, file::Parts, header::Malformed, point::Point, read::Located, span,
@@ -7,9 +7,10 @@ use std::ops::Range;
 
 use crate::{limits::Limits, media_type::Compression, tar::Kind};
 
-/// Collects what reading one regular file takes: its entry, the checkpoint before it, the chaining values of its spans.
+/// Collects the data that reading one regular file needs: its entry, the checkpoint before it, the chaining values of its spans.
 ///
-/// Put [`step`](Opening::step) to the index until it gives the reader. It keeps what it has, so that no page is needed twice.
+/// Call [`step`](Opening::step), and give the index each page that it asks for, until it returns the reader. It keeps its
+/// progress, so that no page is needed twice.
 #[derive(Debug)]
 pub struct Opening {
     limits: Limits,
@@ -18,7 +19,7 @@ pub struct Opening {
     point: Option<Option<Point>>,
     /// End of the range of the blob.
     end: Option<u64>,
-    /// Chaining values so far, and the span whose value comes next.
+    /// Chaining values collected so far. `next` is the span whose value comes next.
     chains: Vec<u8>,
     next: Option<u64>,
 }
@@ -47,9 +48,9 @@ impl Opening {
         Self::new(Wanted::Located(Box::new(located)), limits)
     }
 
-    /// Reads only these bytes of the file, as far as it has them. What is before them is neither fetched nor compared with the
-    /// index, unless the entry is ambiguous: a sparse file is, and the place of a byte in it depends on all that
-    /// is before it.
+    /// Reads only these bytes of the file, as far as it has them. Bytes before them are neither fetched nor compared with
+    /// the index, unless the entry is ambiguous. Every sparse file is ambiguous: the position of its bytes in the archive
+    /// depends on everything before them.
     pub fn part(self, part: Range<u64>) -> Self {
         Self { part, ..self }
     }
@@ -58,11 +59,11 @@ impl Opening {
         Self { limits: *limits, wanted, part: 0..u64::MAX, point: None, end: None, chains: Vec::new(), next: None }
     }
 
-    /// The reader of the file. To be called again after each page that it asks for, and not after it gave the reader.
+    /// Returns the reader of the file. Call again after each page that it asks for, but not after it returned the reader.
     ///
     /// # Errors
-    /// [`Ask`]; [`Error::NoEntry`] or [`Error::NoFileAt`] if there is no such entry, [`Error::NotAFile`] if it is no
-    /// regular file. What a hard link leads to is an entry of its own.
+    /// [`Ask`]; [`Error::NoEntry`] or [`Error::NoFileAt`] if there is no such entry, [`Error::NotAFile`] if it is not a
+    /// regular file. A hard link is not followed: open the entry of its target.
     pub fn step(&mut self, index: &mut IndexReader) -> Result<FileReader, Ask> {
         match self.wanted {
             Wanted::Number(number) => self.wanted = Wanted::Located(Box::new(index.entry(number)?)),
@@ -78,7 +79,7 @@ impl Opening {
         let size = index.size();
         let part = self.part.start.min(entry.size)..self.part.end.min(entry.size);
         let alone = part.start > 0 && !part.is_empty() && entry.ambiguous.is_none();
-        // Where in the archive reading starts, and where it may end.
+        // Positions in the archive where reading starts, and where it may end.
         let from = if alone { entry.offset.saturating_add(part.start) } else { entry.header };
         let until = match entry.ambiguous {
             None => entry.offset.saturating_add(part.end).min(located.end),
@@ -101,11 +102,11 @@ impl Opening {
             None => index.edge_after(until)?,
         };
         self.end = Some(end);
-        // A blob without a byte is an empty file, if it is one at all.
+        // Only an empty blob has no span: it may be an empty file.
         if start >= end && size > 0 {
             return Err(Malformed::Part("spans").into());
         }
-        // One value where the range starts, and one at each edge behind it, but none where the blob starts or ends.
+        // One value at the start of the range, and one at each edge after it, but none at the start or the end of the blob.
         let first = (start / SPAN).max(1);
         let last = end.div_ceil(SPAN).min(span::count(size));
         while self.next.unwrap_or(first) <= last {

@@ -1,12 +1,12 @@
-//! What the columns of a group got since a batch was taken.
+//! The part of a group's columns that is in no batch yet.
 
 use super::number::{put, put_signed, put_text};
 use crate::tar::{Entry, Kind};
 
-/// One for each field; `header.rs` says what they hold.
+/// Number of columns: one for each field of an entry. `header.rs` has their contents.
 pub(super) const COLUMNS: usize = 16;
 
-/// The fields of the entry before, to which the next entry is written as a difference.
+/// The fields of the entry before. The next entry is written as the difference from them.
 #[derive(Clone, Default)]
 pub(super) struct Before {
     pub(super) name: Vec<u8>,
@@ -15,7 +15,7 @@ pub(super) struct Before {
     pub(super) uid: i64,
     pub(super) gid: i64,
     pub(super) mtime: i64,
-    /// Where its data ends if it is not a sparse file.
+    /// Offset in the archive where its data ends, if it is not a sparse file.
     pub(super) end: u64,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct Pieces {
 }
 
 impl Pieces {
-    /// An entry is about to be written behind `before`.
+    /// Counts an entry that is about to be written after `before`.
     pub(super) fn entry(&mut self, before: &Before) {
         if self.count == 0 {
             self.before = before.clone();
@@ -69,7 +69,7 @@ impl Pieces {
         self.count = 0;
     }
 
-    /// The columns are empty again.
+    /// Starts again at the front of the columns, which are empty now.
     pub(super) fn restart(&mut self) {
         self.starts = [0; COLUMNS];
     }
@@ -79,7 +79,7 @@ impl Pieces {
         self.ready.len()
     }
 
-    /// Where the next piece starts in the columns together.
+    /// Bytes of all columns before the next piece.
     pub(super) fn start(&self) -> usize {
         self.starts.iter().sum()
     }

@@ -12,7 +12,7 @@ use crate::{
 
 /// A leaf is closed when it reaches this number of bytes: after one checkpoint with a window, or some hundred without.
 const LEAF: usize = 2 << 10;
-/// Windows are many and small, and time counts while a layer arrives.
+/// The fastest level: windows are many and small, and are compressed while a layer arrives.
 const WINDOW_LEVEL: u32 = 1;
 
 /// Where decoding can start.
@@ -26,12 +26,14 @@ pub(super) struct Point {
 pub(super) enum Resume {
     /// A member or a frame starts.
     Fresh,
-    /// A block ended: the bits left over, the length of the window, the window deflated.
+    /// A deflate block ended. `bits`: unused bits of the last byte below one set bit; `length`: bytes of the window;
+    /// `packed`: the window, deflated.
     Block { bits: u8, length: u32, packed: Vec<u8> },
 }
 
 impl Point {
-    /// The end of the block, if it is one; `None` if the window is not what was deflated.
+    /// Returns the end of the block; `Some(None)` for the start of a member or frame. `None` if the window cannot be
+    /// inflated to its length.
     pub(super) fn block(&self) -> Option<Option<BlockEnd>> {
         match &self.resume {
             Resume::Fresh => Some(None),
@@ -43,11 +45,11 @@ impl Point {
     }
 }
 
-/// What is known of all checkpoints together.
+/// Totals over all checkpoints.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Points {
     pub(super) count: u64,
-    /// The most unpacked bytes from one to the next, from the start to the first, and from the last to the end.
+    /// Maximum of unpacked bytes from one checkpoint to the next, from the start to the first, and from the last to the end.
     pub(super) apart: u64,
 }
 
@@ -55,13 +57,13 @@ pub(super) struct PointWriter {
     tree: TreeWriter,
     packer: Packer,
     points: Points,
-    /// The last checkpoint waits: if the archive ends there, it is left out, because nothing is read after it.
+    /// The last checkpoint, which is not written yet: it is left out if the archive ends there, because nothing is read after it.
     last: Option<Point>,
-    /// Where the one before it is.
+    /// Unpacked bytes before the last checkpoint that was written.
     before: u64,
     leaf: Vec<u8>,
     key: Key,
-    /// The last one in the leaf.
+    /// The last checkpoint in the leaf.
     written: Checkpoint,
 }
 
@@ -131,7 +133,7 @@ impl PointWriter {
         }
     }
 
-    /// The archive has this size.
+    /// Ends the checkpoints. `uncompressed`: bytes of the archive.
     pub(super) fn finish(mut self, out: &mut Output, uncompressed: u64) -> (Points, Option<Root>) {
         if let Some(last) = self.last.take().filter(|point| point.at.uncompressed < uncompressed) {
             self.write(out, &last);
@@ -142,8 +144,8 @@ impl PointWriter {
     }
 }
 
-/// The last of the `count` checkpoints of a leaf that is at or before a byte of the archive. `Some(None)`: all are behind
-/// it. `end`: bytes of the blob and of the archive.
+/// Finds the last of the `count` checkpoints of a leaf at or before a byte of the archive. `Some(None)`: all are after it.
+/// `None`: the leaf is malformed. `end`: bytes of the blob and of the archive.
 pub(super) fn find(
     bytes: &[u8],
     key: Key,

@@ -1,4 +1,4 @@
-//! An index that is read page by page.
+//! Reads an index page by page.
 
 use std::sync::Arc;
 
@@ -20,39 +20,23 @@ use crate::{
     tar::{Entry, Kind},
 };
 
-/// Nodes that are kept: 64 of them take 512 KiB at most, and usually 192.
+/// Number of nodes kept in memory: at most 512 KiB, usually 192 KiB.
 const NODES: usize = 64;
-/// Leaves that are kept: one of each tree.
+/// Number of leaves kept in memory: one of each tree.
 const LEAVES: usize = 4;
 
-/// A layer that unpacks to no more than this needs no checkpoint.
+/// A layer of at most this many unpacked bytes needs no checkpoint.
 const SMALL: u64 = 4 << 20;
 
-/// Answers questions about a layer from its index, which stays where it is: a file, or bytes in memory.
+/// Answers questions about a layer from its index, which stays in a file or in memory.
 ///
-/// A question that needs a page which is not at hand fails with [`Ask::Page`]. Read that page, [`give`](IndexReader::give) it, and
-/// put the same question again:
+/// A question that needs another page fails with [`Ask::Page`]. Read that page, [`give`](IndexReader::give) it to the
+/// reader, and ask the same question again:
 ///
 /// ```
 /// use porthole_core::seek::{Ask, Error, HEADER_BYTES, IndexReader};
 ///
-/// /// Puts a question to an index in memory.
-/// fn ask<T>(
-///     index: &mut IndexReader,
-///     bytes: &[u8],
-///     mut question: impl FnMut(&mut IndexReader) -> Result<T, Ask>,
-/// ) -> Result<T, Error> {
-///     loop {
-///         match question(index) {
-///             Ok(answer) => return Ok(answer),
-///             Err(Ask::Page(page)) => {
-///                 let start = page.offset() as usize;
-///                 index.give(page, bytes[start..start + page.length()].to_vec())?;
-///             }
-///             Err(Ask::Failed(error)) => return Err(error),
-///         }
-///     }
-/// }
+/// Asks a question about an index in memory.
 ///
 /// fn names(bytes: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
 ///     let mut index = IndexReader::new(&bytes[..HEADER_BYTES], bytes.len() as u64)?;
@@ -65,25 +49,25 @@ const SMALL: u64 = 4 << 20;
 /// }
 /// ```
 ///
-/// Each page is checked against the digest that its parent has for it, up to the header. The header vouches for
-/// itself only: an index is as trustworthy as the place where it was kept. A wrong index can make reading fail, but
-/// bytes of a file are checked against the blob's digest.
+/// Each page is checked against the digest that its parent has for it, up to the header. The header has only its own
+/// checksum: an index is as trustworthy as the place where it was kept. A wrong index can make reading fail, but never
+/// returns wrong bytes of a file, because they are checked against the blob's digest.
 #[derive(Clone, Debug)]
 pub struct IndexReader {
     pub(super) header: Header,
-    /// Pages that were checked, the one used last at the end.
+    /// Pages that were checked, the most recently used last.
     nodes: Pages,
     leaves: Pages,
 }
 
 type Pages = Vec<(u64, Arc<[u8]>)>;
 
-/// What stands between a question and its answer.
+/// Why a question has no answer yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask {
-    /// This page is needed first.
+    /// The answer needs this page first.
     Page(PageRef),
-    /// There is no answer.
+    /// The question cannot be answered.
     Failed(Error),
 }
 
@@ -103,14 +87,14 @@ impl From<Error> for Ask {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Seekable {
-    /// From any byte: it is not compressed.
+    /// From any byte, because it is not compressed.
     Anywhere,
     /// From the start and from places that are at most this many unpacked bytes apart.
     Checkpoints {
         /// Unpacked bytes from one such place to the next, at most.
         apart: u64,
     },
-    /// Only from its start, because it is one zstd frame or one deflate block: reading a file costs everything up to it.
+    /// Only from its start, because it is one zstd frame or one deflate block: reading a file decodes everything before it.
     FromStart,
 }
 
@@ -120,7 +104,7 @@ struct Leaf {
     key: Key,
     /// Items in it.
     count: u64,
-    /// Where the first item behind it is.
+    /// Place of the first item after it.
     next: Option<u64>,
 }
 
@@ -128,7 +112,7 @@ impl IndexReader {
     /// Reads the first [`HEADER_BYTES`](super::HEADER_BYTES) of an index of `length` bytes.
     ///
     /// # Errors
-    /// What is wrong with the header. An index of another version is [`Malformed::Version`].
+    /// [`Malformed`] if the header is invalid; [`Malformed::Version`] for an index of another version.
     pub fn new(header: &[u8], length: u64) -> Result<Self, Malformed> {
         Ok(Self { header: Header::parse(header, length)?, nodes: Vec::new(), leaves: Vec::new() })
     }
@@ -136,12 +120,12 @@ impl IndexReader {
     /// Takes a page that was [asked for](Ask::Page).
     ///
     /// # Errors
-    /// [`Malformed::Page`] if these are not its bytes.
+    /// [`Malformed::Page`] if the bytes do not match the page's digest.
     pub fn give(&mut self, page: PageRef, bytes: Vec<u8>) -> Result<(), Malformed> {
         if !page.is(&bytes) {
             return Err(Malformed::Page { offset: page.offset });
         }
-        // Nodes are small, and so are a few leaves, which may be kept with them.
+        // Pages are distinguished by length only, so a few small leaves are kept with the nodes.
         let (pages, most) = match page.length <= tree::NODE_BYTES {
             true => (&mut self.nodes, NODES),
             false => (&mut self.leaves, LEAVES),
@@ -194,7 +178,7 @@ impl IndexReader {
         self.header.file_digests
     }
 
-    /// How many places there are where decoding can start, apart from the start of the blob.
+    /// Number of places where decoding can start, apart from the start of the blob.
     pub fn checkpoint_count(&self) -> u64 {
         self.header.points.count
     }
@@ -209,7 +193,7 @@ impl IndexReader {
         }
     }
 
-    /// Where in the blob each byte of the archive is, roughly.
+    /// The approximate position in the blob of each byte of the archive.
     ///
     /// # Errors
     /// [`Ask`].
@@ -220,9 +204,9 @@ impl IndexReader {
         Ok(offsets)
     }
 
-    /// Entries from number `from` on, in archive order and exactly as the scan of the layer gave them, each regular file with
-    /// the SHA-256 digest of its content if such digests are kept. Up to some thousand are given at once; none only if
-    /// there are no more.
+    /// Returns entries from number `from` on, in archive order and exactly as the scan of the layer returned them. Each
+    /// regular file has the SHA-256 digest of its content if such digests are kept. A call returns up to some thousand
+    /// entries, and none only if there are no more.
     ///
     /// # Errors
     /// [`Ask`].
@@ -238,7 +222,7 @@ impl IndexReader {
             }
             true
         })?;
-        // A caller that continues where the group ends would never end.
+        // Without an entry, a caller that asks for the next ones would loop forever.
         if entries.is_empty() {
             return Err(Malformed::Part("entries").into());
         }
@@ -259,7 +243,7 @@ impl IndexReader {
         Ok(found.ok_or(Malformed::Part("entries"))?)
     }
 
-    /// The entry whose data starts at this offset ([`Entry::offset`]), which no other has.
+    /// Returns the entry whose data starts at this offset ([`Entry::offset`]). No two entries have the same.
     ///
     /// # Errors
     /// [`Ask`]; [`Error::NoFileAt`] if there is none.
@@ -288,13 +272,13 @@ impl IndexReader {
             end.is_none()
         })?;
         Ok(found.map(|mut found| {
-            // Data of a sparse file takes no more of the archive than its size.
+            // The data of a sparse file takes at most its size in the archive.
             found.end = found.entry.offset.saturating_add(found.entry.size).min(end.unwrap_or(found.end));
             found
         }))
     }
 
-    /// The last group of entries whose key is `before` what is wanted, or else the first.
+    /// Reads the last group of entries whose key fulfils `before`, or else the first group.
     fn group(&mut self, before: impl Fn(Key) -> bool) -> Result<FoundGroup, Ask> {
         let (root, entries) = (self.header.roots.entries, self.header.entries);
         let leaf = self.leaf(root, entries, before)?;
@@ -309,7 +293,7 @@ impl IndexReader {
         Ok(FoundGroup { group, end: leaf.next.unwrap_or(self.header.uncompressed) })
     }
 
-    /// Gives the entries of a group until `give` wants no more. Each lies behind the one before and inside the archive.
+    /// Passes the entries of a group to `give` until it returns false. Checks that each lies after the one before and inside the archive.
     fn rows(
         &self,
         FoundGroup { group, end }: &FoundGroup,
@@ -346,8 +330,8 @@ impl IndexReader {
         read().ok_or(Malformed::Part("entries"))
     }
 
-    /// Adds the targets of one leaf of rows with keys in `keys` to `found`: rows from number `from` on, or, if that is
-    /// `None`, from the first one in the run that begins at row `run`. Returns the row to continue from.
+    /// Adds to `found` the targets of one leaf's rows with keys in `keys`. Starts at row `from`, or, if that is `None`, at
+    /// the first such row of the run that begins at row `run`. Returns the row to continue from.
     pub(super) fn targets(
         &mut self,
         run: u64,
@@ -359,7 +343,7 @@ impl IndexReader {
         let (root, rows, entries) = (self.header.roots.names, self.header.rows, self.header.entries);
         let leaf = match from {
             Some(from) => self.leaf(root, rows, |key| key.ordinal <= from)?,
-            // The leaf before the first that starts with such a key may end with one.
+            // The last leaf that starts before the lowest key may end with such a key.
             None => self.leaf(root, rows, |key| key.ordinal <= run || key.ordinal < end && key.place < keys.0)?,
         };
         let after = leaf.key.ordinal + leaf.count;
@@ -370,7 +354,7 @@ impl IndexReader {
         Ok(more.ok_or(Malformed::Part("rows"))?.then_some(after).filter(|&after| after < end))
     }
 
-    /// The last place at or before a byte of the archive where decoding can start, apart from the start of the blob.
+    /// Returns the last place at or before a byte of the archive where decoding can start; `None` for the start of the blob.
     pub(super) fn point(&mut self, unpacked: u64) -> Result<Option<Point>, Ask> {
         let Header { points, roots, compression, size, uncompressed, .. } = self.header;
         if points.count == 0 {
@@ -382,7 +366,7 @@ impl IndexReader {
         Ok(found.ok_or(Malformed::Part("checkpoints"))?)
     }
 
-    /// The end of the span with which this many bytes of the archive are unpacked.
+    /// Returns the end, in the blob, of the first span after which this many bytes of the archive are unpacked.
     pub(super) fn edge_after(&mut self, unpacked: u64) -> Result<u64, Ask> {
         let Header { roots, size, uncompressed, .. } = self.header;
         if span::count(size) == 0 {
@@ -395,8 +379,8 @@ impl IndexReader {
         Ok((edge + 1).saturating_mul(SPAN).min(size))
     }
 
-    /// Adds chaining values to `chains`, from that at the edge before span `from` up to that before span `end`, as many as one
-    /// leaf has. Returns the span to continue from.
+    /// Adds to `chains` the chaining values at the edges before the spans from `from` up to, not including, `end`, as many
+    /// as one leaf has. Returns the span to continue from.
     pub(super) fn chains(&mut self, from: u64, end: u64, chains: &mut Vec<u8>) -> Result<u64, Ask> {
         let Header { roots, size, uncompressed, .. } = self.header;
         // The edge before span n is item n - 1.
@@ -415,7 +399,7 @@ impl IndexReader {
         self.header.digest.algorithm().chain_size()
     }
 
-    /// The last leaf whose key is `before` what is wanted, or else the first. `items`: how many the tree has.
+    /// Reads the last leaf whose key fulfils `before`, or else the first leaf. `items`: number of items in the tree.
     fn leaf(&mut self, root: Option<Root>, items: u64, before: impl Fn(Key) -> bool) -> Result<Leaf, Ask> {
         let root = root.ok_or(Malformed::Part("header"))?;
         let (mut key, mut page) = (Key { ordinal: 0, place: root.place }, root.page);
@@ -435,7 +419,7 @@ impl IndexReader {
         Ok(Leaf { bytes, key, count: end - key.ordinal, next })
     }
 
-    /// A page that was given.
+    /// Returns a page that was given; else asks for it.
     fn page(&mut self, page: &PageRef) -> Result<Arc<[u8]>, Ask> {
         for pages in [&mut self.nodes, &mut self.leaves] {
             let place =
@@ -451,21 +435,21 @@ impl IndexReader {
     }
 }
 
-/// An entry, and where it is.
+/// An entry, with its number and its extent in the archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Located {
     /// Its number, counted from 0 in archive order.
     pub number: u64,
-    /// As the scan of the layer gave it.
+    /// The entry as the scan of the layer returned it.
     pub entry: Entry,
     /// The SHA-256 digest of its content, if it is a regular file and such digests are kept.
     pub digest: Option<Digest>,
-    /// Where in the archive its data has ended at the latest.
+    /// Offset in the archive at or before which its data ends.
     pub(super) end: u64,
 }
 
-/// A group of entries, and where in the archive the last one has ended.
+/// A group of entries, and the offset in the archive at which its last entry has ended.
 struct FoundGroup {
     group: Group,
     end: u64,

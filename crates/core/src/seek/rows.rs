@@ -1,7 +1,7 @@
 //! Entries as columns of numbers and text, in groups that are deflated.
 //!
-//! Neighbours in an archive are alike: names share their beginning, owners and times repeat. Each field of a group's
-//! entries therefore stands together, as the difference to the entry before it.
+//! Neighbours in an archive are alike: names share their beginning, owners and times repeat. So each field of a group's
+//! entries is a column of its own, as differences to the entry before.
 
 use flate2::{Compress, Compression, FlushCompress, Status as Packed};
 
@@ -15,31 +15,31 @@ use crate::{
     tar::{Entry, EntryAmbiguity, Kind},
 };
 
-/// A group is closed when it has this many entries, or columns or names of this many bytes. A lookup inflates a group, so
-/// larger ones would deflate a little better and be slower.
+/// A group is closed when it has this many entries, or columns or names of this many bytes. A lookup inflates a whole group:
+/// larger ones would compress a little better and be slower.
 const ENTRIES: usize = 1024;
 const BYTES: u64 = 64 << 10;
 const NAMES: u64 = 512 << 10;
 
 const GROUP_LEVEL: u32 = 4;
 
-/// Deflate makes at most this many bytes of one (RFC 1951: 258 bytes of two bits).
+/// Maximum number of bytes that one deflated byte unpacks to (RFC 1951: 258 bytes from two bits).
 const MOST_INFLATED: usize = 1032;
 
-/// Entries that were written down.
+/// A complete group of entries, as an index holds it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Group {
     /// Entries in the groups before this one.
     pub(super) number: u64,
-    /// How many entries.
+    /// Entries in the group.
     pub(super) count: u32,
-    /// Where the first header of its first entry starts.
+    /// Offset in the archive of its first entry's first header.
     pub(super) start: u64,
     /// Bytes of the columns before they were deflated.
     pub(super) length: u32,
     /// The columns, deflated.
     pub(super) packed: Vec<u8>,
-    /// SHA-256 of each regular file's content, if they are kept.
+    /// SHA-256 of each regular file's content, if such digests are kept.
     pub(super) digests: Vec<u8>,
 }
 
@@ -51,12 +51,12 @@ pub(super) struct Writer {
     names: u64,
     start: u64,
     before: Before,
-    /// Where batches are wanted.
+    /// Only if batches are wanted.
     pieces: Option<Pieces>,
 }
 
 impl Writer {
-    /// `batches`: the entries are taken out in [batches](Writer::take_batch) as well.
+    /// `batches`: whether the entries are also taken in [batches](Writer::take_batch).
     pub(super) fn new(batches: bool) -> Self {
         let pieces = batches.then(Pieces::default);
         Self { columns: Default::default(), count: 0, names: 0, start: 0, before: Before::default(), pieces }
@@ -126,8 +126,8 @@ impl Writer {
         self.count as usize >= ENTRIES || self.names >= NAMES || self.length() >= BYTES
     }
 
-    /// Ends the group; the writer is empty again. `entries`: how many the archive has with this group. `None` if it is larger than
-    /// a reader takes.
+    /// Ends the group, and empties the writer. `entries`: entries of the archive up to the end of this group. `None` if the
+    /// group is larger than a reader accepts.
     pub(super) fn close(&mut self, entries: u64) -> Option<Group> {
         let mut columns = Vec::new();
         self.columns.iter().for_each(|column| put(&mut columns, column.len() as u64));
@@ -143,7 +143,7 @@ impl Writer {
         Some(Group { number, count, start: self.start, length, packed, digests: Vec::new() })
     }
 
-    /// Ends the group without writing it down.
+    /// Ends the group, and drops it apart from its batches.
     pub(super) fn clear(&mut self) {
         if let Some(pieces) = &mut self.pieces {
             pieces.cut(&self.columns);
@@ -153,7 +153,7 @@ impl Writer {
         (self.count, self.names) = (0, 0);
     }
 
-    /// The entries since the last batch, for a [`BatchReader`](super::BatchReader), if they have `bytes` or more.
+    /// Takes the entries since the last batch, for a [`BatchReader`](super::BatchReader), if they have `bytes` or more.
     pub(super) fn take_batch(&mut self, bytes: usize) -> Option<Vec<u8>> {
         let columns = self.length() as usize;
         let pieces = self.pieces.as_mut()?;
@@ -165,22 +165,22 @@ impl Writer {
     }
 }
 
-/// The entries of a group.
+/// Iterator over the entries of a group.
 pub(super) struct Rows<'g> {
     columns: [Rest<'g>; COLUMNS],
     left: u64,
-    /// Bytes that names and link targets may still take.
+    /// Bytes that further names and link targets may take.
     names: u64,
     before: Before,
 }
 
 impl Group {
-    /// The columns as they were before they were deflated; `None` if they cannot be.
+    /// Inflates the columns; `None` if that fails.
     pub(super) fn columns(&self) -> Option<Vec<u8>> {
         inflate(&self.packed, self.length as usize)
     }
 
-    /// The entries in [`Group::columns`].
+    /// Returns the entries in [`Group::columns`]; `None` if the columns do not have their lengths.
     pub(super) fn rows<'c>(&self, columns: &'c [u8]) -> Option<Rows<'c>> {
         let mut rest = Rest(columns);
         let mut lengths = [0; COLUMNS];
@@ -197,7 +197,7 @@ impl Group {
 }
 
 impl<'g> Rows<'g> {
-    /// `left` entries in these columns behind `before`, whose names and link targets may take `names` bytes.
+    /// Reads `left` entries from these columns, the first after `before`. Their names and link targets may take `names` bytes.
     pub(super) fn new(columns: [Rest<'g>; COLUMNS], left: u64, names: u64, before: Before) -> Self {
         Self { columns, left, names, before }
     }
@@ -207,12 +207,12 @@ impl<'g> Rows<'g> {
         (self.columns, self.left, self.before)
     }
 
-    /// Whether all entries were read and nothing is left over.
+    /// Whether all entries and all bytes were read.
     pub(super) fn over(&self) -> bool {
         self.left == 0 && self.columns.iter().all(|column| column.0.is_empty())
     }
 
-    /// The next entry; `None` if there is none, or the bytes are not those of one.
+    /// Reads the next entry; `None` if there is none, or the bytes are malformed.
     pub(super) fn next(&mut self) -> Option<Entry> {
         self.left = self.left.checked_sub(1)?;
         let [
@@ -265,7 +265,7 @@ impl<'g> Rows<'g> {
     }
 }
 
-/// Text as what it shares with the text before and what follows.
+/// Writes a text as the length that it shares with the text before, and the rest.
 fn put_shared(before: &[u8], text: &[u8], lengths: &mut Vec<u8>, texts: &mut Vec<u8>) {
     let shared = before.iter().zip(text).take_while(|(a, b)| a == b).count();
     let rest = text.get(shared..).unwrap_or_default();
@@ -274,7 +274,7 @@ fn put_shared(before: &[u8], text: &[u8], lengths: &mut Vec<u8>, texts: &mut Vec
     texts.extend_from_slice(rest);
 }
 
-/// What [`put_shared`] wrote.
+/// Reads a text that [`put_shared`] wrote. `room`: bytes that texts may still take.
 fn text(before: &[u8], lengths: &mut Rest<'_>, texts: &mut Rest<'_>, room: &mut u64) -> Option<Vec<u8>> {
     let (shared, rest) = (lengths.size()?, lengths.size()?);
     let (shared, rest) = (before.get(..shared)?, texts.take(rest)?);
@@ -284,7 +284,7 @@ fn text(before: &[u8], lengths: &mut Rest<'_>, texts: &mut Rest<'_>, room: &mut 
 
 fn attributes(column: &mut Rest<'_>) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
     let count = column.size()?;
-    // Each takes two bytes at least.
+    // An attribute takes at least two bytes, which bounds the allocation.
     let mut attributes = Vec::with_capacity(count.min(column.0.len() / 2));
     for _ in 0..count {
         attributes.push((column.text()?.to_vec(), column.text()?.to_vec()));
@@ -292,7 +292,7 @@ fn attributes(column: &mut Rest<'_>) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
     Some(attributes)
 }
 
-/// Deflates one thing after another.
+/// Deflates byte strings, one after another.
 pub(super) struct Packer(Compress);
 
 impl Packer {
@@ -309,7 +309,7 @@ impl Packer {
             let before = self.0.total_in();
             let status = self.0.compress_vec(rest, &mut packed, FlushCompress::Finish);
             rest = rest.get((self.0.total_in() - before) as usize..).unwrap_or_default();
-            // There is always room, so that this ends.
+            // The reserved room guarantees progress, so the loop ends.
             if !matches!(status, Ok(Packed::Ok | Packed::BufError)) {
                 packed.shrink_to_fit();
                 return packed;
@@ -318,7 +318,7 @@ impl Packer {
     }
 }
 
-/// What was deflated, if it has this length.
+/// Inflates all of `packed`; `None` if it does not unpack to `length` bytes.
 pub(super) fn inflate(packed: &[u8], length: usize) -> Option<Vec<u8>> {
     if length / MOST_INFLATED > packed.len() {
         return None;
@@ -341,7 +341,7 @@ pub(super) fn inflate(packed: &[u8], length: usize) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    /// Indexes are kept in files: a reason keeps its number, a new one comes to the end, and any other change takes a new
+    /// Indexes are kept in files: a reason keeps its number, a new one is added at the end, and any other change needs a new
     /// version of the format.
     #[test]
     fn reasons_keep_their_numbers() {

@@ -1,4 +1,4 @@
-//! The edges between spans: how far the archive is unpacked there, and the chaining value of the blob's hash.
+//! The edges between spans: the number of bytes unpacked there, and the chaining value of the blob's hash.
 
 use super::{
     SPAN,
@@ -6,19 +6,19 @@ use super::{
     tree::{Key, Output, Root, TreeWriter},
 };
 
-/// Edges of a leaf: 16 MiB of the blob.
+/// Edges in a leaf: for 16 MiB of the blob.
 const EDGES: usize = 128;
 
-/// How many edges a blob of this size has: one where each span but the last ends.
+/// Number of edges in a blob of this size: one at the end of each span but the last.
 pub(super) fn count(size: u64) -> u64 {
     size.saturating_sub(1) / SPAN
 }
 
-/// Edges of a leaf that was read.
+/// The edges in a leaf, decoded.
 pub(super) struct Edges<'b> {
-    /// Bytes unpacked at each.
+    /// Bytes unpacked at each edge.
     pub(super) unpacked: Vec<u64>,
-    /// The chaining value at each, one after another.
+    /// The chaining value at each edge, one after another.
     pub(super) chains: &'b [u8],
 }
 
@@ -33,7 +33,7 @@ pub(super) struct SpanWriter {
 
 impl SpanWriter {
     pub(super) fn push(&mut self, out: &mut Output, unpacked: u64, chain: &[u8]) {
-        // The last leaf waits: the end of the blob is not an edge of a span.
+        // The last leaf is kept back, because the end of the blob is not an edge between spans.
         if self.unpacked.len() == EDGES {
             self.close(out);
         }
@@ -56,7 +56,7 @@ impl SpanWriter {
         self.chains.clear();
     }
 
-    /// `size`: bytes of the blob. `chain`: bytes of a chaining value.
+    /// Writes the last leaf. `size`: bytes of the blob. `chain`: bytes of a chaining value.
     pub(super) fn finish(mut self, out: &mut Output, size: u64, chain: usize) -> Option<Root> {
         let left = count(size).saturating_sub(self.before);
         self.unpacked.truncate(left as usize);
@@ -66,7 +66,8 @@ impl SpanWriter {
     }
 }
 
-/// The `count` edges of a leaf that starts with `key`. `chain`: bytes of a chaining value; `most`: bytes of the archive.
+/// Decodes the `count` edges of a leaf that starts with `key`; `None` if it is malformed. `chain`: bytes of a chaining
+/// value. `most`: bytes of the archive.
 pub(super) fn edges(bytes: &[u8], key: Key, count: u64, chain: usize, most: u64) -> Option<Edges<'_>> {
     let count = usize::try_from(count).ok().filter(|&count| count <= EDGES)?;
     let mut rest = Rest(bytes);

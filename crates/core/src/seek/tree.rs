@@ -1,4 +1,4 @@
-//! Pages, and the trees that lead to them.
+//! Pages, and the trees by which they are found.
 //!
 //! A tree is written from its leaves up while a layer streams: only the last node of each level is held in memory. A node
 //! holds the digest of each of its children, so that a reader that trusts the root can check every page on the way down.
@@ -64,12 +64,12 @@ fn digest(bytes: &[u8]) -> [u8; DIGEST] {
     hasher.finish().as_bytes().first_chunk().copied().unwrap_or_default()
 }
 
-/// What a leaf or a subtree starts with.
+/// The first item of a leaf or a subtree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Key {
     /// The number of its first item among all items of the tree, from 0.
     pub(super) ordinal: u64,
-    /// Where that item is: what the tree is searched by. Each section has its own meaning for it.
+    /// The item's place, by which the tree is searched. `header.rs` has its meaning for each tree.
     pub(super) place: u64,
 }
 
@@ -175,8 +175,8 @@ fn node(out: &mut Output, level: usize, children: &[Child]) -> Child {
     Child { key, page: out.page(&bytes) }
 }
 
-/// The children of a node that itself is at `page`, `level` levels above the leaves, and holds the items from `key` up to
-/// item `end`. `start` is where the first page of the index may be.
+/// Decodes the children of the node at `page`, which is `level` levels above the leaves and holds the items from `key` up to
+/// item `end`. `None` if it is malformed. `start`: offset of the first page of the index.
 ///
 /// Children lie before their parent, so that no page leads back to itself.
 pub(super) fn children(bytes: &[u8], page: &PageRef, level: u8, key: Key, end: u64, start: u64) -> Option<Vec<Child>> {

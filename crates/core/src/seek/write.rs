@@ -1,4 +1,4 @@
-//! An index, written while its layer streams past.
+//! Writes an index while its layer is read.
 
 use super::{
     IndexOptions,
@@ -20,8 +20,7 @@ use crate::{
 
 const MIN_SPACING: u64 = 4 << 10;
 
-/// Writes an index. What it holds in memory does not grow with the layer, apart from bytes that are not
-/// [taken](Notes::take).
+/// Writes an index. Its memory does not grow with the layer, apart from bytes that are not [taken](Notes::take).
 pub(crate) struct IndexWriter {
     options: IndexOptions,
     algorithm: Algorithm,
@@ -32,11 +31,11 @@ pub(crate) struct IndexWriter {
     groups: TreeWriter,
     rows: Writer,
     entries: u64,
-    /// Of the files in the group that is being written.
+    /// SHA-256 values of the files in the current group.
     digests: Vec<u8>,
-    /// The content of the current file.
+    /// Hash of the current file's content.
     content: Option<Hasher>,
-    /// There will be no index: the sink stopped the scan, or a limit is reached.
+    /// Whether the index is given up: the sink stopped the scan, or a limit is reached.
     given_up: bool,
 }
 
@@ -110,7 +109,7 @@ impl Notes for IndexWriter {
             }
             return false;
         }
-        // The last entry's digest is known by now.
+        // Not earlier: the group needs the digest of its last entry's content.
         if self.rows.full() {
             self.close();
         }
@@ -180,7 +179,7 @@ impl Notes for IndexWriter {
 }
 
 impl Group {
-    /// A leaf of entries, apart from the digests.
+    /// Encodes a leaf of entries, without the digests.
     fn to_leaf(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         put(&mut bytes, u64::from(self.length));

@@ -33,7 +33,7 @@ pub(super) enum DataPart {
 }
 
 impl Body {
-    /// `left` bytes of data remain of `stored`, which includes a map in front.
+    /// Starts the data of an entry. `stored`: its bytes in the archive, a sparse map in front included; `left`: those after the map.
     pub(super) fn new(stored: u64, left: u64) -> Self {
         Self { wanted: false, left, padding: padding(stored), sparse: None }
     }

@@ -124,7 +124,7 @@ impl Pax {
         self.size.is_some()
     }
 
-    /// Whether the records change what is listed for this or later entries.
+    /// Whether the records set a name, link target, size or sparse map.
     pub(super) fn matters(&self) -> bool {
         self.path.is_some() || self.link.is_some() || self.size.is_some() || self.sparse.any
     }

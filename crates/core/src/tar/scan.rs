@@ -32,7 +32,7 @@ pub struct Scanner {
     /// Start of the current entry's first header.
     first: u64,
     pending: Pending,
-    /// A global header set something that later entries show.
+    /// Whether a global header has records for the name, size or sparse map of later entries.
     global: bool,
     lost: bool,
     delivered: u64,

@@ -21,7 +21,7 @@ pub(super) const CHECKSUM: [&str; 2] =
 /// `offset:length:uncompressed length:type` of that manifest.
 pub(super) const POSITION: [&str; 2] =
     ["io.github.containers.zstd-chunked.manifest-position", "io.containers.zstd-chunked.manifest-position"];
-/// The only manifest type there is: a TOC.
+/// The only manifest type that is defined: a TOC.
 pub(super) const MANIFEST: u8 = 1;
 
 /// A TOC that a descriptor announces.

@@ -31,7 +31,7 @@ pub struct Audit<T> {
     next: Vec<u32>,
     met: Vec<bool>,
     reading: Option<Reading>,
-    /// The entry with the TOC itself was seen. Nothing may follow it.
+    /// Whether the entry with the TOC itself was seen. Nothing may follow it.
     own: bool,
     report: AuditReport,
 }
@@ -117,8 +117,8 @@ impl<T: Borrow<Toc>> Audit<T> {
         Flow::WantData
     }
 
-    /// Ends the audit with the report of the layer it was compared with. The result does not say whether the layer
-    /// itself is verified; `layer` does.
+    /// Ends the audit. `layer` is the report of the layer whose entries were compared; only that report says whether the
+    /// layer itself is verified.
     pub fn finish(mut self, layer: &LayerReport) -> AuditReport {
         let toc = self.toc.borrow();
         for (row, _) in self.met.iter().enumerate().filter(|(_, met)| !**met) {
@@ -270,8 +270,8 @@ fn same_time(toc: &Entry, archive: &Entry) -> bool {
 /// Go's zero time, of an entry without a time: the first second of year 1.
 const NO_TIME: i64 = -62_135_596_800;
 
-/// Name of the first attribute (by name) that differs or that one side lacks. Attributes with empty values are ignored:
-/// some builders leave them out.
+/// Name of the first attribute, in the order of names, that differs or that one side lacks. Attributes with empty values are
+/// ignored: some builders leave them out.
 fn other_xattr(toc: &[(Vec<u8>, Vec<u8>)], archive: &[(Vec<u8>, Vec<u8>)]) -> Option<Vec<u8>> {
     let sorted = |xattrs: &[(Vec<u8>, Vec<u8>)]| {
         let mut xattrs = xattrs.to_vec();

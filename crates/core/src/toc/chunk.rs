@@ -31,7 +31,7 @@ pub struct ChunkReader {
     output: Output,
 }
 
-/// A unit of the file that becomes one or more chunks.
+/// Consecutive chunks of the file that are read together.
 enum Run {
     /// Chunks from one gzip member or zstd frame.
     Member(Range<u64>, VecDeque<Chunk>),
@@ -42,7 +42,7 @@ enum Run {
 /// The member or frame being unpacked.
 struct Member {
     decoder: Decoder,
-    /// Bytes so far of the first chunk in the queue.
+    /// Unpacked bytes so far of the first chunk in the queue.
     chunk: Vec<u8>,
 }
 
@@ -86,7 +86,7 @@ impl ChunkReader {
                     }
                     chunks.push_back(chunk);
                 }
-                // Unpack each byte of the blob at most once, whatever the TOC says: bounds the work.
+                // Each byte of the blob is unpacked at most once, which bounds the work for a hostile TOC.
                 _ if blob.start < member.end || blob.is_empty() || blob.end > toc.data => {
                     return Err(Error::Chunks(shown()));
                 }
@@ -188,7 +188,7 @@ impl ChunkReader {
         }
     }
 
-    /// Chooses the next range: the next member, and those close behind it.
+    /// Chooses the next range: the next member, and the members that follow it closely.
     fn next_window(&mut self) {
         let mut members = self.runs.iter().filter_map(|run| match run {
             Run::Member(blob, _) => Some(blob),
@@ -326,7 +326,7 @@ pub enum Error {
     /// Requested bytes are missing.
     #[error("file is not whole: expected {expected} more bytes of the layer")]
     Incomplete {
-        /// Bytes that were still to come.
+        /// Bytes of the range that are missing.
         expected: u64,
     },
     /// A gzip member or zstd frame ends before its last chunk.

@@ -38,7 +38,7 @@ pub enum Error {
         start: u64,
         /// End of the TOC (exclusive).
         end: u64,
-        /// Bytes of the layer that may hold it.
+        /// Length of the part of the layer that may hold it, in bytes.
         size: u64,
     },
     /// The TOC exceeds [`Limits::toc_bytes`](crate::limits::Limits::toc_bytes), compressed or uncompressed.
@@ -62,7 +62,7 @@ pub enum Error {
     /// Requested bytes are missing.
     #[error("table of contents is not whole: expected {expected} more bytes")]
     Incomplete {
-        /// Bytes that were still to come.
+        /// Bytes of the range that are missing.
         expected: u64,
     },
     /// The TOC does not match the digest in the annotation.

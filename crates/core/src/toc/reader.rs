@@ -37,7 +37,7 @@ enum Part {
 }
 
 impl TocReader {
-    /// A reader for the layer with this descriptor. Without annotations the media type says what to look for.
+    /// A reader for the layer with this descriptor. Without annotations, the media type selects the format to look for.
     ///
     /// # Errors
     ///
@@ -53,7 +53,7 @@ impl TocReader {
         Self::start(announced.format.or(by_type), announced, layer.size, limits)
     }
 
-    /// A reader for a blob of `size` bytes of which only the compression is known.
+    /// A reader for a blob of `size` bytes whose descriptor is unknown.
     ///
     /// # Errors
     ///
@@ -85,7 +85,7 @@ impl TocReader {
         Ok(reader)
     }
 
-    /// Whether the descriptor announces a TOC. Otherwise the layer may have none.
+    /// Whether the descriptor announces a TOC. If not, the layer may still have one.
     pub fn announced(&self) -> bool {
         self.announced.format.is_some()
     }
@@ -115,7 +115,7 @@ impl TocReader {
         self.complete()
     }
 
-    /// The TOC. `None` if the layer has none.
+    /// Returns the TOC; `None` if the layer has none.
     ///
     /// # Errors
     ///
@@ -153,7 +153,7 @@ impl TocReader {
         }))
     }
 
-    /// Moves on to the TOC once the footer is complete.
+    /// Requests the TOC when the footer is complete.
     fn complete(&mut self) -> Result<(), Error> {
         let Part::Footer(footer) = &mut self.part else { return Ok(()) };
         if !self.range.is_empty() {

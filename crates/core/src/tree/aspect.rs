@@ -34,7 +34,7 @@ impl Aspect {
     pub const ALL: [Self; 8] =
         [Self::Type, Self::Content, Self::Unknown, Self::Mode, Self::Owner, Self::Time, Self::Xattr, Self::Links];
 
-    /// Its name in one word; ends with a question mark for [`Unknown`](Self::Unknown).
+    /// Name of the aspect in one word, with a question mark for [`Unknown`](Self::Unknown).
     pub fn name(self) -> &'static str {
         match self {
             Self::Type => "type",

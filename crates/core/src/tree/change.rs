@@ -75,7 +75,7 @@ impl FileTree {
     fn remove_one(&mut self, node: u32, cause: Cause) {
         let Some(open) = &self.open else { return };
         let (mark, layer) = (open.mark, open.layer);
-        // A search would take the whiteouts of a directory for proof that the layer has it.
+        // A search of the layer's entries would take the whiteouts below a directory as proof that the layer has it.
         let marked = open.whitened.contains(&node) || open.opaque.contains_key(&node);
         let head = self.arena.node(node).head;
         if head == NONE {
@@ -150,7 +150,7 @@ impl FileTree {
 }
 
 impl FileTree {
-    /// Remembers content that the open layer wrote at a node before it replaces it.
+    /// Remembers content that the open layer wrote at a node and is about to replace.
     fn lose(&mut self, node: u32, head: u32, next: &Version) {
         let before = self.arena.version(head);
         let stays = next.is_alive() && next.kind == before.kind && next.offset == before.offset;

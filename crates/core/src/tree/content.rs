@@ -106,7 +106,7 @@ pub(super) struct Stored {
 }
 
 impl Arena {
-    /// The content of a version, or of what it removed. A hard link has the content of its inode.
+    /// The content of a version; for a removal, of the version that it removed. A hard link has the content of its inode.
     pub(super) fn stored(&self, id: u32) -> Option<Stored> {
         let id = self.told(id);
         let version = self.version(id);
@@ -124,7 +124,7 @@ impl Arena {
         }
     }
 
-    /// The version that a removal describes; any other version itself.
+    /// For a removal, the version that it removed; else the version itself.
     pub(super) fn told(&self, id: u32) -> u32 {
         let version = self.version(id);
         let removed = !version.is_alive() && version.previous != NONE && self.version(version.previous).is_alive();

@@ -1,4 +1,4 @@
-//! What an entry creates at its path.
+//! Makes the version that an entry creates at its path.
 
 use super::{
     Ambiguity, Error, FileTree,

@@ -3,7 +3,7 @@
 use super::{Change, FileTree, Mode, NodeId};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-/// What became of the content that a layer stores for a file.
+/// Whether a container sees the content that a layer stores for a file, and if not, why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContentFate {
     /// A container sees it, at its own path or at a hard link.
@@ -31,8 +31,8 @@ impl ContentFate {
 pub struct ContentFates(HashMap<(u32, u64), ContentFate>);
 
 impl ContentFates {
-    /// Finds what became of contents in the tree that has all layers stacked. A content is given by the index of its layer and by where
-    /// it starts in the archive of that layer.
+    /// Finds the fates of contents in a tree with all layers stacked. Each content is the index of a layer, and the offset
+    /// at which the content starts in the archive of that layer.
     pub fn of(tree: &FileTree, contents: impl IntoIterator<Item = (u32, u64)>) -> Self {
         let mut wanted: HashSet<_> = contents.into_iter().collect();
         let mut fates = HashMap::with_capacity(wanted.len());
@@ -68,7 +68,7 @@ impl ContentFates {
         Self(fates)
     }
 
-    /// The fate of the file whose data starts there in the archive of a layer, given by its index.
+    /// Returns the fate of the content that starts at `offset` in the archive of the layer with this index.
     pub fn find(&self, layer: u32, offset: u64) -> ContentFate {
         self.0.get(&(layer, offset)).copied().unwrap_or(ContentFate::Hidden)
     }

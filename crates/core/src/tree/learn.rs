@@ -4,8 +4,8 @@ use super::{FileTree, node::NONE};
 use crate::{digest::Digest, tar::Kind};
 
 impl FileTree {
-    /// Adds the digests of contents that have none. `digest` is asked by the layer, and by where the data starts in the archive of that
-    /// layer. Changes nothing while a layer is open, because aborting it would forget them.
+    /// Adds the digests of contents that have none. `digest` takes the index of a layer, and the offset of the data in the
+    /// archive of that layer. Does nothing while a layer is open, because aborting that layer would discard the digests.
     pub fn learn_contents(&mut self, digest: impl Fn(u32, u64) -> Option<Digest>) {
         if self.open.is_some() {
             return;
@@ -52,7 +52,7 @@ mod tests {
 
     const CONTENTS: [&str; 5] = ["same", "same", "none", "link", "twice"];
 
-    /// Two layers in which a file is written again, one is moved, one has two names, and one is written twice by its own layer.
+    /// Two layers: one file is written again, one is moved, one has two names, and one is written twice by its own layer.
     fn tree(hashed: bool) -> FileTree {
         let mut tree = FileTree::new(100);
         let file = |path: &str, content: usize| Entry {

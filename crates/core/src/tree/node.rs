@@ -354,8 +354,8 @@ impl Arena {
         version != NONE && version >= mark.versions
     }
 
-    /// Discards everything after the mark. Older state can have changed in three ways only: newer versions and children
-    /// at the heads of lists, presence, and the inodes that `layer` linked to.
+    /// Discards everything after the mark. The open layer can have changed older state in three ways only: newer versions
+    /// and children at the heads of lists, the presence of nodes, and the attributes of inodes to which it linked.
     pub(super) fn cut(&mut self, mark: &Mark, layer: u32) {
         for inode in self.inodes.drain(mark.inodes as usize..) {
             self.versions[inode.origin as usize].inode = NONE;

@@ -16,10 +16,10 @@ pub(super) const LINK_STEPS: u64 = 1 << 23;
 const LINKS: u32 = 255;
 /// Symbolic links that the kernel follows in a path.
 const KERNEL_LINKS: u32 = 40;
-/// Bytes of a path that take as long to clean as one name takes to look up. Measures cost in steps.
+/// Bytes of a path whose cleaning counts as one step, because it takes as long as the look-up of one name.
 const BYTES_A_STEP: u64 = 16;
 
-/// Where a walk through existing directories ends.
+/// Result of a walk through existing directories.
 pub(super) enum Walk {
     /// The whole path exists.
     Found(u32),
@@ -113,7 +113,7 @@ impl FileTree {
     }
 }
 
-/// Walks a path as the kernel does: follows links, except in the last component. A link out of the root leads nowhere.
+/// Walks a path as the kernel does: follows links, except in the last component. A link out of the root counts as missing.
 fn look_up(arena: &Arena, start: Place, path: &[u8], steps: &mut u64) -> Result<Place, Error> {
     let Place::Node(mut at) = start else { return Ok(start) };
     let mut followed = 0;
@@ -155,7 +155,7 @@ fn charge(left: &mut u64, steps: u64) -> Result<(), Error> {
     Ok(())
 }
 
-/// Where the directory of a pass is.
+/// The directory that a pass over a path has reached.
 #[derive(Clone, Copy)]
 enum Place {
     Node(u32),

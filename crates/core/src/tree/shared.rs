@@ -1,9 +1,9 @@
-//! What the names of one inode have in common.
+//! Properties that the names of one inode share.
 
 use super::{FileTree, NodeId, entry::read_xattrs};
 use crate::tar::Kind;
 
-/// What all hard links to one inode share, even after its first name is gone.
+/// Properties that all hard links to one inode share, even after its first name is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shared {
     /// Number of the inode: equal for all its names, unique in the tree.
@@ -21,7 +21,7 @@ pub struct Shared {
 }
 
 impl FileTree {
-    /// The inode at a node when all layers are stacked. `None` if no hard link to it was ever made.
+    /// Returns the inode at a node when all layers are stacked. `None` if the file never had a hard link.
     /// [`content`](Self::content) returns its content.
     pub fn shared(&self, node: NodeId) -> Option<Shared> {
         if !self.contains(node) {

@@ -14,12 +14,12 @@ use crate::{
 };
 use std::collections::{HashMap, HashSet};
 
-/// Changes that a tree keeps for each node of its limit.
+/// Maximum number of changes in a tree, as a multiple of its maximum number of nodes.
 pub(super) const CHANGES: u64 = 2;
 
-/// The name of an entry that removes `name` of lower layers is this and `name` (OCI image specification, layer, "Whiteouts").
+/// Prefix of a whiteout: the entry `.wh.NAME` removes `NAME` of lower layers (OCI image specification, layer, "Whiteouts").
 pub const WHITEOUT: &[u8] = b".wh.";
-/// The name of an entry that hides what lower layers have in its directory ("Opaque Whiteout").
+/// Name of an opaque marker, which hides everything that lower layers have in its directory ("Opaque Whiteout").
 pub const OPAQUE: &[u8] = b".wh..wh..opq";
 const SET_GROUP_ID: u16 = 0o2000;
 
@@ -58,7 +58,7 @@ pub(super) struct Parent {
 struct Directory {
     node: u32,
     mtime: u64,
-    /// The path that led there, if it went through symbolic links.
+    /// The path of the entry, if it leads through symbolic links.
     linked: Option<Vec<u8>>,
 }
 
@@ -86,8 +86,8 @@ impl FileTree {
     ///
     /// # Errors
     ///
-    /// Where containerd's unpacking fails, or a limit is exceeded. Effects of the entry before the failure stay, as
-    /// they would on disk. The error is kept in the [`LayerSummary`]; later entries of the layer return the same error.
+    /// [`Error`] where containerd's unpacking fails, or a limit is exceeded. Effects of the entry before the failure stay,
+    /// as they would on disk. The error is kept in the [`LayerSummary`]; later entries of the layer return the same error.
     pub fn apply(&mut self, entry: &Entry) -> Result<(), Error> {
         self.apply_hashed(entry, None)
     }
@@ -147,7 +147,7 @@ impl FileTree {
             return Err(too_long(&path));
         }
         let (parent, linked) = self.parent(directory)?;
-        // A seek index has no rows for global headers, which make directories nevertheless.
+        // A seek index has no rows for global headers, but they create their directories.
         if linked || entry.kind == Kind::Global && !directory.is_empty() {
             self.not_plain();
         }
@@ -241,7 +241,7 @@ impl FileTree {
             if name.starts_with(WHITEOUT) {
                 self.not_plain();
             }
-            // containerd creates them as root, with root's group unless the parent has the set-group-ID bit.
+            // containerd creates missing parents as root, with root's group unless the parent has the set-group-ID bit.
             let above = self.arena.alive(parent).map(|version| version.attributes);
             let gid = above.filter(|above| above.mode & SET_GROUP_ID != 0).map_or(0, |above| above.gid);
             parent = self.node_for(parent, name, self.arena.child_or_hash(parent, name))?;
@@ -293,7 +293,7 @@ impl FileTree {
         }
     }
 
-    /// What exists now where a directory was.
+    /// Finds the node that exists now at the path of a directory.
     fn find_again(&mut self, node: u32, linked: Option<Vec<u8>>) -> Result<u32, Error> {
         if linked.is_none() && self.arena.alive(node).is_some_and(|version| version.kind == Kind::Directory) {
             return Ok(node);

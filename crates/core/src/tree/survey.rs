@@ -9,7 +9,7 @@ use super::{
 use crate::tar::Kind;
 use std::{cmp::Reverse, collections::BinaryHeap};
 
-/// What a survey found when all layers are stacked.
+/// Result of a survey with all layers stacked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Survey {
@@ -28,14 +28,14 @@ pub struct Survey {
 /// Paths with one property.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Marked {
-    /// How many there are.
+    /// Number of paths, including those that are not listed.
     pub count: u64,
     /// The first of them, at most [`Survey::LISTED`], in the order in which the layers first wrote them.
     pub nodes: Vec<NodeId>,
 }
 
 impl Survey {
-    /// How many paths of each property are listed.
+    /// Maximum number of paths that are listed for each property.
     pub const LISTED: usize = 1000;
 }
 
@@ -64,9 +64,9 @@ impl FileTree {
         survey
     }
 
-    /// The first `count` regular files of the final tree in an order, those that were first written first where they are equal.
-    /// A hard link to one is not a file of its own.
-    /// Names have no order here: by [`Sort::Name`], it is that in which they were written.
+    /// Returns the first `count` regular files of the final tree in an order. Among equal files, the one that was first
+    /// written comes first. Hard links to a file are left out. [`Sort::Name`] stands here for the order in which the files
+    /// were first written, because names are not compared.
     pub fn top_files(&self, sort: Sort, count: usize) -> Vec<NodeId> {
         let arena = &self.arena;
         let mut top = BinaryHeap::new();

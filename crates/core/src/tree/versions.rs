@@ -1,4 +1,4 @@
-//! The versions of one path: what each layer wrote there, or removed.
+//! The versions of one path: the writes and removals of each layer.
 
 use super::{
     Aspects, Content, FileTree, Row,
@@ -14,9 +14,9 @@ use crate::{digest::Digest, tar::Kind};
 pub struct PathVersion {
     /// The layer that wrote or removed the path.
     pub layer: u32,
-    /// The path as that layer left it; if the layer removed it, as it was before. Its change is that of this layer.
+    /// The path as that layer left it, or, if the layer removed it, as it was before. `change` is the change by this layer.
     pub row: Row,
-    /// Where the bytes of the file are.
+    /// Position of the file's bytes. For a removed path, those of the version before.
     pub content: Option<Content>,
     /// The digest of those bytes, if it is known.
     pub digest: Option<Digest>,

@@ -22,9 +22,9 @@ pub enum Mode {
     Merged,
     /// Layers 0 to n stacked.
     UpTo(u32),
-    /// What layer n wrote and removed, and the directories that lead there.
+    /// Paths that layer n wrote or removed, and the directories above them.
     Only(u32),
-    /// What a later layer deleted or overwrote and is still in the image, and the directories that lead there.
+    /// Versions that a later layer deleted or overwrote, and whose bytes are still in the image, and the directories above them.
     Deleted,
 }
 
@@ -53,8 +53,8 @@ pub struct View<'t> {
 
 /// Which nodes a view shows, and the size of the files below each.
 struct Index {
-    /// Bytes of what the view shows at and below each node. In [`Mode::Only`] that includes what the layer removed, so that
-    /// sizes and their order fit the rows.
+    /// Bytes of the files that the view shows at and below each node. In [`Mode::Only`] they include files that the layer
+    /// removed, so that sizes and their order fit the rows.
     totals: Vec<u64>,
     /// Bytes of all files that the view shows and that its layer did not remove.
     kept: u64,
@@ -63,9 +63,9 @@ struct Index {
     links: HashSet<u32>,
 }
 
-/// The node has a row in the view.
+/// Mark of a node that has a row in the view.
 const SHOWN: u8 = 1;
-/// A child of the node has a row in the view.
+/// Mark of a node that has a child with a row in the view.
 const PARENT: u8 = 2;
 
 /// Indexes of the latest views.
@@ -127,7 +127,7 @@ impl<'t> View<'t> {
         self.sorted_children(node.0, sort).into_iter().map(NodeId).collect()
     }
 
-    /// Nodes of those children that are `wanted`, sorted. Cheaper than sorting all of them.
+    /// Nodes of the children in this view that are `wanted`, sorted. Cheaper than sorting all children.
     pub fn wanted_children(&self, node: NodeId, sort: Sort, wanted: impl Fn(NodeId) -> bool) -> Vec<NodeId> {
         if !self.tree.contains(node) {
             return Vec::new();
@@ -184,8 +184,7 @@ impl<'t> View<'t> {
         Some(Content { layer, offset, size })
     }
 
-    /// The contents of those rows of a node that are regular files, in the order of [`rows_of`](Self::rows_of). A hard link to one
-    /// has none of its own.
+    /// The contents of the rows of a node that are regular files, in the order of [`rows_of`](Self::rows_of). Hard links are left out.
     pub fn contents(&self, node: NodeId) -> Vec<Content> {
         let is_file = |shown: &Shown<'_>| shown.version.kind == Kind::File;
         let stored = |shown: Shown<'_>| is_file(&shown).then(|| self.tree.arena.stored(shown.version.id))?;
@@ -214,7 +213,7 @@ impl<'t> View<'t> {
         children
     }
 
-    /// Nanoseconds since 1970, of the first row of a node.
+    /// Modification time of the first row of a node, in nanoseconds since 1970.
     fn modified(&self, node: u32) -> Option<u64> {
         let Shown { version, until, .. } = self.shown(node).first().copied()?;
         Some(self.tree.arena.attributes(&version, until).mtime)
@@ -388,8 +387,7 @@ pub(super) fn own(arena: &Arena, node: u32, layer: u32) -> Option<Found<'_>> {
     arena.versions(node).find(|version| version.layer == layer)
 }
 
-/// What layer n wrote at a node or removed from it. A path that it both wrote and removed is shown only if readers
-/// disagree on it.
+/// The version that layer n wrote at a node, or its removal. A path that it both wrote and removed is shown only if readers disagree on it.
 fn only(arena: &Arena, node: u32, layer: u32) -> Option<Found<'_>> {
     own(arena, node, layer).filter(|version| {
         version.is_alive()

@@ -1,4 +1,4 @@
-//! The rows of a view, one after another.
+//! Iterates over the rows of a view.
 
 use std::vec;
 
@@ -14,8 +14,8 @@ impl<'t> View<'t> {
         self.walk(NodeId::ROOT).collect()
     }
 
-    /// The same rows one after another, of a node that the view shows and of all that is below it. A list of a large tree that is
-    /// kept takes more memory than the tree.
+    /// Iterates over the rows at and below a node that the view shows, in the order of [`rows`](Self::rows). A collected
+    /// list of a large tree takes more memory than the tree.
     pub fn walk(&self, from: NodeId) -> Walk<'_, 't> {
         Walk::new(self, from)
     }
@@ -27,13 +27,13 @@ pub struct Walk<'v, 't> {
     view: &'v View<'t>,
     /// Nodes to visit, the next one last.
     pending: Vec<u32>,
-    /// The path of the last directory, then what follows it.
+    /// The path of the last directory, followed by the name of the last node.
     path: Vec<u8>,
     /// The directories that the walk is in, each with the length of its path.
     open: Vec<(u32, usize)>,
-    /// Depth of the first of them.
+    /// Depth of the children of the first of them.
     depth: u32,
-    /// Rows of the last node.
+    /// Rows of the last node that were not returned yet.
     rows: vec::IntoIter<Row>,
 }
 

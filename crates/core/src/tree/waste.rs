@@ -20,7 +20,7 @@ pub struct Waste {
     pub download: u64,
     /// Layers that added or caused waste, bottom first.
     pub layers: Vec<LayerWaste>,
-    /// Every wasted content, largest first, then by path.
+    /// Every wasted content, largest first, then in the order in which the layers first wrote the paths.
     pub items: Vec<Wasted>,
 }
 
@@ -55,7 +55,7 @@ pub struct LayerWaste {
     pub bytes: u64,
     /// Size of those files that are not visible in the final tree.
     pub wasted: u64,
-    /// Estimated bytes of its blob that hold them.
+    /// Estimated bytes of its blob that hold the wasted files.
     pub download: u64,
     /// Bytes, of lower layers or its own, that are not visible because of this layer.
     pub wastes: u64,
@@ -63,7 +63,7 @@ pub struct LayerWaste {
     pub deleted: u64,
     /// The part of `wastes` that it overwrote with other content, or with content that could not be compared.
     pub overwritten: u64,
-    /// The part of `wastes` that it wrote again: same bytes, same path.
+    /// The part of `wastes` that it wrote again with the same bytes at the same path.
     pub duplicated: u64,
     /// The part of `wastes` that it wrote again to change mode, owner or extended attributes.
     pub metadata: u64,
@@ -86,7 +86,7 @@ pub struct Wasted {
     pub aspects: Aspects,
     /// Size in bytes.
     pub size: u64,
-    /// Where the archive of the layer stores it.
+    /// Bytes of the layer's archive that hold it.
     pub stored: Range<u64>,
     /// Estimated bytes of the blob that hold it.
     pub download: u64,
@@ -109,7 +109,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// Its name in one word.
+    /// Name of the cause in one word.
     pub fn name(self) -> &'static str {
         match self {
             Self::Deleted => "deleted",
@@ -152,7 +152,7 @@ pub struct Group {
 pub struct Copies {
     /// Size of one copy in bytes.
     pub size: u64,
-    /// One name of each copy, by path.
+    /// One name of each copy, in the order in which the layers first wrote them.
     pub nodes: Vec<NodeId>,
 }
 

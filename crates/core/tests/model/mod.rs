@@ -172,8 +172,7 @@ impl Model {
         self.names.retain(|name, _| name != path && !is_below(name, path));
     }
 
-    /// As the kernel resolves it: follows relative links before the last component. A link out of the root leads
-    /// nowhere.
+    /// Resolves a path as the kernel does: follows relative links before the last component. A link out of the root counts as missing.
     fn lstat(&self, path: &str) -> Result<usize> {
         self.lstat_from("/", path, &mut 0).map(|(_, inode)| inode.unwrap_or(usize::MAX))
     }

@@ -1,11 +1,11 @@
-//! Two lists, side by side.
+//! Aligns two lists by their longest common subsequence.
 
-/// Cells of the table in which the longest common part is looked for, and so its memory: 4 bytes each.
+/// Maximum number of cells in the table of the longest common subsequence, at 4 bytes each.
 const CELLS: usize = 1 << 22;
 
-/// Pairs equal items of two lists in their order, as many as can be; what has no partner stands alone, the first list's
-/// first. Where looking for the longest common part would cost too much, only the common beginning and the
-/// common end are paired.
+/// Pairs as many equal items of two lists as possible, in order. An item without a partner is paired with `None`; between
+/// two pairs, those of the first list come first. If the table would have more than [`CELLS`], only the common beginning and
+/// the common end are paired.
 pub(super) fn align<T: PartialEq>(before: &[T], after: &[T]) -> Vec<(Option<usize>, Option<usize>)> {
     let start = before.iter().zip(after).take_while(|(a, b)| a == b).count();
     let (left, right) = (&before[start..], &after[start..]);
@@ -37,7 +37,7 @@ pub(super) fn align<T: PartialEq>(before: &[T], after: &[T]) -> Vec<(Option<usiz
     pairs
 }
 
-/// Lengths of the longest common parts of all ends of two lists.
+/// Lengths of the longest common subsequences of all suffixes of two lists.
 struct Table {
     lengths: Vec<u32>,
     width: usize,

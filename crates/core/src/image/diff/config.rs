@@ -1,4 +1,4 @@
-//! Configurations, by key.
+//! Compares configurations key by key.
 
 use super::{Image, SettingChange, Value, by_name, change, has_image_config, named};
 use crate::{config::ImageConfig, json};
@@ -18,7 +18,7 @@ pub(super) fn changes(before: &Image, after: &Image) -> Vec<SettingChange> {
     changes.extend(change("user", text(Some(&left.user)), text(Some(&right.user))));
     let variables = by_name("env", variables(&left.env), variables(&right.env));
     if variables.is_empty() {
-        // The same variables, in another order or some of them twice.
+        // Names and values are equal: only the order differs, or a variable is repeated.
         changes.extend(change("env", list(&left.env), list(&right.env)));
     }
     changes.extend(variables);
@@ -50,7 +50,7 @@ fn set(keys: &[String]) -> BTreeMap<String, Value> {
     keys.iter().map(|key| (key.clone(), Value::Present)).collect()
 }
 
-/// Of a variable that is set twice the last one counts.
+/// Variables by name. If a variable is set twice, the last value counts.
 fn variables(env: &[String]) -> BTreeMap<String, Value> {
     let split = |variable: &String| match variable.split_once('=') {
         Some((name, value)) => (name.to_owned(), Value::Text(value.to_owned())),
@@ -59,13 +59,13 @@ fn variables(env: &[String]) -> BTreeMap<String, Value> {
     env.iter().map(split).collect()
 }
 
-/// Keys that are compared above, or are compared elsewhere.
+/// Top-level keys that `changes` compares, or that are compared as history or layers.
 const KNOWN: [&str; 9] =
     ["architecture", "os", "os.version", "variant", "created", "author", "config", "rootfs", "history"];
 const KNOWN_OF_EXECUTION: [&str; 9] =
     ["User", "Env", "Entrypoint", "Cmd", "WorkingDir", "Labels", "ExposedPorts", "Volumes", "StopSignal"];
 
-/// Everything else that a configuration says, such as `config.Healthcheck`, as JSON.
+/// Changes to all other keys, such as `config.Healthcheck`, with their values as JSON.
 fn others(before: &Image, after: &Image) -> Vec<SettingChange> {
     let (before, mut after) = (rest(before), rest(after));
     let mut changes = Vec::new();
@@ -78,7 +78,7 @@ fn others(before: &Image, after: &Image) -> Vec<SettingChange> {
 
 fn rest(image: &Image) -> BTreeMap<String, Value> {
     let mut rest = BTreeMap::new();
-    // What an artifact has for a configuration may be anything.
+    // The configuration of an artifact may have any format.
     let Some(Ok(json)) = has_image_config(&image.manifest).then(|| json::parse_strict(image.config_raw.bytes())) else {
         return rest;
     };

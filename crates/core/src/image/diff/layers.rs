@@ -1,4 +1,4 @@
-//! Layers, side by side.
+//! Aligns the layers of two images.
 
 use super::{Image, align};
 use crate::{digest::Digest, image::Layer};
@@ -10,31 +10,31 @@ use std::collections::BTreeSet;
 pub struct Layers {
     /// Every layer of both, in order.
     pub pairs: Vec<LayerPair>,
-    /// How many of the lowest layers unpack to the same in both: what they hold need be read once only.
+    /// Number of layers, from the bottom, that unpack to the same archives in both images. They need to be read only once.
     pub shared: u32,
-    /// Bytes of the blobs that only the second image has: what it costs who has the first.
+    /// Compressed bytes of the blobs that only the second image has: the download for a machine that has the first image.
     pub download: u64,
-    /// Whether both images unpack to the same files: then none of them need be read.
+    /// Whether both images unpack to the same archives, layer by layer. Then no layer needs to be read to compare their files.
     pub same_files: bool,
 }
 
 /// A layer of one image, or of both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LayerPair {
-    /// Its place in the first image.
+    /// Index in the first image; 0 is the bottom layer.
     pub before: Option<u32>,
-    /// Its place in the second image.
+    /// Index in the second image; 0 is the bottom layer.
     pub after: Option<u32>,
-    /// What the two are to each other.
+    /// How the two layers differ.
     pub state: LayerMatch,
 }
 
-/// What two layers are to each other.
+/// How two aligned layers differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LayerMatch {
     /// The same blob.
     Same,
-    /// Other blobs that unpack to the same archive: only compressed otherwise.
+    /// Different blobs that unpack to the same archive: only the compression differs.
     Recompressed,
     /// Only the first image has it.
     Removed,
@@ -43,7 +43,7 @@ pub enum LayerMatch {
 }
 
 impl Layers {
-    /// Whether any layer is not the same blob at the same turn.
+    /// Whether the images differ in any blob, or in the order of their blobs.
     pub fn differ(&self) -> bool {
         self.pairs.iter().any(|pair| pair.state != LayerMatch::Same)
     }
@@ -82,7 +82,7 @@ fn digest(image: &Image, place: usize) -> Option<&Digest> {
     image.layers.get(place).map(|layer| &layer.descriptor.digest)
 }
 
-/// What a layer unpacks to: for one without a diff_id all that is known is the blob.
+/// Identity of a layer's unpacked archive: its diff_id, or the digest of its blob if it has no diff_id.
 #[derive(PartialEq, Eq)]
 enum Identity {
     Archive(Digest),

@@ -1,4 +1,4 @@
-//! Why content is no longer visible, and what was lost with it.
+//! Why content is not visible, and the directory that was lost with it.
 
 use super::Cause;
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// How a version lost its content to the next version, and how they differ.
+/// Why the next version hides the content of a version, and how the two differ.
 pub(super) fn cause(arena: &Arena, version: Found<'_>, next: Found<'_>) -> (Cause, Aspects) {
     if !next.is_alive() {
         return (Cause::Deleted, Aspects::NONE);
@@ -31,7 +31,7 @@ pub(super) fn cause(arena: &Arena, version: Found<'_>, next: Found<'_>) -> (Caus
     (cause, aspects)
 }
 
-/// How a layer lost content that it wrote itself. Only the content of the original entry is known.
+/// Why a layer hides content that it wrote itself. Only contents are compared, because the attributes of the hidden entry are not kept.
 pub(super) fn own_cause(arena: &Arena, stored: &Stored, node: u32) -> Cause {
     match own(arena, node, stored.layer).filter(|version| version.is_alive()) {
         None => Cause::Deleted,
@@ -42,7 +42,7 @@ pub(super) fn own_cause(arena: &Arena, stored: &Stored, node: u32) -> Cause {
     }
 }
 
-/// The highest directory to which a layer did the same: removed it with everything in it, or changed its metadata.
+/// The highest directory above a node that layer `by` removed with everything in it, or whose metadata it changed; else the node itself.
 pub(super) fn top(arena: &Arena, node: u32, by: u32, cause: Cause) -> u32 {
     let shares = |directory: u32| match cause {
         Cause::Deleted => own(arena, directory, by).is_some_and(|version| removes(arena, version)),

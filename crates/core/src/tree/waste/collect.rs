@@ -1,4 +1,4 @@
-//! One pass over all versions of all paths, and its totals.
+//! Collects waste in one pass over all versions of all paths, and adds it up.
 
 use super::{
     Cause, Copies, DownloadMap, Group, LayerWaste, Waste, Wasted,
@@ -25,14 +25,14 @@ struct Held {
     end: End,
 }
 
-/// What a former name of a content refers to now.
+/// What became of a content at one of its names.
 #[derive(Clone, Copy)]
 enum End {
-    /// Still the content.
+    /// The name still has the content.
     Visible,
-    /// Something else since a later layer: the version with the content, and the version after it.
+    /// A later layer changed the name: `layer`, the version with the content, and the version after it.
     Ended { layer: u32, version: u32, next: u32 },
-    /// Nothing: the layer that wrote it removed it itself.
+    /// The layer that wrote the content overwrote or removed it itself.
     Lost,
 }
 
