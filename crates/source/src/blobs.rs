@@ -13,8 +13,8 @@ use std::{
     sync::Arc,
 };
 
-/// Images in files whose blobs are found by their digests: a layout, an archive, a store. [`FileImage`] is one of the images
-/// as an [`ImageSource`].
+/// A place with images whose blobs are files, found by their digests: a layout, an archive, a store. [`FileImage`] is one of
+/// its images as an [`ImageSource`].
 pub trait BlobFiles {
     /// An opened blob.
     type File: ReadAt;
@@ -30,20 +30,20 @@ pub trait BlobFiles {
     /// Root descriptors of the images, in the order in which the place lists them.
     fn roots(&self) -> Vec<Descriptor>;
 
-    /// Root descriptor of the first image that has a tag; [`has_tag`] compares. `None` if none has.
+    /// Root descriptor of the first image with a tag, as [`has_tag`] compares it. `None` if no image has it.
     fn tagged(&self, tag: &str) -> Option<Descriptor> {
         let _ = tag;
         None
     }
 
-    /// Opens a blob. What is read of it is not verified.
+    /// Opens a blob. Its bytes are not verified.
     ///
     /// # Errors
     ///
     /// [`Error::NotFound`] if no blob has this digest.
     fn open_file(&self, digest: &Digest) -> impl Future<Output = Result<Self::File, Error>>;
 
-    /// Opens a blob, or takes it from its descriptor where the place lacks it and the descriptor has its bytes.
+    /// Opens a blob. If the place lacks it, takes the bytes that the descriptor has in `data`.
     ///
     /// # Errors
     ///
@@ -57,11 +57,11 @@ pub trait BlobFiles {
         }
     }
 
-    /// A whole blob of at most [`Limits::manifest_bytes`], verified against its descriptor. `what` is its name in errors.
+    /// Reads a whole blob of at most [`Limits::manifest_bytes`], and verifies it against its descriptor. `what` is its name in errors.
     ///
     /// # Errors
     ///
-    /// [`Error`] if it is missing, too large, or other bytes.
+    /// [`Error`] if it is missing or too large, or does not match its descriptor.
     fn read_verified(&self, what: &'static str, descriptor: &Descriptor) -> impl Future<Output = Result<Raw, Error>> {
         async move {
             let Descriptor { digest, size, .. } = *descriptor;
@@ -76,11 +76,11 @@ pub trait BlobFiles {
         }
     }
 
-    /// An index or a manifest, verified against its descriptor.
+    /// Reads an index or a manifest, and verifies it against its descriptor.
     ///
     /// # Errors
     ///
-    /// [`Error`] if it is missing, too large, other bytes, or not such a document.
+    /// [`Error`] if it is missing or too large, does not match its descriptor, or is not such a document.
     fn read_document(&self, descriptor: &Descriptor) -> impl Future<Output = Result<Document, Error>> {
         async {
             let raw = self.read_verified("manifest", descriptor).await?;
@@ -90,12 +90,12 @@ pub trait BlobFiles {
     }
 }
 
-/// Whether the name of an image in files ends with a tag, or is one.
+/// Whether the name of an image equals a tag, or ends with `:` and the tag.
 pub fn has_tag(name: &str, tag: &str) -> bool {
     name == tag || name.strip_suffix(tag).is_some_and(|rest| rest.ends_with(':'))
 }
 
-/// The first `limit` bytes of a file, or all if it has fewer.
+/// Reads the first `limit` bytes of a file, or all if it has fewer.
 ///
 /// # Errors
 ///
@@ -120,7 +120,7 @@ impl<B> FileImage<B> {
         Self { files, root }
     }
 
-    /// All images of its place.
+    /// The place that has the image.
     pub fn files(&self) -> &Arc<B> {
         &self.files
     }
@@ -173,7 +173,7 @@ impl<B: BlobFiles> ImageSource for FileImage<B> {
         Ok(FileStream::new(file, descriptor.digest.to_string(), range.start..end)?)
     }
 
-    /// The roots of the place, any of which may refer to another.
+    /// Returns all roots of the place: any of them may refer to the subject.
     async fn referrers(&self, _subject: &Digest) -> Result<Vec<Descriptor>, B::Error> {
         Ok(self.files.roots())
     }
@@ -210,7 +210,7 @@ impl<F: ReadAt> ReadAt for BlobBytes<F> {
     }
 }
 
-/// A range of a file, read in order. `E` is the error of its source.
+/// A range of a file, read in order. `E` is the error type of its source.
 pub struct FileStream<F, E = Error> {
     file: F,
     name: String,
@@ -220,11 +220,11 @@ pub struct FileStream<F, E = Error> {
 }
 
 impl<F: ReadAt, E> FileStream<F, E> {
-    /// `name` stands for the file in errors.
+    /// Starts a stream of a range of a file. `name` is the file's name in errors.
     ///
     /// # Errors
     ///
-    /// [`Error::Offset`] if the range starts behind the file.
+    /// [`Error::Offset`] if the range starts after the end of the file.
     pub fn new(file: F, name: String, range: Range<u64>) -> Result<Self, Error> {
         let (size, offset) = (file.size(), range.start);
         if offset > size {

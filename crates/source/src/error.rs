@@ -6,13 +6,13 @@ use porthole_core::{
 };
 use std::{fmt, io, sync::Arc};
 
-/// Why a source that is not a registry gives nothing.
+/// Why reading from a source other than a registry failed.
 ///
-/// A registry has an error of its own; a source with more to say (a layout, an archive) wraps this one.
+/// Registries have their own error. Sources with further errors, such as layouts and archives, wrap this one.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// This kind of source does not have it.
+    /// This kind of source lacks the requested capability.
     #[error(transparent)]
     Unsupported(#[from] Unsupported),
     /// A blob or document is missing.
@@ -20,25 +20,25 @@ pub enum Error {
     NotFound {
         /// `blob`, `manifest`, `config`
         what: &'static str,
-        /// Digest that its descriptor has.
+        /// Digest in its descriptor.
         digest: Digest,
     },
-    /// The bytes are not those that the descriptor names.
+    /// The bytes do not match their descriptor.
     #[error("{what} does not match its descriptor: {mismatch}")]
     Mismatch {
         /// `blob`, `manifest`, `config`
         what: &'static str,
-        /// Expected and got.
+        /// How digest or size differ.
         mismatch: Mismatch,
     },
     /// A document or small blob is over [`Limits::manifest_bytes`](porthole_core::limits::Limits::manifest_bytes).
     #[error("{digest} is too large: expected at most {limit} bytes (limit manifest_bytes), got {got}")]
     TooLarge {
-        /// The document or blob.
+        /// Digest of the document or blob.
         digest: Digest,
-        /// Bytes that are allowed.
+        /// The limit in bytes.
         limit: u64,
-        /// Bytes that it has by its descriptor.
+        /// Size in its descriptor, in bytes.
         got: u64,
     },
     /// A manifest or an index is refused.
@@ -52,15 +52,15 @@ pub enum Error {
     /// A blob is a directory, a device, or a link that leads out of its place.
     #[error("blob is not a file of the layout: `{digest}`")]
     NotAFile {
-        /// Digest that names the blob.
+        /// Digest of the blob.
         digest: Digest,
     },
-    /// A range starts behind the end of a blob.
+    /// A range starts after the end of a blob.
     #[error("offset out of range: expected at most {size}, got {offset}")]
     Offset {
         /// Size of the blob.
         size: u64,
-        /// Where the range starts.
+        /// Start of the range.
         offset: u64,
     },
     /// The file cannot be read.
@@ -74,13 +74,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// Makes an error of a failed read of the file of this name.
+    /// Returns a function that wraps the error of a failed read. `name` is the name of the file.
     pub fn read(name: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let name = name.into();
         move |error| Self::Read { name, error: Arc::new(error) }
     }
 
-    /// Makes an error of a blob that cannot be opened.
+    /// Returns a function that converts the error of opening the blob with this digest.
     pub fn opening(digest: &Digest) -> impl FnOnce(OpenError) -> Self {
         let digest = *digest;
         move |error| match error {
@@ -104,13 +104,13 @@ impl Classify for Error {
     }
 }
 
-/// A kind of source lacks what was asked of it. The input is to blame: another kind of source has it.
+/// A kind of source lacks a capability. The input is to blame, because another kind of source has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{source_kind} has no {what}")]
 pub struct Unsupported {
-    /// What was asked.
+    /// The kind of source.
     pub source_kind: SourceKind,
-    /// What it lacks.
+    /// The capability that it lacks.
     pub what: Capability,
 }
 
@@ -130,18 +130,18 @@ pub enum SourceKind {
     Layout,
     /// An OCI layout in a tar.
     OciArchive,
-    /// What `docker save` writes.
+    /// An archive as `docker save` writes it.
     DockerArchive,
     /// The local store.
     Store,
-    /// The blob of one layer, without an image.
+    /// The blob of one layer, without the documents of an image.
     Layer,
-    /// A pull that is under way: its blobs are read while they arrive.
+    /// A running pull, whose blobs are read while they arrive.
     Pull,
 }
 
 impl SourceKind {
-    /// The error of a source of this kind for what it lacks.
+    /// Makes the error for a capability that this kind of source lacks.
     pub fn cannot(self, what: Capability) -> Unsupported {
         Unsupported { source_kind: self, what }
     }
@@ -161,17 +161,17 @@ impl fmt::Display for SourceKind {
     }
 }
 
-/// What a kind of source may lack.
+/// A capability that some kinds of source lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Capability {
-    /// Manifest, index and configuration.
+    /// Has documents: manifest, index and configuration.
     Documents,
-    /// Documents that refer to others.
+    /// Lists documents that refer to another.
     Referrers,
-    /// Parts of blobs, in any order.
+    /// Reads parts of blobs in any order.
     Ranges,
-    /// A layer without an image.
+    /// Has a layer that belongs to no image.
     BareLayer,
 }
 

@@ -1,7 +1,7 @@
 use crate::ReadAt;
 use std::{collections::BTreeMap, future::Future, io};
 
-/// Files that are found by their paths: a directory on disk, the entries of an archive, what a person drops on a page.
+/// Files that are found by their paths: a directory on disk, the entries of an archive, files that a person drops on a page.
 pub trait Files {
     /// An opened file. It owns what it needs, so that it can outlive the directory.
     type File: ReadAt;
@@ -14,7 +14,7 @@ pub trait Files {
     fn open(&self, path: &str) -> impl Future<Output = Result<Self::File, OpenError>>;
 }
 
-/// Files by their paths: what a person dropped on a page.
+/// Files by their paths, such as those that a person dropped on a page.
 impl<F: ReadAt + Clone> Files for BTreeMap<String, F> {
     type File = F;
 
@@ -29,7 +29,7 @@ pub enum OpenError {
     /// There is no such path.
     #[error("not found")]
     NotFound,
-    /// The path is something else, or a link to a file outside.
+    /// The path is not a regular file, or is a link to a file outside.
     #[error("not a regular file inside the directory")]
     NotAFile,
     /// The file cannot be read.
@@ -37,7 +37,7 @@ pub enum OpenError {
     Io(#[from] io::Error),
 }
 
-/// What a source of images is made of.
+/// The form of a place with images.
 #[derive(Clone, Debug)]
 pub enum Place<D, F> {
     /// A directory, whose files are found by their paths.

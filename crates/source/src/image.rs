@@ -12,10 +12,10 @@ use std::{future::Future, ops::Range};
 /// Documents and small blobs are verified before they are returned. A blob that is opened as a stream is not: its reader
 /// verifies it.
 ///
-/// What a kind of source cannot do (a bare layer has no manifest) fails with [`Unsupported`]. The methods with a default
-/// body are those that most kinds lack.
+/// A capability that the kind of source lacks (a bare layer has no manifest) fails with [`Unsupported`]. Methods with a
+/// default body are those that most kinds lack.
 pub trait ImageSource {
-    /// Why nothing was read.
+    /// Why the image cannot be read.
     type Error: std::error::Error + From<Unsupported> + 'static;
     /// An opened blob. It owns what it needs, so that it can outlive the source.
     type Blob: BlobStream<Error = Self::Error>;
@@ -26,8 +26,8 @@ pub trait ImageSource {
     /// The limits that the source was opened with. Everything that reads the image applies the same ones.
     fn limits(&self) -> &Limits;
 
-    /// The digest that names the root document, if one does: the bytes of [`root`](Self::root) were verified against it.
-    /// `None` = the image is named by a tag, and its digest is learned from the bytes.
+    /// The digest by which the image is named. The bytes of [`root`](Self::root) were verified against it. `None`: a tag
+    /// names the image, and its digest is computed from the bytes.
     fn pinned(&self) -> Option<Digest> {
         None
     }
@@ -50,21 +50,21 @@ pub trait ImageSource {
     /// A whole blob of at most [`Limits::manifest_bytes`], such as a configuration, verified against its descriptor.
     fn small_blob(&self, descriptor: &Descriptor) -> impl Future<Output = Result<Raw, Self::Error>>;
 
-    /// Opens a range of a blob. The stream ends with the range, or earlier where the blob does: it is not verified.
+    /// Opens a range of a blob. The stream ends with the range, or earlier if the blob does. It is not verified.
     fn open_blob(
         &self,
         descriptor: &Descriptor,
         range: Range<u64>,
     ) -> impl Future<Output = Result<Self::Blob, Self::Error>>;
 
-    /// Documents that may refer to `subject`. A list is a claim: the `subject` of each document decides.
+    /// Documents that may refer to `subject`. The list is not verified: the `subject` of each document decides.
     fn referrers(&self, subject: &Digest) -> impl Future<Output = Result<Vec<Descriptor>, Self::Error>> {
         let _ = subject;
         async { Err(self.kind().cannot(Capability::Referrers).into()) }
     }
 
-    /// The document that a tag of the same repository stands for, or a name beside the image in a place of files. `None` if there is no
-    /// such tag, or if the source has no tags.
+    /// The document that a tag of the same repository stands for; in a place of files, the document of the first image with
+    /// that tag. `None` if there is no such tag, or if the source has no tags.
     fn tagged(&self, tag: &str) -> impl Future<Output = Result<Option<Document>, Self::Error>> {
         let _ = tag;
         async { Ok(None) }
@@ -90,7 +90,7 @@ pub trait BlobStream {
     /// Reads up to `buffer.len()` bytes and returns how many; 0 is the end.
     fn read(&mut self, buffer: &mut [u8]) -> impl Future<Output = Result<usize, Self::Error>>;
 
-    /// Bytes that were received beside those of the range, because a registry ignores ranges or the connection broke.
+    /// Bytes that were received in addition to the range, because a registry ignores ranges or the connection broke.
     fn overhead(&self) -> u64 {
         0
     }

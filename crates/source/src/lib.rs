@@ -1,13 +1,13 @@
-//! Where a container image comes from.
+//! Sources of container images.
 //!
-//! [`ImageSource`] is one image in one place: a registry, an OCI layout, an archive, the local store, a single layer. What
-//! reads an image is generic over it and so is written once. [`ReadAt`] is a file of known size that is read at any offset:
-//! a file on disk, or `Blob.slice` in a browser. [`Files`] are several of them, found by their paths; [`BlobFiles`] are images
-//! in files, found by their digests, of which each is a [`FileImage`].
+//! [`ImageSource`] is one image in one place: a registry, an OCI layout, an archive, the local store, a single layer. Code
+//! that reads an image is generic over it, and so is written once. [`ReadAt`] is a file of known size that is read at any
+//! offset: a file on disk, or `Blob.slice` in a browser. [`Files`] finds files by their paths. [`BlobFiles`] finds the blobs
+//! of images by their digests, and a [`FileImage`] is one of those images.
 //!
 //! Futures carry no `Send` bound: they are `Send` when those of the implementation are.
 //!
-//! The loop that reads a blob, over a source that is held in memory:
+//! The loop that reads a blob. The source here is held in memory:
 //!
 //! ```
 //! # use porthole_core::{descriptor::Descriptor, digest::Digest, media_type::MediaType};

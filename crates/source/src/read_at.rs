@@ -7,8 +7,8 @@ use std::{
 
 /// Bytes of known size that are read at any offset.
 ///
-/// Implemented for bytes in memory; for files by the crate that opens them, and for what a person drops on a page by the
-/// page. A read has no cursor, so several may run at once.
+/// Implemented here for bytes in memory. The crate that opens files implements it for those, and the page for files that a
+/// person drops on it. A read has no cursor, so several may run at once.
 pub trait ReadAt {
     /// Size in bytes.
     fn size(&self) -> u64;
@@ -16,7 +16,7 @@ pub trait ReadAt {
     /// Reads up to `buffer.len()` bytes from `offset` on and returns how many; 0 is the end.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> impl Future<Output = Result<usize>>;
 
-    /// Fills `buffer` from `offset` on; [`ErrorKind::UnexpectedEof`] if the bytes end before.
+    /// Fills `buffer` from `offset` on; [`ErrorKind::UnexpectedEof`] if there are fewer bytes.
     fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> impl Future<Output = Result<()>> {
         async move {
             let mut filled = 0;
@@ -88,7 +88,7 @@ mod tests {
         }
     }
 
-    /// Gives a byte at a time, and is interrupted before each.
+    /// Returns one byte at a time, and is interrupted before each.
     struct Slow(Vec<u8>, Cell<bool>);
 
     impl ReadAt for Slow {
