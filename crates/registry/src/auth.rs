@@ -84,7 +84,7 @@ pub(crate) fn get_token(
     Some(request)
 }
 
-/// What a token is asked for with by `POST` (RFC 6749, as Docker's token specification uses it).
+/// The grant in a token request by `POST` (RFC 6749, as Docker's token specification uses it).
 pub(crate) enum Grant<'c> {
     /// Section 6: an identity token.
     IdentityToken(&'c str),
@@ -117,22 +117,22 @@ pub(crate) fn post_token(realm: &Url, service: Option<&str>, scopes: &Scopes, gr
 pub(crate) struct Token {
     /// Value of the `Authorization` header, `Bearer …`.
     pub(crate) authorization: HeaderValue,
-    /// Since the Unix epoch.
+    /// Time of expiry since the Unix epoch.
     expires: Duration,
 }
 
-/// What a token server gives: a token, and sometimes an identity token in place of the one that it took.
+/// The answer of a token server: a token, and sometimes an identity token in place of the one that was sent.
 pub(crate) struct Granted {
     pub(crate) token: Token,
     pub(crate) identity_token: Option<String>,
 }
 
 impl Granted {
-    /// Reads the answer of a token server. A token lives a minute at least, and is renewed ten seconds early. Its age is
-    /// the difference of `issued_at` and the clock of that server, or our clock if the server sent none.
+    /// Reads the answer of a token server. A token lives a minute at least, and is renewed ten seconds early. Its age
+    /// is the difference of `issued_at` and the clock of that server (`Date`), or our clock if the server sent none.
     ///
     /// # Errors
-    /// What was expected, in words that hold nothing of the answer.
+    /// What was expected, in words that contain nothing of the answer.
     pub(crate) fn read(body: &[u8], now: Duration, told: Option<Duration>) -> Result<Self, &'static str> {
         #[derive(Deserialize)]
         struct Answer {
@@ -175,16 +175,16 @@ pub(crate) struct Tokens {
 struct Slot {
     /// Held by the task that fetches a token.
     gate: Arc<async_lock::Mutex<()>>,
-    /// Counts outcomes: a waiter whose count is old knows that someone fetched while it waited.
+    /// Counts outcomes: if the count grew while a caller waited, another caller has fetched a token.
     outcomes: AtomicU64,
     last: Mutex<Option<Result<Token, Error>>>,
 }
 
-/// What a caller that needs a token shall do.
+/// What a caller that needs a token must do.
 pub(crate) enum Turn {
-    /// Use this: it was there, or fetched (or refused) while the caller waited.
+    /// Use this: it was held already, or was fetched (or refused) while the caller waited.
     Known(Result<HeaderValue, Error>),
-    /// Fetch, then settle. Dropping it lets the next waiter fetch.
+    /// Fetch a token, then [settle](Fetch::settle). Dropping it lets the next waiter fetch.
     Fetch(Fetch),
 }
 
@@ -195,7 +195,7 @@ pub(crate) struct Fetch {
 }
 
 impl Fetch {
-    /// Hands the outcome to all who wait.
+    /// Passes the outcome to all waiters.
     pub(crate) fn settle(self, outcome: Result<Token, Error>) -> Result<HeaderValue, Error> {
         let authorization = outcome.as_ref().map(|token| token.authorization.clone()).map_err(Error::clone);
         *lock(&self.slot.last) = Some(outcome);
@@ -248,7 +248,7 @@ impl Tokens {
         slots.iter().filter_map(token).collect()
     }
 
-    /// How many are held.
+    /// Number of entries, those without a valid token included.
     pub(crate) fn count(&self) -> usize {
         lock(&self.slots).len()
     }

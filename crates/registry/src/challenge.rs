@@ -25,7 +25,7 @@ pub fn parse_headers(headers: &HeaderMap) -> Vec<Challenge> {
     headers.get_all(WWW_AUTHENTICATE).iter().flat_map(|value| parse(value.as_bytes())).collect()
 }
 
-/// The challenges of one header value. Total: any bytes give some list.
+/// Parses the challenges of one header value. Never fails: any bytes give some list.
 pub fn parse(value: &[u8]) -> Vec<Challenge> {
     let mut input = Input { bytes: value, at: 0 };
     let mut challenges: Vec<Challenge> = Vec::new();
@@ -74,7 +74,7 @@ impl<'b> Input<'b> {
         &rest[..length]
     }
 
-    /// `= value` behind a parameter's name. Nothing is consumed if there is no `=`.
+    /// Reads `= value` after a parameter's name. Nothing is consumed if there is no `=`.
     fn parameter_value(&mut self) -> Option<String> {
         let start = self.at;
         self.skip(is_space);
@@ -109,7 +109,8 @@ impl<'b> Input<'b> {
         text(&value)
     }
 
-    /// A bare token behind a scheme: it fills the element up to the next comma. Nothing is consumed if it is a parameter.
+    /// Reads a bare token after a scheme: it fills the element up to the next comma. Nothing is consumed if it is a
+    /// parameter.
     fn token68(&mut self) -> Option<String> {
         let start = self.at;
         let token = self.take(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte));

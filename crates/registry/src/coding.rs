@@ -1,8 +1,8 @@
-//! Content codings, which no request asks for and some answers have (RFC 9110, section 8.4).
+//! Content codings, which some answers have although no request asks for them (RFC 9110, section 8.4).
 //!
-//! A server may announce a blob's own compression as a coding, or compress a blob for the way. The digest decides between the two: a
-//! small document is tried both ways. A blob is streamed, so its length decides, and where there is none, the next try takes it the
-//! other way.
+//! A server may announce a blob's own compression as a coding, or compress a blob for the transfer only. The digest
+//! shows which: a small document is checked with and without decoding. A blob is streamed, so the length of the answer
+//! decides; without a length, the next try reads the blob the other way.
 
 use crate::{
     body::content_length,
@@ -46,9 +46,9 @@ pub(crate) fn refuse(headers: &HeaderMap, bytes: u64, ours: bool) -> Result<(), 
 /// A body whose coding is undone while it is read.
 pub struct Undo {
     decoder: Decoder,
-    /// What was read of the body and not decoded yet.
+    /// Bytes of the body that are not decoded yet.
     raw: Vec<u8>,
-    /// What was decoded and not given yet, and how much of it was given.
+    /// Decoded bytes, of which the first `given` were returned.
     decoded: Vec<u8>,
     given: usize,
 }
@@ -66,7 +66,7 @@ impl Undo {
         self.raw.extend_from_slice(bytes);
     }
 
-    /// Decoded bytes; 0 if more of the body is needed.
+    /// Copies decoded bytes to `buffer`, and returns how many; 0 if more of the body is needed.
     ///
     /// # Errors
     /// The body is not in this coding, or has more bytes than expected.
@@ -101,7 +101,7 @@ fn invalid(error: &porthole_core::decode::Error) -> transport::Error {
     transport::Error { kind: ErrorKind::Other, message }
 }
 
-/// A whole body without its coding, if it has one that can be undone within `limit` bytes.
+/// Decodes a whole body. `None` if it has no coding, or one that cannot be undone within `limit` bytes.
 pub(crate) fn undone(headers: &HeaderMap, bytes: &[u8], limit: u64, limits: &Limits) -> Option<Vec<u8>> {
     let mut undo = Undo::new(compression(of(headers)?)?, limit, limits);
     undo.push(bytes);

@@ -1,4 +1,4 @@
-//! What can go wrong between us and a registry, in words that name the registry, the step and the remedy.
+//! Errors between this client and a registry. Their texts name the registry, the step and the remedy.
 
 use crate::{html, policy, transport};
 use http::StatusCode;
@@ -11,7 +11,7 @@ use porthole_core::{
 use std::fmt;
 use transport::ErrorKind;
 
-/// What was asked for when it went wrong.
+/// The request that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
     /// The failing step: `manifest`, `config`, `blob`, `tags`, `token`; or `upload`, `upload of manifest`.
@@ -50,7 +50,7 @@ pub enum Error {
         /// The rule it breaks.
         error: policy::HostError,
     },
-    /// 401 or 403, after what could be tried.
+    /// 401 or 403, after every way to authenticate was tried.
     #[error("{registry} refused access to {what}{}: {message}", match (*credentials, *status) { (false, _) => " without credentials", (true, 403) => " with these credentials", (true, _) => "" })]
     Unauthorized {
         /// The registry as its references name it, also where a relay was asked.
@@ -64,7 +64,7 @@ pub enum Error {
         /// The registry's own words.
         message: String,
     },
-    /// The registry wants the credentials at another site, and they were not sent there.
+    /// The registry asks for the credentials at another site, and they were not sent there.
     #[error("{registry} refused access without credentials, and wants them sent to another site: `{realm}`")]
     Withheld {
         /// The registry as its references name it, also where a relay was asked.
@@ -102,7 +102,7 @@ pub enum Error {
         /// `host[:port]` that answered, if it is not the registry.
         host: Option<String>,
     },
-    /// 404 for a foreign layer, which the manifest says is elsewhere; the user has not allowed that place to be asked.
+    /// 404 for a foreign layer. The manifest names other hosts for it, which the user has not allowed.
     #[error("{} not in the registry: `{}`: the image says that it is on {hosts}", what.step, what.name)]
     Foreign {
         /// The registry as its references name it, also where a relay was asked.
@@ -134,7 +134,7 @@ pub enum Error {
         /// The registry's own words.
         message: String,
     },
-    /// A host that is not the registry refused: a token server, or the place where a redirect led.
+    /// A host that is not the registry refused: a token server, or the target of a redirect.
     #[error("{host} answered {status} to the request for {what} of {registry}: {message}")]
     Elsewhere {
         /// The registry as its references name it, also where a relay was asked.
@@ -222,7 +222,7 @@ pub enum Error {
         /// The rule that the document breaks.
         error: manifest::Error,
     },
-    /// Nothing came back, or not all of it.
+    /// No answer arrived, or not all of it.
     #[error("{what} {} {registry}: {error}", what.direction())]
     Transport {
         /// The registry as its references name it, also where a relay was asked.
@@ -250,7 +250,7 @@ pub enum Error {
         /// The relay's origin.
         relay: String,
     },
-    /// The base URL of a relay.
+    /// The base URL of a relay is invalid.
     #[error("invalid relay address: {0}")]
     Relay(policy::UrlError),
     /// More redirects than are followed.
@@ -263,10 +263,10 @@ pub enum Error {
         /// Redirects that are followed: [`porthole_core::limits::REDIRECTS`].
         limit: u32,
     },
-    /// A registry has no such thing.
+    /// A registry does not support the request.
     #[error(transparent)]
     Unsupported(#[from] porthole_source::Unsupported),
-    /// A body over its limit.
+    /// A body exceeds its limit.
     #[error("{what} is larger than {limit} bytes (limit {name})")]
     TooLarge {
         /// The step that failed, and of what.
@@ -276,7 +276,7 @@ pub enum Error {
         /// Name of the limit.
         name: &'static str,
     },
-    /// A list whose pages together are over their limit.
+    /// The pages of a list together exceed their limit.
     #[error("{what} is larger than {limit} bytes on all its pages (fixed limit list_bytes)")]
     ListTooLarge {
         /// The step that failed, and of what.
@@ -284,7 +284,7 @@ pub enum Error {
         /// Bytes that the pages may have together.
         limit: u64,
     },
-    /// A list of more pages than the limit.
+    /// A list has more pages than the limit allows.
     #[error("{what} has more than {limit} pages (limit pages)")]
     TooManyPages {
         /// The step that failed, and of what.
@@ -389,7 +389,7 @@ impl Classify for Error {
     }
 }
 
-/// What kind of failure a status is that is not a success.
+/// Classifies a status that is not a success.
 pub fn kind_of_status(status: StatusCode) -> FailureClass {
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => FailureClass::Authentication,
@@ -430,7 +430,7 @@ fn of_transport(registry: &str, kind: ErrorKind) -> Failure {
     }
 }
 
-/// What may be meant by `Name/image`, whose first part is a host by Docker's rule because of its capital letter.
+/// Returns a hint for `Name/image`: by Docker's rule its first part is a host, because of the capital letter.
 fn taken_for_a_host(registry: &str) -> Option<Hint> {
     let only_capitals = !registry.contains(['.', ':']) && registry.contains(|letter: char| letter.is_ascii_uppercase());
     only_capitals.then(|| {
@@ -441,7 +441,7 @@ fn taken_for_a_host(registry: &str) -> Option<Hint> {
     })
 }
 
-/// A stranger's text, safe to print: escaped, on one line, at most 200 characters.
+/// Makes text from outside safe to print: escaped, on one line, at most 200 characters.
 pub(crate) fn quote(text: &str) -> String {
     let escaped = path::escape(text.as_bytes());
     match escaped.char_indices().nth(LONGEST_QUOTE) {
@@ -451,7 +451,7 @@ pub(crate) fn quote(text: &str) -> String {
 }
 
 const LONGEST_QUOTE: usize = 200;
-/// Seconds of the longest wait that is passed on: more is not an answer that a person can use.
+/// Longest wait in seconds that a hint names: a longer one is of no help to a person.
 const WEEK: u64 = 7 * 24 * 60 * 60;
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! HTML pages that come instead of an answer: a captive portal, a login page or a proxy answers in the registry's place.
+//! HTML pages in place of an answer: a captive portal, a login page or a proxy answers instead of the registry.
 
 use crate::{body::content_length, error::quote};
 use http::{HeaderMap, header};
 use std::fmt;
 
-/// An HTML page, as far as an error needs to name it.
+/// What an error shows of an HTML page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
     /// Its title on one printable line, if it has one.
@@ -12,7 +12,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// The page in a body, or in the start of one. JSON, an archive or a signature is never taken for a page.
+    /// Recognises a page in a body, or in the start of one. JSON, an archive or a signature is never taken for a page.
     pub fn find(body: &[u8]) -> Option<Self> {
         is_markup(body).then(|| Self { title: title(body) })
     }
@@ -27,7 +27,8 @@ impl fmt::Display for Page {
     }
 }
 
-/// Header of a relay's answer: the `Content-Type` of a blob that its registry calls a page. The relay itself sends blobs as bytes.
+/// Header of a relay's answer: the `Content-Type` of a blob, if the registry gave it the type of a page. The relay
+/// itself sends blobs as bytes.
 pub const UPSTREAM_TYPE: http::HeaderName = http::HeaderName::from_static("porthole-upstream-type");
 
 /// Whether a `Content-Type` says HTML.
@@ -36,20 +37,21 @@ pub fn is_html(content_type: &str) -> bool {
     essence.eq_ignore_ascii_case("text/html") || essence.eq_ignore_ascii_case("application/xhtml+xml")
 }
 
-/// Whether the head of an answer says that its body is HTML. A relay sends every blob as bytes without a type, and names the type that it
-/// saw.
+/// Whether the head of an answer says that its body is HTML. A relay sends every blob as `application/octet-stream`, and names the
+/// registry's type in a header of its own.
 pub fn is_announced(headers: &HeaderMap, relayed: bool) -> bool {
     let is_page = |name| headers.get(name).and_then(|value| value.to_str().ok()).is_some_and(is_html);
     is_page(header::CONTENT_TYPE) || relayed && is_page(UPSTREAM_TYPE)
 }
 
-/// Whether an answer has the length of the blob or of the part that was asked for. Such a body may be a page that is the blob itself: its
-/// digest judges.
+/// Whether an answer has the length of the blob or of the requested part. Its body may then be the blob although it looks like a page:
+/// the digest decides.
 pub fn is_right_length(headers: &HeaderMap, expected: u64, size: u64) -> bool {
     content_length(headers).is_some_and(|length| length == expected || length == size)
 }
 
-/// Whether a body starts as HTML does, behind a byte order mark, white space, an XML declaration and comments.
+/// Whether a body starts as HTML does. A byte order mark, white space, an XML declaration and comments before it are
+/// skipped.
 fn is_markup(body: &[u8]) -> bool {
     let mut rest = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start();
     while let Some(end) = [(&b"<!--"[..], &b"-->"[..]), (b"<?xml", b"?>")]

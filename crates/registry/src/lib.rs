@@ -1,14 +1,14 @@
 //! The registry protocol of the OCI distribution specification 1.1, over any HTTP client.
 //!
-//! A [`Registry`] reads and writes manifests, blobs, tags and referrers. It gets tokens, follows redirects, repeats what
-//! failed in passing, resumes broken blobs, and verifies each document before it returns it. The HTTP client is a
+//! A [`Registry`] reads and writes manifests, blobs, tags and referrers. It gets tokens, follows redirects, retries
+//! transient failures, resumes broken blobs, and verifies each document before it returns it. The HTTP client is a
 //! [`Transport`](transport::Transport): sockets, `fetch` in a browser, or registries in memory.
 //!
 //! - [`client`] is the [`Registry`]. [`RemoteImage`](client::RemoteImage) is one image of it as an
 //!   [`ImageSource`](porthole_source::ImageSource).
 //! - [`endpoint`], [`challenge`], [`link`], [`range`] and [`scope`] build requests and read answers.
-//! - [`policy`], [`redirect`] and [`retry`] decide what may be asked, and what comes next. [`plan`] decides for a whole
-//!   transfer. Each decision is a pure function with a table of tests.
+//! - [`policy`], [`redirect`] and [`retry`] decide which requests are allowed, and what follows an answer. [`plan`]
+//!   decides for a whole transfer. Each decision is a pure function with a table of tests.
 //!
 //! The layers of an image, from a registry in memory:
 //!

@@ -2,10 +2,10 @@
 
 use http::{HeaderMap, header};
 
-/// One link: where it leads, and what it says about it.
+/// One link: its target and its parameters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Link {
-    /// The URI reference between `<` and `>`, as it stands.
+    /// The URI reference between `<` and `>`, unchanged.
     pub target: String,
     /// Parameters in their order, names in lower case, quotes and escapes resolved; one without a value has an empty one.
     pub parameters: Vec<(String, String)>,
@@ -28,8 +28,8 @@ pub fn parse_headers(headers: &HeaderMap) -> Vec<Link> {
     headers.get_all(header::LINK).iter().flat_map(|value| parse(value.as_bytes())).collect()
 }
 
-/// The links of one header value. Total: any bytes give some list; what stands before the next `<` is skipped, and a
-/// target that is never closed is not a link. Without any `<`, the target ends at the first `;`: some servers forget the brackets.
+/// Parses the links of one header value. Never fails: bytes before the next `<` are skipped, and a target that is never
+/// closed is not a link. Without any `<`, the target ends at the first `;`: some servers forget the brackets.
 pub fn parse(value: &[u8]) -> Vec<Link> {
     let mut links = Vec::new();
     let mut rest = value;
@@ -52,7 +52,7 @@ pub fn parse(value: &[u8]) -> Vec<Link> {
     links
 }
 
-/// `; name=value`; nothing is consumed if that is not what stands there.
+/// Reads `; name=value`. Nothing is consumed if the rest does not begin with `;`.
 fn next_parameter(rest: &mut &[u8]) -> Option<(String, String)> {
     let mut ahead = rest.trim_ascii_start().strip_prefix(b";")?.trim_ascii_start();
     // `;;` is an empty parameter, which the grammar allows.
@@ -77,7 +77,8 @@ fn next_parameter(rest: &mut &[u8]) -> Option<(String, String)> {
     Some((name, value))
 }
 
-/// A quoted string behind its opening quote, and what stands behind it; one that is never closed ends with the input.
+/// Reads a quoted string after its opening quote. Returns it and the rest; a string that is never closed ends with the
+/// input.
 fn read_quoted(mut rest: &[u8]) -> (String, &[u8]) {
     let mut value = Vec::new();
     while let Some((byte, behind)) = rest.split_first() {

@@ -1,4 +1,4 @@
-//! What to do in which order, decided without doing any of it.
+//! Decides the steps of a transfer and their order, without I/O.
 
 pub mod descent;
 pub mod pull;

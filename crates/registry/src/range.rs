@@ -13,7 +13,7 @@ pub enum ContentRange {
         /// Bytes of the whole; `None`: the answer does not say.
         complete: Option<u64>,
     },
-    /// `bytes */size`: no answer, because the whole is no longer than this.
+    /// `bytes */size`: the requested bytes do not exist, because the whole is no longer than this.
     Unsatisfied {
         /// Bytes of the whole.
         complete: u64,
@@ -21,8 +21,8 @@ pub enum ContentRange {
 }
 
 impl ContentRange {
-    /// Reads a header's value. The unit may be of any case; spaces and tabs around the value are dropped, none are
-    /// allowed inside but the one behind the unit.
+    /// Reads a header's value. The unit may be of any case. Spaces and tabs around the value are dropped; inside it,
+    /// only the space after the unit is allowed.
     ///
     /// # Errors
     /// Another unit than bytes, another form than RFC 9110 gives, a range that ends before it starts or goes beyond the
@@ -79,9 +79,9 @@ pub struct Error {
 /// A rule of the grammar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RangeRule {
-    /// The whole form.
+    /// The form is `bytes FIRST-LAST/SIZE`.
     Form,
-    /// The unit is not `bytes`.
+    /// The unit is `bytes`.
     Unit,
     /// First byte, last byte and size, in this order.
     Order,

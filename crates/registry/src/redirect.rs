@@ -1,4 +1,4 @@
-//! Redirects: our own loop's rules.
+//! Rules for the redirects that this crate follows itself.
 
 use crate::{
     policy::{self, RefusedUrl, Url},
@@ -31,11 +31,11 @@ pub fn follow(request: &Request, from: &Url, to: &Url) -> Result<Request, Refuse
     Ok(next)
 }
 
-/// What names or proves who we are.
+/// Headers that identify or authenticate this client.
 pub(crate) const PERSONAL: [header::HeaderName; 3] =
     [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION];
 
-/// Whether a request may be sent again to another URL: a body stays where it was sent.
+/// Whether a request may be sent again to another URL. One with a body may not.
 pub fn may_follow(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }

@@ -1,7 +1,7 @@
 //! Error codes that only a relay answers with, beside those of the distribution specification. What each means is in the
 //! documentation of the relay.
 
-/// The registry, or its address, is not one that the relay goes to.
+/// The relay does not connect to this registry or its address.
 pub const DESTINATION_DENIED: &str = "DESTINATION_DENIED";
 /// The `Host` of the request is not a name of the relay.
 pub const HOST_DENIED: &str = "HOST_DENIED";
@@ -13,7 +13,7 @@ pub const REALM_UNTRUSTED: &str = "REALM_UNTRUSTED";
 pub const UPSTREAM_INTERRUPTED: &str = "UPSTREAM_INTERRUPTED";
 /// The answer breaks the protocol.
 pub const UPSTREAM_INVALID: &str = "UPSTREAM_INVALID";
-/// The registry points somewhere that policy forbids.
+/// The registry names a URL that the policy refuses.
 pub const UPSTREAM_REFUSED: &str = "UPSTREAM_REFUSED";
 /// The host was silent for too long.
 pub const UPSTREAM_TIMEOUT: &str = "UPSTREAM_TIMEOUT";

@@ -1,4 +1,4 @@
-//! What a token is good for.
+//! Scopes: what a token permits.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt};
 pub struct Scopes {
     /// Actions by resource (`repository:library/nginx`).
     actions: BTreeMap<String, Vec<String>>,
-    /// Scopes that are no `type:name:actions`, as they were given (`aws`).
+    /// Scopes that are not of the form `type:name:actions`, as they were given (`aws`).
     literal: Vec<String>,
 }
 
@@ -51,7 +51,7 @@ impl Scopes {
     pub fn parse(text: &str) -> Self {
         let mut scopes = Self::default();
         for scope in text.split_ascii_whitespace() {
-            // A name may hold colons (a host with a port): the actions are behind the last.
+            // A name may hold colons (a host with a port): the actions follow the last one.
             match scope.rsplit_once(':') {
                 Some((resource, actions)) if resource.contains(':') => {
                     let merged = scopes.actions.entry(resource.to_owned()).or_default();
@@ -67,7 +67,8 @@ impl Scopes {
         scopes
     }
 
-    /// One by one, as the `scope` parameters of a token request: what is written to comes first, because some servers read no further.
+    /// Returns the scopes one by one, for the `scope` parameters of a token request. Those that permit writing come
+    /// first, because some servers read only the first.
     pub fn iter(&self) -> impl Iterator<Item = String> {
         let is_written = |actions: &[String]| actions.iter().any(|action| action == "push");
         let (written, read): (Vec<_>, Vec<_>) = self.actions.iter().partition(|(_, actions)| is_written(actions));
@@ -76,7 +77,7 @@ impl Scopes {
         resources.chain(self.literal.iter().cloned())
     }
 
-    /// Whether there is none.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.actions.is_empty() && self.literal.is_empty()
     }

@@ -36,7 +36,7 @@ pub enum TraceEvent {
     Answered(Answered),
     /// Nothing more of its answer will be read.
     Ended(Ended),
-    /// Something failed, and is tried again after a while.
+    /// A request failed, and is tried again after a pause.
     Paused(Paused),
 }
 
@@ -56,11 +56,11 @@ pub struct Sent {
     pub method: Method,
     /// URL, without query values that may be secret.
     pub url: String,
-    /// Fields, as they may be shown; what the transport adds by itself is not among them.
+    /// Fields, as they may be shown, without those that the transport adds by itself.
     pub fields: Vec<TraceField>,
     /// Bytes of its body.
     pub length: u64,
-    /// Whether an `Authorization` goes along.
+    /// Whether it has an `Authorization`.
     pub authorized: bool,
     /// Why it is sent once more; `None` for a first try.
     pub reason: Option<Reason>,
@@ -98,7 +98,7 @@ pub struct TraceHead {
 pub struct Ended {
     /// As in [`Sent`].
     pub number: u64,
-    /// Bytes of its body that came.
+    /// Bytes of its body that were received.
     pub bytes: u64,
     /// How it ended.
     pub outcome: transport::BodyOutcome,
@@ -118,13 +118,13 @@ pub struct Paused {
     pub attempt: u32,
     /// How long it waits.
     pub delay: Duration,
-    /// Whether the registry asked for that (`Retry-After`).
+    /// Whether the registry asked for the wait (`Retry-After`).
     pub asked: bool,
     /// The failure in words.
     pub because: String,
 }
 
-/// Why a request is not the first of its kind. In the extensions of a request it says so of that request.
+/// Why a request is sent once more. In the extensions of a request: the reason for that request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -141,7 +141,7 @@ pub enum Reason {
         /// 1 for the first hop.
         hop: u32,
     },
-    /// The answer before was a challenge, which this one meets.
+    /// The answer before was a challenge, which this request answers.
     Challenge,
 }
 
@@ -201,7 +201,7 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    /// What the transport shall call at the end of the answer's body.
+    /// Returns the callback for the transport at the end of the answer's body.
     pub(crate) fn ending(&self) -> transport::Ending {
         let (shared, number) = (Arc::clone(&self.shared), self.number);
         transport::Ending::new(move |bytes, outcome| {

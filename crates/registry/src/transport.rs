@@ -1,4 +1,4 @@
-//! How bytes travel: HTTP, nothing more.
+//! The HTTP client that this crate needs, as traits.
 //!
 //! The traits name neither `Send` nor a runtime. A transport's own types decide: where its futures are `Send`, those of
 //! [`Registry`](crate::Registry) are too.
@@ -14,7 +14,7 @@ use std::{future::Future, time::Duration};
 /// A request that is ready to send: absolute URL, headers set but `Content-Length`, which is the [`Payload`]'s.
 pub type Request = http::Request<Payload>;
 
-/// Sends one HTTP request at a time and gives its answer, without retries.
+/// Sends one HTTP request at a time and returns its answer, without retries.
 pub trait Transport {
     /// The body of an answer.
     type Body: Body;
@@ -34,7 +34,7 @@ pub trait Body {
     fn read(&mut self, buffer: &mut [u8]) -> impl Future<Output = Result<usize, Error>>;
 }
 
-/// Time and chance, which come from outside.
+/// Clock, timer and randomness, which the caller supplies.
 pub trait Environment {
     /// Time since the Unix epoch.
     fn now(&self) -> Duration;
@@ -51,8 +51,9 @@ pub trait Environment {
 pub enum Redirects {
     /// This crate, hop by hop, each judged by [`policy::hop`](crate::policy::hop).
     Ours,
-    /// The platform: a page cannot see the hops, so it cannot judge them. It relies on the browser to drop `Authorization` when the
-    /// origin changes and never to leave `https` for `http`; where the hops lead it cannot enforce.
+    /// The platform: a page cannot see the hops, so it cannot judge them. It relies on the browser to drop
+    /// `Authorization` when the origin changes, and never to leave `https` for `http`. It cannot limit where the hops
+    /// lead.
     Platform,
 }
 
@@ -64,7 +65,7 @@ pub struct Brief;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FinalUrl(pub String);
 
-/// Why nothing came back.
+/// Why no answer, or not all of it, arrived.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}: {message}")]
 pub struct Error {
@@ -80,9 +81,9 @@ pub struct Error {
 pub enum ErrorKind {
     /// The host's name does not resolve.
     Resolve,
-    /// The host was found, and no connection to it.
+    /// The name of the host resolves, but no connection was made.
     Connect,
-    /// The proxy does not answer, refuses, or is named by no usable URL.
+    /// The proxy does not answer or refuses, or its URL is unusable.
     Proxy,
     /// The TLS handshake failed, or the certificate is not trusted.
     Tls,
@@ -94,19 +95,19 @@ pub enum ErrorKind {
     WrongName,
     /// The connection broke while sending or reading.
     Interrupted,
-    /// Nothing moved for too long.
+    /// No byte was received or taken for too long.
     Timeout,
-    /// Too little moved for too long.
+    /// Too few bytes were received for too long.
     Slow,
     /// The answer is not HTTP, or breaks its rules.
     Malformed,
     /// The address is refused by policy.
     Forbidden,
-    /// What was to be sent cannot be read, or is not what it should be.
+    /// The bytes to send cannot be read, or are not those that their descriptor promises.
     Source,
     /// This machine has no network.
     Offline,
-    /// In a page: blocked by CORS or dead, the platform does not tell which.
+    /// In a page: blocked by CORS, or the host is dead; the platform does not say which.
     Opaque,
     /// In a page: the host is alive, but does not allow this page to read it.
     Cors,

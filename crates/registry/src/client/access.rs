@@ -1,4 +1,4 @@
-//! Whether a registry admits a user.
+//! Checks whether a registry accepts the credentials of a user.
 
 use super::{Call, Registry};
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
 use porthole_core::reference::Reference;
 
 impl<T: Transport + Environment> Registry<T> {
-    /// Asks a registry for nothing but its version (`GET /v2/`), with the credentials that were set if it wants some.
+    /// Sends `GET /v2/` to a registry, with the credentials that were set if it asks for some.
     ///
     /// # Errors
     /// [`Error`]; [`Error::Unauthorized`] if it does not accept them.

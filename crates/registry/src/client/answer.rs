@@ -1,4 +1,5 @@
-//! Challenges answered: a request is sent with what is held, and once more with what the registry asks for.
+//! Answers challenges: a request is sent with the authorization that is held, and once more with the one that the
+//! registry asks for.
 
 use super::{
     Call, Registry,
@@ -21,9 +22,9 @@ use http::{HeaderValue, StatusCode, header};
 /// The result of answering a challenge.
 struct Proof {
     authorization: HeaderValue,
-    /// It was got with the user's credentials.
+    /// Whether the user's credentials were used for it.
     credentials: bool,
-    /// Realm that the credentials were kept from.
+    /// Realm to which the credentials were not sent.
     withheld: Option<String>,
 }
 
@@ -33,7 +34,7 @@ impl<T: Transport + Environment> Registry<T> {
         self.request_within(call, request, &mut self.budget()).await
     }
 
-    /// As [`request`](Self::request), as a part of an operation.
+    /// As [`request`](Self::request), within the budget of an operation.
     pub(super) async fn request_within(
         &self,
         call: &Call,
@@ -44,7 +45,7 @@ impl<T: Transport + Environment> Registry<T> {
         self.check(call, answer, credentials).await
     }
 
-    /// As [`request`](Self::request), but the answer has any status. Beside it: whether credentials were sent.
+    /// As [`request`](Self::request), but the answer has any status. Also returns whether credentials were sent.
     pub(super) async fn request_any(&self, call: &Call, request: Request) -> Result<(Answer<T::Body>, bool), Error> {
         self.request_any_within(call, request, &mut self.budget()).await
     }
@@ -69,7 +70,7 @@ impl<T: Transport + Environment> Registry<T> {
         {
             return Ok(outcome);
         }
-        // The token may be stale, and its refusal come without the challenge that would get another one.
+        // The token may be stale, and the refusal lacks the challenge that another one would need.
         self.tokens.forget(&call.registry);
         budget.stir();
         self.request_with(call, request, None, budget).await
@@ -101,7 +102,7 @@ impl<T: Transport + Environment> Registry<T> {
             return Ok((answer, held.is_some()));
         };
         drop(answer);
-        // An answer is a sign of life, and so was the token.
+        // The registry and the token server have answered: the time without an answer starts again.
         budget.stir();
         request.headers_mut().insert(header::AUTHORIZATION, proof.authorization);
         request.extensions_mut().insert(Reason::Challenge);
@@ -142,7 +143,8 @@ impl<T: Transport + Environment> Registry<T> {
         Ok(Answer { same_origin: false, signed: true, ..answer })
     }
 
-    /// The best answer to a set of challenges: a token, else the credentials themselves. `None`: none can be answered.
+    /// Answers a set of challenges: with a token, else with the credentials themselves. `None` if no challenge can be
+    /// answered.
     async fn answer_challenge(
         &self,
         call: &Call,
@@ -158,7 +160,7 @@ impl<T: Transport + Environment> Registry<T> {
         }
         if let Some(bearer) = bearer {
             match self.answer_bearer(call, bearer, stale).await {
-                // It offers another way, which is as good.
+                // The registry offers Basic as well, which serves too.
                 Err(Error::Policy { .. }) if basic && credentials.is_some() => {}
                 proof => return proof.map(Some),
             }
@@ -171,7 +173,7 @@ impl<T: Transport + Environment> Registry<T> {
         }
     }
 
-    /// Shows the registry the credentials themselves, from now on unasked.
+    /// Sends the credentials themselves to the registry, from now on without a challenge.
     fn present(&self, call: &Call, authorization: HeaderValue) -> Result<Proof, Error> {
         call.allow_secrets()?;
         lock(&self.accounts).entry(call.registry.clone()).or_default().unasked = Some(authorization.clone());
@@ -203,7 +205,7 @@ impl<T: Transport + Environment> Registry<T> {
         Ok(Proof { authorization, credentials, withheld })
     }
 
-    /// Where to ask for a token. A relay's token endpoint is known; what its challenge says about it is not needed.
+    /// Returns where to request a token. A relay's token endpoint is known: its challenge is not needed for that.
     fn realm(&self, call: &Call, bearer: &Challenge, has_credentials: bool) -> Result<Realm, Error> {
         if let Some(url) = call.base.token() {
             if has_credentials {
@@ -218,7 +220,7 @@ impl<T: Transport + Environment> Registry<T> {
 
     async fn fetch_token(&self, call: &Call, bearer: &Challenge, realm: &Url, send: bool) -> Result<Token, Error> {
         let service = bearer.parameter("service");
-        // The registry names the scope that it wants (`aws`); where it names none, what the operation needs.
+        // The scope that the registry names (`aws`); if it names none, the scopes that the operation needs.
         let asked = bearer.parameter("scope").map(Scopes::parse).filter(|scopes| !scopes.is_empty());
         let scopes = match asked {
             // The first request of a push only reads, and its challenge asks for no more than that.
@@ -256,7 +258,7 @@ impl<T: Transport + Environment> Registry<T> {
         let request = auth::get_token(realm, service, &scopes, credentials.as_ref());
         let request = request.ok_or_else(|| token_call.protocol("expected a shorter token realm".into()))?;
         let mut answer = self.exchange(&token_call, &request).await?;
-        // And there are servers that have nothing else.
+        // Some servers have only the OAuth2 endpoint.
         let only_post = matches!(answer.response.status().as_u16(), 404 | 405);
         if let Some(credentials) = credentials.as_ref().filter(|_| only_post)
             && let Some(request) = auth::post_token(realm, service, &scopes, &Grant::Password(credentials))
@@ -266,7 +268,7 @@ impl<T: Transport + Environment> Registry<T> {
         self.read_token(&token_call, answer, credentials.is_some()).await.map(|granted| granted.token)
     }
 
-    /// An identity token may be good for one exchange, which gives the next one.
+    /// Replaces an identity token: it may be valid for one exchange only, which returns the next one.
     fn replace_identity_token(&self, registry: &str, used: &str, next: String) {
         let mut accounts = lock(&self.accounts);
         let credentials = accounts.get_mut(registry).and_then(|account| account.credentials.as_mut());
@@ -284,7 +286,7 @@ impl<T: Transport + Environment> Registry<T> {
         Granted::read(&body, self.transport.now(), told).map_err(|message| call.protocol(message.into()))
     }
 
-    /// What the body of an answer that is not a success says.
+    /// Reads the body of an answer that is not a success.
     pub(super) async fn problem_of(&self, mut answer: Answer<T::Body>) -> Problem {
         let status = answer.response.status();
         let said = match answer.said {
@@ -294,7 +296,7 @@ impl<T: Transport + Environment> Registry<T> {
         problem::read(status, &said)
     }
 
-    /// A registry's own words without the secrets that were sent to it: some registries repeat what they refuse.
+    /// Removes the secrets that were sent to a registry from its message: some registries repeat what they refuse.
     fn without_secrets(&self, registry: &str, mut words: String) -> String {
         let credentials = self.credentials(registry);
         let known = credentials.iter().flat_map(Credentials::secrets);
@@ -319,7 +321,7 @@ impl<T: Transport + Environment> Registry<T> {
         }
         let retry_after = self.retry_after(answer.response.headers()).map(|wait| wait.as_secs());
         let (host, signed) = (answer.url.origin().authority(), answer.signed);
-        // What has a challenge is a registry of its own.
+        // A host that sends a challenge is a registry itself.
         let challenged = answer.response.headers().contains_key(header::WWW_AUTHENTICATE);
         let elsewhere = !answer.same_origin && !call.is_for_token() && !challenged;
         let unknown_ways =
@@ -337,12 +339,12 @@ impl<T: Transport + Environment> Registry<T> {
         Err(match error {
             // A token server that does not exist says nothing about the image.
             Error::NotFound { .. } if call.is_for_token() => Error::Elsewhere { registry, what, host, status, message },
-            // It is the repository that is missing, which some registries do not make by themselves.
+            // The repository is missing, and some registries do not create it by themselves.
             Error::NotFound { .. } if what.step.starts_with("upload") && code.as_deref() == Some("NAME_UNKNOWN") => {
                 Error::Status { registry, what, status, message }
             }
             Error::NotFound { .. } => Error::NotFound { registry, what, host: elsewhere.then_some(host) },
-            // A place where the registry keeps its blobs: it knows no account of the registry.
+            // A host where the registry stores its blobs: it knows no account of the registry.
             Error::Unauthorized { .. } if elsewhere && !signed && code.is_none() => {
                 Error::Elsewhere { registry, what, host, status, message }
             }
@@ -351,7 +353,7 @@ impl<T: Transport + Environment> Registry<T> {
     }
 }
 
-/// The ways to sign in that a registry asks for, if none of them is one that is known.
+/// Returns the schemes of a registry's challenges, if this client knows none of them.
 fn unknown_ways(headers: &http::HeaderMap) -> Option<String> {
     let challenges = challenge::parse_headers(headers);
     let known = |challenge: &Challenge| matches!(challenge.scheme.as_str(), "basic" | "bearer");
@@ -376,5 +378,5 @@ impl Call {
 /// The step of a call to a token server.
 const TOKEN: &str = "token";
 
-/// Characters from which on something is a secret, and not a part of any word.
+/// Shortest secret in bytes that is removed: a shorter one may be a part of any word.
 const SECRET: usize = 4;

@@ -1,4 +1,4 @@
-//! What repositories a registry has.
+//! Lists the repositories of a registry.
 
 use super::{Call, Registry};
 use crate::{
@@ -11,7 +11,8 @@ use porthole_core::reference::Reference;
 use std::ops::ControlFlow;
 
 impl<T: Transport + Environment> Registry<T> {
-    /// All repositories of the reference's registry, page by page, in its order. Its own part of the reference does not matter.
+    /// All repositories of the reference's registry, page by page, in the order of the registry. The repository of the
+    /// reference does not matter.
     ///
     /// # Errors
     /// [`Error`]; [`Error::NotFound`], [`Error::Unauthorized`] or [`Error::Status`] of 405, if the registry has no catalog or does not show
@@ -26,7 +27,8 @@ impl<T: Transport + Environment> Registry<T> {
         Ok(all)
     }
 
-    /// As [`fetch_catalog`](Self::fetch_catalog), but hands over each page as it arrives. No further page is fetched once `take` breaks.
+    /// As [`fetch_catalog`](Self::fetch_catalog), but passes each page to `take` as it arrives. No further page is
+    /// fetched once `take` breaks.
     ///
     /// # Errors
     /// As [`fetch_catalog`](Self::fetch_catalog).

@@ -1,4 +1,4 @@
-//! What is taken out of a registry: manifests, tags, blobs, and entries of fallback tags.
+//! Deletes manifests, tags and blobs from a registry, and entries from fallback tags.
 
 use super::{Call, Destination, Registry, read::Fetched};
 use crate::{
@@ -18,7 +18,7 @@ use porthole_core::{
     reference::Reference,
 };
 
-/// What a registry made of a wish to delete something.
+/// The answer of a registry to a deletion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Deletion {
     /// It is gone.
@@ -35,7 +35,7 @@ pub enum Deletion {
 pub enum Untagged {
     /// By its name.
     ByName,
-    /// It was put on an image of nothing, and that was deleted by its digest.
+    /// It was moved to a decoy, which was then deleted by its digest.
     WithDecoy,
 }
 
@@ -43,7 +43,7 @@ impl<T: Transport + Environment> Registry<T> {
     /// Deletes a manifest by its digest, with every tag that stands for it, or a tag alone; each only if the registry can.
     ///
     /// # Errors
-    /// [`Error`]; [`Error::NotFound`] if there is no such thing.
+    /// [`Error`]; [`Error::NotFound`] if there is no such manifest, tag or blob.
     pub async fn delete_manifest(&self, reference: &Reference, target: &str) -> Result<Deletion, Error> {
         let call = self.delete_call(reference, target)?;
         let request = delete::manifest(&call.base, reference.repository(), target).map_err(Error::Relay)?;
@@ -69,10 +69,10 @@ impl<T: Transport + Environment> Registry<T> {
         }
     }
 
-    /// Deletes a tag, and nothing else: by its name, or where the registry cannot do that, by way of a [`Decoy`]. `before` is what the tag
-    /// stands for; it is given the tag back if the decoy cannot be deleted.
+    /// Deletes a tag, and nothing else: by its name, or where the registry cannot do that, by means of a [`Decoy`].
+    /// `before` is the document that the tag stands for: it gets the tag back if the decoy cannot be deleted.
     ///
-    /// A registry that deletes nothing is found out before anything is changed.
+    /// Whether the registry deletes anything at all is checked before anything is changed.
     ///
     /// # Errors
     /// [`Error`]; [`Error::Status`] of 405 if the registry deletes nothing.
@@ -105,8 +105,8 @@ impl<T: Transport + Environment> Registry<T> {
         Err(error)
     }
 
-    /// The tags of a repository that stand for a digest, as the registry says (`HEAD`, else `GET`); `None` if it has more than `most` tags, of which
-    /// to ask each would take too long.
+    /// Returns the tags of a repository that stand for a digest, as the registry says (`HEAD`, else `GET`). `None` if
+    /// it has more than `most` tags, because each takes a request.
     ///
     /// # Errors
     /// [`Error`].
@@ -133,7 +133,7 @@ impl<T: Transport + Environment> Registry<T> {
             let Ok(tagged) = name.parse::<Reference>() else { continue };
             match self.fetch_root(&tagged).await {
                 Ok(root) if root.digest == *digest => found.push(tag),
-                // It is gone, or no document that a digest could name.
+                // The tag is gone, or does not stand for a document with a digest.
                 Ok(_) | Err(Error::NotFound { .. } | Error::Document { .. } | Error::Contradiction { .. }) => {}
                 Err(error) => return Err(error),
             }
@@ -141,9 +141,9 @@ impl<T: Transport + Environment> Registry<T> {
         Ok(Some(found))
     }
 
-    /// Takes a manifest that was deleted out of the fallback tag of its subject. Returns whether it was there. A tag that then lists
-    /// nothing is deleted if the registry can. Two who change the tag at once may undo each other's change; the specification offers
-    /// nothing better.
+    /// Removes a manifest that was deleted from the fallback tag of its subject. Returns whether it was listed there. A
+    /// tag that then lists nothing is deleted if the registry can. Two clients that change the tag at once may undo
+    /// each other's change; the specification offers nothing better.
     ///
     /// # Errors
     /// [`Error`].
@@ -186,7 +186,7 @@ impl<T: Transport + Environment> Registry<T> {
     }
 }
 
-/// What is said of a registry that deletes nothing.
+/// The error for a registry that deletes nothing.
 fn undeletable(reference: &Reference, target: &str, message: String) -> Error {
     let what = Subject::new("manifest", target);
     Error::Status { registry: reference.registry().to_owned(), what, status: 405, message }

@@ -15,16 +15,16 @@ use http::{HeaderValue, Method, StatusCode, header};
 use porthole_core::limits;
 use std::time::Duration;
 
-/// In the extensions of a request: whether it may be sent again, where its method does not tell.
+/// In the extensions of a request: whether it may be sent again, if its method does not decide that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Repeat {
-    /// It changes nothing that a second one would not leave as it is.
+    /// To send it twice has the same effect as to send it once.
     Safely,
     /// The caller decides what comes next.
     Never,
 }
 
-/// In the extensions of a request: a redirect is its answer.
+/// In the extensions of a request: a redirect is returned, not followed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stay;
 
@@ -33,16 +33,16 @@ pub(super) struct Answer<B> {
     pub(super) response: http::Response<B>,
     /// Where it came from, after every redirect that this crate followed.
     pub(super) url: Url,
-    /// It came from the origin that was asked: only then is its 401 the registry's own.
+    /// Whether it came from the origin that was asked: only then is its 401 the registry's own.
     pub(super) same_origin: bool,
-    /// A host elsewhere asked for a token, and got one.
+    /// Whether a host that a redirect led to asked for a token, and got one.
     pub(super) signed: bool,
-    /// What was read of the body to tell what the failure is.
+    /// The start of the body, if it was read to classify a failure.
     pub(super) said: Option<Vec<u8>>,
 }
 
 impl<T: Transport + Environment> Registry<T> {
-    /// What an operation may spend.
+    /// Returns the budget of an operation.
     pub(super) fn budget(&self) -> Budget {
         Budget::new(self.patience()).at_least(self.options.rate)
     }
@@ -52,7 +52,7 @@ impl<T: Transport + Environment> Registry<T> {
         self.exchange_within(call, request, &mut self.budget()).await
     }
 
-    /// As [`exchange`](Self::exchange), as a part of an operation.
+    /// As [`exchange`](Self::exchange), within the budget of an operation.
     pub(super) async fn exchange_within(
         &self,
         call: &Call,
@@ -130,7 +130,7 @@ impl<T: Transport + Environment> Registry<T> {
         TryFailure::Status { status: status.as_u16(), retry_after }
     }
 
-    /// Reads why a request failed, where its status alone does not tell whether another try may help.
+    /// Reads why a request failed, if its status alone does not decide whether another try may help.
     async fn hear(&self, request: &Request, mut answer: Answer<T::Body>) -> Answer<T::Body> {
         let status = answer.response.status();
         let plain = TryFailure::Status { status: status.as_u16(), retry_after: None };
@@ -142,7 +142,8 @@ impl<T: Transport + Environment> Registry<T> {
         answer
     }
 
-    /// What an answer's `Retry-After` asks for; a date in it is read by the clock that wrote it, if the answer has one.
+    /// Returns the wait that an answer's `Retry-After` asks for. A date in it is compared with the clock of the server,
+    /// if the answer has its time.
     pub(super) fn retry_after(&self, headers: &http::HeaderMap) -> Option<Duration> {
         let now = clock_of(headers).unwrap_or_else(|| self.transport.now());
         retry::retry_after(headers.get(header::RETRY_AFTER)?.to_str().ok()?, now)

@@ -15,15 +15,15 @@ use porthole_core::descriptor::Descriptor;
 use std::sync::atomic::Ordering;
 
 impl<T> Registry<T> {
-    /// Reads foreign layers that a registry lacks from the places that their image names, from now on: hosts that the user did not choose
-    /// learn of the download.
+    /// From now on, reads foreign layers that a registry lacks from the URLs in their descriptors: hosts that the user
+    /// did not choose learn of the download.
     pub fn allow_foreign(&self) {
         self.foreign.store(true, Ordering::Relaxed);
     }
 }
 
 impl<T: Transport + Environment> Registry<T> {
-    /// Asks the registry for bytes of a blob, and where it has not got a foreign layer, the places that the descriptor names.
+    /// Requests bytes of a blob from the registry; if it lacks a foreign layer, from the URLs in the descriptor.
     pub(super) async fn request_blob(
         &self,
         call: &Call,
@@ -56,7 +56,8 @@ impl<T: Transport + Environment> Registry<T> {
         answer
     }
 
-    /// The same request to those places, as far as a redirect might lead there. It carries no credentials.
+    /// Returns the same request for each URL of a foreign layer to which a redirect might lead. It carries no
+    /// credentials.
     fn foreign(&self, call: &Call, descriptor: &Descriptor, request: &Request) -> Vec<Request> {
         let ours = self.transport.redirects() == Redirects::Ours && !call.base.is_relay();
         if !ours || !descriptor.media_type.is_nondistributable() {
@@ -74,5 +75,5 @@ impl<T: Transport + Environment> Registry<T> {
     }
 }
 
-/// Places that are tried.
+/// Most URLs of a foreign layer that are tried.
 const PLACES: usize = 4;

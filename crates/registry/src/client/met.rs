@@ -18,7 +18,7 @@ pub struct Met {
     pub tokens: Option<Origin>,
     /// Where it last redirected a blob to.
     pub blobs: Option<Origin>,
-    /// It sends blobs itself.
+    /// Whether it sends blobs itself.
     pub sends_blobs: bool,
 }
 
@@ -42,7 +42,7 @@ impl<T> Registry<T> {
 }
 
 impl<T: Transport> Registry<T> {
-    /// Notes where a blob came from. Where a foreign layer comes from, its image says, and not the registry.
+    /// Notes where a blob came from. The host of a foreign layer is not noted: the image names it, not the registry.
     pub(super) fn meet_blobs(&self, call: &Call, descriptor: &Descriptor, answer: &Answer<T::Body>) {
         if self.transport.redirects() == Redirects::Ours {
             self.meet(&call.registry, |met| match answer.same_origin {

@@ -61,7 +61,7 @@ pub enum Route {
 /// What a client may do and how it asks.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// `host[:port]`s that are spoken to without TLS; loopback literals always are.
+    /// `host[:port]`s that are reached without TLS; loopback literals always are.
     pub plain_http: Vec<String>,
     /// Speak plain HTTP to every registry.
     pub plain_http_all: bool,
@@ -95,9 +95,10 @@ pub struct Registry<T> {
     tokens: Tokens,
     accounts: Mutex<HashMap<String, Account>>,
     places: Places,
-    /// Coded blobs without a length that were decoded when they were last opened: next time they are taken as they are.
+    /// Blobs with a coding and without a length that were decoded when they were last opened: next time they are read
+    /// as they are.
     decoded: Mutex<HashSet<Digest>>,
-    /// Foreign layers are read from where their images say.
+    /// Whether foreign layers are read from the URLs in their descriptors.
     foreign: AtomicBool,
 }
 
@@ -117,9 +118,9 @@ pub struct ClientHoldings {
 struct Account {
     credentials: Option<Credentials>,
     route: Route,
-    /// What was found out, or what the user says of this registry alone.
+    /// The scheme that was found out, or that the user set for this registry alone.
     scheme: Option<Scheme>,
-    /// What it asked for, where that was not a token of a token server: send it unasked.
+    /// Authorization that it asked for, other than a token of a token server: it is sent without a challenge.
     unasked: Option<http::HeaderValue>,
     met: Met,
 }
@@ -148,7 +149,7 @@ impl<T> Registry<T> {
         &self.options.limits
     }
 
-    /// How long nothing may come before an operation is given up.
+    /// How long no byte may arrive before an operation is aborted.
     pub fn patience(&self) -> Duration {
         self.options.patience.unwrap_or(retry::PATIENCE)
     }
@@ -184,7 +185,8 @@ impl<T> Registry<T> {
         }
     }
 
-    /// Sets the scheme of a logical registry that is reached directly: what [`Options::plain_http`] and the host would say does not count.
+    /// Sets the scheme of a logical registry that is reached directly. It overrides [`Options::plain_http`] and the
+    /// default for the host.
     pub fn set_scheme(&self, registry: &str, scheme: Scheme) {
         lock(&self.accounts).entry(registry.to_owned()).or_default().scheme = Some(scheme);
     }
@@ -200,7 +202,7 @@ impl<T> Registry<T> {
 
     fn base(&self, reference: &Reference) -> Result<Base, Error> {
         let registry = reference.registry();
-        // The host is checked even if a relay would be asked: no one is sent nonsense.
+        // The host is checked even if a relay is asked, so that no server is sent an invalid host.
         let host = reference.api_host();
         let invalid = |error| Error::Registry { registry: registry.to_owned(), error };
         let authority = Authority::parse(host).map_err(invalid)?;
@@ -236,8 +238,8 @@ impl<T> Registry<T> {
 }
 
 impl<T: Transport + Environment> Registry<T> {
-    /// The request that [`fetch_blob`](Self::fetch_blob) would send now, with authorization if it is held: for a worker that has no
-    /// client. It knows nothing of challenges, retries or redirects.
+    /// Returns the request that [`fetch_blob`](Self::fetch_blob) would send now, with authorization if it is held: for
+    /// a worker that has no client. Challenges, retries and redirects are left to the worker.
     ///
     /// # Errors
     /// [`Error::Registry`] or [`Error::Relay`] if there is no valid URL for it; [`Error::PlainRelay`].
@@ -251,7 +253,8 @@ impl<T: Transport + Environment> Registry<T> {
         Ok(request)
     }
 
-    /// What is sent unasked: a token that is held, or credentials that the registry has asked for before.
+    /// Returns the authorization that is sent without a challenge: a token that is held, or credentials that the
+    /// registry has asked for before.
     fn authorization(&self, call: &Call) -> Result<Option<http::HeaderValue>, Error> {
         if let Some(token) = self.tokens.held(&call.registry, &call.scopes, self.transport.now()) {
             return Ok(Some(token));

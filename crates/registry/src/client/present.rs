@@ -1,4 +1,4 @@
-//! What a repository has already, or gets from another one of the registry.
+//! Checks whether a repository has a blob, and mounts blobs from other repositories of the registry.
 
 use super::{
     Call, Destination, Registry,
@@ -40,11 +40,11 @@ impl<T: Transport + Environment> Registry<T> {
             200..=299 => {
                 let headers = answer.response.headers();
                 let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-                // A portal or a login page has an answer to everything.
+                // A portal or a login page answers every request with success.
                 let is_page = content_type.is_some_and(html::is_html);
                 Ok(content_length(headers).map_or(!is_page, |length| length == descriptor.size))
             }
-            // Some registries forbid what they do not have, or do not know `HEAD`: the upload will tell.
+            // Some registries forbid what they do not have, or do not know `HEAD`: the upload will show.
             403..=405 | 501 => Ok(false),
             _ => self.check(call, answer, credentials).await.map(|_| false),
         }
@@ -60,7 +60,7 @@ impl<T: Transport + Environment> Registry<T> {
         let asked = parse(&request).map_err(|error| call.refused(error.into()))?;
         let answer = match self.request_any(&call, safely(request)).await {
             Ok((answer, _)) => answer,
-            // A token server may refuse the whole scope for the sake of the other repository.
+            // A token server may refuse the whole scope because of the other repository.
             Err(Error::Unauthorized { .. }) => return Ok(Mount::No),
             Err(error) => return Err(error),
         };

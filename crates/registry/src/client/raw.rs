@@ -1,4 +1,4 @@
-//! Documents of kinds that are not read.
+//! Fetches documents without parsing them.
 
 use super::Registry;
 use crate::{
@@ -9,11 +9,11 @@ use crate::{
 use porthole_core::{manifest::Raw, reference::Reference};
 
 impl<T: Transport + Environment> Registry<T> {
-    /// The bytes that a reference names, whatever they are. By digest they are verified.
+    /// Fetches the bytes that a reference names, whatever they are. If it names a digest, they are verified.
     ///
     /// # Errors
-    /// [`Error`]; [`Error::Mismatch`] if they do not have the digest. That of a signed manifest of Docker's schema 1 does not cover the
-    /// signatures.
+    /// [`Error`]; [`Error::Mismatch`] if they do not match the digest. The digest of a signed manifest of Docker's
+    /// schema 1 does not cover the signatures.
     pub async fn fetch_raw_document(&self, reference: &Reference) -> Result<Raw, Error> {
         let call = self.call(reference, "manifest", reference.to_string())?;
         let request = manifest::request(&call.base, reference.repository(), &reference.target(), Accept::All);

@@ -36,13 +36,13 @@ pub struct Listed {
 pub enum By {
     /// The referrers API.
     Api,
-    /// The fallback tag, because there is no such API. It may not be there; then nothing is listed.
+    /// The fallback tag, because the registry has no such API. If the tag does not exist, nothing is listed.
     Tag,
 }
 
 impl<T: Transport + Environment> Registry<T> {
-    /// The manifests and indexes whose `subject` is a digest, as the registry lists them: by its API, else by the fallback tag. None, if
-    /// it knows neither. They are claims: the documents tell whether they refer to the digest.
+    /// Lists the manifests and indexes whose `subject` is a digest: by the API of the registry, else by the fallback
+    /// tag. Empty if there is neither. The list is a claim: the documents show whether they refer to the digest.
     ///
     /// # Errors
     /// [`Error`].
@@ -50,8 +50,8 @@ impl<T: Transport + Environment> Registry<T> {
         Ok(self.list_referrers(reference, digest, None).await?.referrers)
     }
 
-    /// As [`fetch_referrers`](Self::fetch_referrers), and which way they were found. With `artifact_type` those of other types are left
-    /// out, by the registry if it can; those of which the list does not tell the type stay.
+    /// As [`fetch_referrers`](Self::fetch_referrers), and returns how they were found. With `artifact_type`, referrers
+    /// of other types are left out, by the registry if it can. Those without a type in the list are kept.
     ///
     /// A redirect to anything but a list of referrers is not an answer of the API: some registries lead to a page of their web site.
     ///
@@ -119,8 +119,8 @@ impl<T: Transport + Environment> Registry<T> {
         Err(Error::TooManyPages { what: call.what, limit: self.options.limits.pages })
     }
 
-    /// Asks once, and again only for an answer that is the API's own. A redirect that does not lead to a list is
-    /// not one: it is not tried again, even if the page at its end asks for patience.
+    /// Sends the request once, and again only if the answer is the API's own. A redirect that does not lead to a list
+    /// is not: it is not tried again, even if the page at its end asks for patience.
     async fn ask_for_referrers(&self, call: &Call, url: &Url, request: Request) -> Result<Asked<T::Body>, Error> {
         let mut once = request.clone();
         once.extensions_mut().insert(Repeat::Never);
@@ -155,8 +155,8 @@ impl<T: Transport + Environment> Registry<T> {
         Ok(Listed { referrers, by: By::Tag })
     }
 
-    /// What the fallback tag lists. A tag that stands for the digest itself (GitLab resolves `sha256-…` so) or for anything but an index
-    /// lists nothing.
+    /// Returns what the fallback tag lists. A tag that stands for the digest itself (GitLab resolves `sha256-…` so) or
+    /// for anything but an index lists nothing.
     async fn fetch_fallback(&self, reference: &Reference, digest: &Digest) -> Result<Vec<Descriptor>, Error> {
         let call = self.call(reference, "referrers", digest.to_string())?;
         let tag = referrers::fallback_tag(digest);
@@ -175,10 +175,12 @@ impl<T: Transport + Environment> Registry<T> {
         }
     }
 
-    /// Adds a manifest that was put to the fallback tag of its subject: for a registry that did not say that it knows subjects.
+    /// Adds a manifest that was put to the fallback tag of its subject, for a registry that did not confirm that it
+    /// knows subjects.
     ///
-    /// Of two who do so at once one could overwrite the other. A registry that has entity tags prevents it; with others the list is
-    /// read back, and extended once more if another one is in its place.
+    /// Of two clients that do so at once, one could overwrite the change of the other. If the registry sends entity
+    /// tags, a condition prevents that. Otherwise the list is read back, and extended once more if another list is in
+    /// its place.
     ///
     /// # Errors
     /// [`Error`].
@@ -205,7 +207,7 @@ impl<T: Transport + Environment> Registry<T> {
                 .map_err(|error| Error::Document { what: call.what.clone(), error })?;
             let Some(after) = after else { return Ok(()) };
             let raw = Raw::trust_on_first_use(after);
-            // A registry may mean something else by these fields: in the end it is not asked to heed them.
+            // A registry may interpret these fields in another way: the last try goes without them.
             let condition = if turn < TURNS { condition } else { Condition::None };
             match self.put(to, &raw, &MediaType::OCI_INDEX, Some(&tag), &[], &condition).await {
                 Ok(_) => {}
@@ -231,9 +233,9 @@ enum Asked<B> {
     Page,
 }
 
-/// How long an image is kept waiting for its referrers.
+/// How long the reader of an image waits for its referrers.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The limit of a list of referrers is that of every index.
+/// Name of the limit of a list of referrers, which is that of every index.
 const MANIFEST_BYTES: &str = "manifest_bytes";
-/// Tries to be the last who extends a list.
+/// Most tries to extend a list that other clients extend as well.
 const TURNS: u32 = 4;

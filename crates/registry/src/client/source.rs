@@ -17,7 +17,7 @@ use std::ops::{Deref, Range};
 
 /// An image of a registry.
 ///
-/// `C` leads to the client: `&Registry<T>`, or an `Arc` or `Rc` of it. The blobs hold a copy of it.
+/// `C` dereferences to the client: `&Registry<T>`, or an `Arc` or `Rc` of it. The blobs hold a copy of it.
 #[derive(Clone, Debug)]
 pub struct RemoteImage<C> {
     client: C,
@@ -25,7 +25,7 @@ pub struct RemoteImage<C> {
 }
 
 impl<C> RemoteImage<C> {
-    /// The image that a reference names, read through a client. Nothing is asked yet.
+    /// The image that a reference names, read through a client. Sends no request yet.
     pub fn new(client: C, reference: Reference) -> Self {
         Self { client, reference }
     }
@@ -77,8 +77,8 @@ where
         self.client.fetch_small_blob(&self.reference, descriptor).await
     }
 
-    /// A whole blob is read to where the registry ends it, so that its reader can say how it differs from its descriptor.
-    /// Another range is exactly as long as it was asked for.
+    /// A whole blob is read to where the registry ends it, so that its reader can say how it differs from its
+    /// descriptor. Any other range has exactly the requested length.
     async fn open_blob(&self, descriptor: &Descriptor, range: Range<u64>) -> Result<BlobRange<C, T>, Error> {
         if range == (0..descriptor.size) {
             ClientBlob::whole(self.client.clone(), &self.reference, descriptor).await

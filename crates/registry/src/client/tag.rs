@@ -1,4 +1,4 @@
-//! What a tag stands for, again and again: as little is asked as the registry allows.
+//! Polls what a tag stands for, with as little traffic as the registry allows.
 
 use super::{
     Call, Registry,
@@ -16,14 +16,14 @@ use http::{HeaderValue, Method, StatusCode, header};
 use porthole_core::{digest::Digest, manifest::Raw, reference::Reference};
 use std::time::Duration;
 
-/// What an earlier look at a tag has shown; the [default](Self::default) is nothing.
+/// What an earlier look at a tag has shown; the [default](Self::default) knows nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
     /// What it stood for.
     pub digest: Option<Digest>,
-    /// The `ETag` of that.
+    /// The `ETag` that came with it.
     pub etag: Option<HeaderValue>,
-    /// The registry does not tell digests to `HEAD`.
+    /// Whether the registry returns no digest to `HEAD`.
     pub without_head: bool,
 }
 
@@ -32,11 +32,11 @@ pub struct Known {
 pub struct Seen {
     /// What it stands for.
     pub digest: Digest,
-    /// For the next look.
+    /// What to pass to the next look.
     pub known: Known,
     /// What the registry says of its quota.
     pub quota: Option<Quota>,
-    /// A manifest was asked for in full, which counts as a pull where pulls are counted.
+    /// Whether a manifest was requested in full, which counts as a pull where pulls are counted.
     pub pulled: bool,
 }
 
@@ -59,10 +59,11 @@ impl From<Error> for Unseen {
 }
 
 impl<T: Transport + Environment> Registry<T> {
-    /// What a reference stands for in the registry: `HEAD`, conditional where an earlier look left an `ETag`; `GET` where `HEAD` is not
-    /// allowed or returns no digest. Nothing is tried again: the caller looks at intervals of its own.
+    /// Returns what a reference stands for in the registry. Sends `HEAD`, with a condition if an earlier look left an
+    /// `ETag`; `GET` where `HEAD` is not allowed or returns no digest. Nothing is tried again: the caller looks at
+    /// intervals of its own.
     ///
-    /// The digest of a `HEAD` is the registry's word; of a `GET` it is that of the bytes.
+    /// The digest of a `HEAD` is the registry's claim; that of a `GET` is computed from the bytes.
     ///
     /// # Errors
     /// [`Unseen`], with [`Error::NotFound`] if there is no such tag.
@@ -102,7 +103,7 @@ impl<T: Transport + Environment> Registry<T> {
             let digest = Digest::of(told.algorithm(), raw.bytes());
             raw = Raw::verify(raw.bytes().to_vec(), &digest, None).map_err(|mismatch| call.mismatch(mismatch))?;
         }
-        // What some proxy answers to everyone is not an image.
+        // The answer that some proxies give to every request is not an image.
         let document = self.parse(call, raw, head.content_type.as_deref())?;
         let digest = *document.raw().digest();
         let known = Known { digest: Some(digest), etag: headers.get(header::ETAG).cloned(), without_head: true };
@@ -126,14 +127,14 @@ impl<T: Transport + Environment> Registry<T> {
         self.request_any(call, request).await
     }
 
-    /// What the head of an answer shows, if it is a digest.
+    /// Returns what the head of an answer shows; `None` if that is no digest.
     fn seen(&self, answer: &Answer<T::Body>, known: &Known) -> Option<Seen> {
         let headers = answer.response.headers();
         let head = manifest::read(headers);
         let (digest, etag) = match answer.response.status() {
             StatusCode::NOT_MODIFIED => {
                 let digest = head.digest.or(known.digest)?;
-                // A tag of its own for what is said to be the same replaces the one before (RFC 9110 section 15.4.5).
+                // An entity tag in the answer replaces the one before (RFC 9110 section 15.4.5).
                 (digest, headers.get(header::ETAG).cloned().or_else(|| known.etag.clone()))
             }
             status if status.is_success() && head.is_document() => (head.digest?, headers.get(header::ETAG).cloned()),

@@ -1,4 +1,4 @@
-//! One upload, from its first session to the registry's word that it has the blob.
+//! One upload, from its first session to the registry's confirmation of the blob.
 
 use super::{
     Call, Destination, Registry,
@@ -17,9 +17,9 @@ use http::StatusCode;
 use porthole_core::descriptor::Descriptor;
 use std::{ops::Range, time::Duration};
 
-/// The bytes of a blob, any part of them as often as wanted.
+/// The bytes of a blob. Any part of them can be read any number of times.
 pub trait UploadContent {
-    /// A part that is not empty.
+    /// Returns the bytes of `range`, which is not empty.
     fn part(&self, range: Range<u64>) -> Payload;
 }
 
@@ -37,7 +37,7 @@ pub struct Opened {
     least: Option<u64>,
 }
 
-/// What an upload came to.
+/// Figures of an upload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Uploaded {
     /// Sessions that were opened.
@@ -52,7 +52,7 @@ pub struct Uploaded {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Note {
-    /// Bytes from this offset on are about to be sent: less than before, if some did not arrive.
+    /// Bytes from this offset on are about to be sent. It is lower than before if some bytes did not arrive.
     From(u64),
     /// The URL of the session: a caller that stops the upload can [abandon](Registry::abandon_upload) it.
     Session(Opened),
@@ -64,14 +64,14 @@ pub enum Note {
 }
 
 impl<T: Transport + Environment> Registry<T> {
-    /// Uploads a blob, and stays with it until the registry has it or nothing more can be tried: whole, or in chunks of `chunk` bytes.
-    /// `opened` is a session that [`mount_blob`](Self::mount_blob) left.
+    /// Uploads a blob, in one request or in chunks of `chunk` bytes, until the registry has it or nothing more can be
+    /// tried. `opened` is a session that [`mount_blob`](Self::mount_blob) left.
     ///
     /// An upload that breaks is resumed at the offset that the registry names. The registry checks the digest; the source of
     /// the content can check it as well.
     ///
     /// # Errors
-    /// [`Error`]. The session is then given up.
+    /// [`Error`]. The session is then cancelled.
     pub async fn upload_blob(
         &self,
         to: &Destination,
@@ -120,7 +120,7 @@ impl<T: Transport + Environment> Registry<T> {
                 run.place = None;
             }
             if let (UploadStep::Ask, Some(session)) = (run.upload.step(), &failed.session) {
-                // The refusal itself says where the registry is.
+                // The refusal itself reports the registry's offset.
                 run.moved(session);
                 if session.held.is_some() {
                     run.upload.told(session.held);
@@ -152,7 +152,7 @@ impl<T: Transport + Environment> Registry<T> {
             self.paused(&call, run.upload.failures() + 1, pause, false, &reason);
             observe(Note::Retry { reason });
             run.done.resumed += 1;
-            // A registry that has just stalled gets little time to show that it lives.
+            // A registry that has just stalled gets little time for the next answer.
             hurry = stalled.then_some(Patience(LAST_CALL));
             stall = stalled.then(|| failed.error.clone());
             last = if sends { Some(failed.error) } else { last };
@@ -248,14 +248,14 @@ impl<T: Transport + Environment> Registry<T> {
         let mut request = safely(request.map_err(|error| Failed::at_once(Error::Relay(error)))?);
         hasten(&mut request, hurry);
         let asked = parse(&request).map_err(|error| Failed::at_once(call.refused(error.into())))?;
-        // The request was tried as often as it may be. In a hurry, it was not.
+        // The request was tried as often as it may be, except in a hurry.
         let final_or_not = |error| if hurry.is_some() { Failed::of(error) } else { Failed::at_once(error) };
         let mut answer = self.request(call, request).await.map_err(final_or_not)?;
         self.refuse_page_for_upload(call, &mut answer).await.map_err(Failed::at_once)?;
         call.read_opened(&asked, &answer).map_err(Failed::at_once)
     }
 
-    /// Sends a request of a session to where the session is; without authorization, if that is not the registry.
+    /// Sends a request to the place of a session; without authorization, if that is not the registry.
     async fn send_to(
         &self,
         call: &Call,
@@ -280,14 +280,14 @@ impl<T: Transport + Environment> Registry<T> {
         }
     }
 
-    /// Gives up a session that nothing more will be sent to. A registry that does not hear of it forgets it some day.
+    /// Cancels a session to which nothing more will be sent. If the registry does not learn of it, the session expires.
     pub async fn abandon_upload(&self, to: &Destination, opened: &Opened) {
         if let Ok(call) = self.push_call(to, "upload", String::new()) {
             self.give_up(&call, Some(&opened.place)).await;
         }
     }
 
-    /// Deletes a session, if the registry can: it would be forgotten some day.
+    /// Deletes a session, if the registry can; otherwise the session expires.
     async fn give_up(&self, call: &Call, place: Option<&UploadPlace>) {
         let Some(place) = place else { return };
         if let Ok(mut request) = upload::cancel(&place.url) {
@@ -311,7 +311,7 @@ impl Run {
         self.upload.opened(opened.least);
     }
 
-    /// The latest place counts.
+    /// Notes where the session is: the latest place counts.
     fn moved(&mut self, session: &upload::UploadSession) {
         if let Some(location) = &session.location {
             self.place = Some(location.clone());
@@ -347,7 +347,7 @@ impl Failed {
         Box::new(Self { failure, cause, error, session: None })
     }
 
-    /// No other try would help.
+    /// A failure after which no other try would help.
     fn at_once(error: Error) -> Box<Self> {
         let cause = retry::TryFailure::Transport(ErrorKind::Other);
         Box::new(Self { failure: UploadFailure::Final, cause, error, session: None })
@@ -365,13 +365,13 @@ fn failure_of(status: StatusCode) -> UploadFailure {
     }
 }
 
-/// A request that may be sent twice.
+/// Marks a request as one that may be sent twice.
 pub(super) fn safely(mut request: Request) -> Request {
     request.extensions_mut().insert(Repeat::Safely);
     request
 }
 
-/// A request that gets one short try, if there is a hurry.
+/// Gives a request one short try, if there is a hurry.
 pub(super) fn hasten(request: &mut Request, hurry: Option<Patience>) {
     if let Some(patience) = hurry {
         request.extensions_mut().insert(patience);
@@ -388,7 +388,8 @@ impl Call {
         Error::Policy { registry: self.registry.clone(), role: "place for an upload", error }
     }
 
-    /// A registry that names another digest has stored other bytes, even if its status is a success. One in another algorithm cannot be compared.
+    /// Fails if the registry names another digest: it has then stored other bytes, even if its status is a success. A
+    /// digest of another algorithm cannot be compared.
     fn check_taken(&self, descriptor: &Descriptor, session: &upload::UploadSession) -> Result<(), Box<Failed>> {
         match session.digest {
             Some(got) if got.algorithm() == descriptor.digest.algorithm() && got != descriptor.digest => {
@@ -407,7 +408,7 @@ impl Call {
     }
 }
 
-/// For a registry to read what has arrived over a broken connection.
+/// Pause before the offset is requested again: the registry may still be reading what arrived over a broken connection.
 const BETWEEN_QUESTIONS: Duration = Duration::from_millis(500);
-/// After a stall: the two together stay below forty seconds.
+/// Patience for a request after a stall: both together stay below forty seconds.
 const LAST_CALL: Duration = Duration::from_secs(8);

@@ -1,4 +1,4 @@
-//! What is written to a registry: manifests and tags, and where.
+//! Writes manifests and tags to a registry.
 
 use super::{
     Call, Registry,
@@ -14,25 +14,25 @@ use http::{HeaderValue, Method, header};
 use porthole_core::{digest::Digest, manifest::Raw, media_type::MediaType, reference::Reference};
 use std::time::Duration;
 
-/// A repository to be written to, and the name that the image shall have in it.
+/// Destination of a push: a repository, and the name of the image in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination {
     /// Registry, repository and tag.
     pub reference: Reference,
-    /// Repositories of the same registry that blobs may be mounted from. One token serves them all.
+    /// Repositories of the same registry that blobs may be mounted from. One token covers them all.
     pub mount_from: Vec<String>,
 }
 
 impl Destination {
-    /// Without repositories to mount from.
+    /// A destination without repositories to mount from.
     pub fn new(reference: Reference) -> Self {
         Self { reference, mount_from: Vec::new() }
     }
 }
 
 impl<T: Transport + Environment> Registry<T> {
-    /// The digest that a tag or digest of a repository stands for, as the registry says (`HEAD`); `None` if there is no such manifest,
-    /// or the registry does not say.
+    /// Returns the digest that a tag or digest of a repository stands for, as the registry reports it (`HEAD`). `None`
+    /// if there is no such manifest, or the registry reports no digest.
     ///
     /// # Errors
     /// [`Error`].
@@ -54,10 +54,10 @@ impl<T: Transport + Environment> Registry<T> {
     /// Puts a manifest or an index, byte for byte, under a tag, or under its digest if there is none. Returns whether the registry
     /// says that it knows the manifest's `subject` (`OCI-Subject`).
     ///
-    /// A tag that may not be put again, and stands for this very manifest, counts as put.
+    /// An immutable tag that already stands for this manifest counts as put.
     ///
     /// # Errors
-    /// [`Error`]; [`Error::Contradiction`] if the registry says that it has stored something else.
+    /// [`Error`]; [`Error::Contradiction`] if the registry reports that it has stored something else.
     pub async fn put_manifest(
         &self,
         to: &Destination,
@@ -75,8 +75,8 @@ impl<T: Transport + Environment> Registry<T> {
         }
     }
 
-    /// As [`put_manifest`](Self::put_manifest), under several tags: with one request, as far as the registry says that it took them
-    /// (`OCI-Tag`, OCI distribution specification after 1.1, end-7b), and else one by one.
+    /// As [`put_manifest`](Self::put_manifest), under several tags: with one request for those that the registry
+    /// confirms (`OCI-Tag`, OCI distribution specification after 1.1, end-7b), and one by one for the others.
     ///
     /// # Errors
     /// As [`put_manifest`](Self::put_manifest).
@@ -95,7 +95,7 @@ impl<T: Transport + Environment> Registry<T> {
                     knows_subject = put.knows_subject;
                     left.retain(|tag| !put.tags.iter().any(|taken| taken == tag));
                 }
-                // To a question that it does not understand.
+                // The registry does not understand the request for several tags.
                 Err(error) if is_refusal(&error) && !left.is_empty() => {}
                 Err(error) => return Err(error),
             }
@@ -166,8 +166,9 @@ impl<T: Transport + Environment> Registry<T> {
         if got == *raw.digest() { Ok(()) } else { Err(call.contradiction(*raw.digest(), got)) }
     }
 
-    /// Waits until a tag or digest shows what was put there, at most for `limit`: some registries show a manifest seconds after they took
-    /// it. Returns whether it was seen. A registry that refuses or fails the read has still taken the manifest.
+    /// Waits until a tag or digest returns the manifest that was put there, at most for `limit`: some registries return
+    /// a manifest only seconds after they took it. Returns whether it was seen. A registry that refuses or fails the
+    /// read has still taken the manifest.
     ///
     /// # Errors
     /// [`Error::Contradiction`] if other bytes come for the digest, [`Error::Moved`] if the tag stands for something else in the end.
@@ -215,16 +216,16 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// What must hold for something to be put.
 pub(super) enum Condition {
     None,
-    /// There is nothing yet by that name.
+    /// Nothing has that name yet.
     Absent,
-    /// There is what had this entity tag.
+    /// The name still stands for what had this entity tag.
     Still(HeaderValue),
 }
 
 /// What a registry says of a manifest that it took.
 pub(super) struct Put {
     knows_subject: bool,
-    /// The tags that it gave.
+    /// The tags that it confirmed.
     tags: Vec<String>,
 }
 

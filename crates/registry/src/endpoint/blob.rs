@@ -49,10 +49,11 @@ pub fn range_header(bytes: impl RangeBounds<u64>) -> Option<String> {
     }
 }
 
-/// Reads the head of a successful answer to a request for `range`: how many bytes of the body must be skipped to get to its
-/// start.
+/// Reads the head of a successful answer to a request for `range`. Returns how many bytes of the body to skip until the
+/// range starts.
 ///
-/// `size` is the blob's. A page may not see `Content-Range`; then a 206 is taken at its word, and the digest decides.
+/// `size` is that of the blob. A page may be unable to read `Content-Range`: a 206 is then accepted, and the digest
+/// decides.
 ///
 /// # Errors
 /// A 206 for another range than the one that was asked for.
@@ -79,7 +80,7 @@ pub enum RefusedRange {
     /// Other bytes, or of a blob of another size.
     #[error("expected the range `{expected}`, got `{got}`")]
     Other {
-        /// What was asked for.
+        /// The range that was requested.
         expected: String,
         /// The header's value, cut and escaped.
         got: String,

@@ -1,5 +1,5 @@
-//! `DELETE /v2/<name>/manifests/<reference>` and `DELETE /v2/<name>/blobs/<digest>` (OCI distribution specification 1.1, "Content
-//! Management"), and what takes the place of a tag that cannot be deleted by its name.
+//! `DELETE /v2/<name>/manifests/<reference>` and `DELETE /v2/<name>/blobs/<digest>` (OCI distribution specification
+//! 1.1, "Content Management"), and the decoy by which a tag is deleted that cannot be deleted by its name.
 
 use super::Base;
 use crate::{policy::UrlError, transport::Request};
@@ -42,7 +42,7 @@ pub enum DeleteOutcome {
     Failed,
 }
 
-/// Reads the status of an answer. The specification knows 202; 400 is what some say of a tag.
+/// Reads the status of an answer. The specification knows 202; some registries answer 400 for a tag.
 pub fn read(status: StatusCode) -> DeleteOutcome {
     match status.as_u16() {
         200 | 202 | 204 => DeleteOutcome::Deleted,
@@ -51,7 +51,8 @@ pub fn read(status: StatusCode) -> DeleteOutcome {
     }
 }
 
-/// An image of nothing, like no other. A tag that is put on it is gone when it is deleted by its digest, and so takes no other tag along.
+/// An empty image with a digest of its own. A tag that is moved to it disappears when the image is deleted by its
+/// digest, and no other tag does.
 #[derive(Clone, Debug)]
 pub struct Decoy {
     /// A manifest that no image has, with a digest of its own.

@@ -83,7 +83,7 @@ pub fn put(
     Ok(request)
 }
 
-/// What the headers of an answer say. All of it is advice: a page sees only what the registry exposes.
+/// Headers of an answer. They are hints: a page sees only those that the registry exposes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Head {
     /// `Content-Type`, with its parameters.

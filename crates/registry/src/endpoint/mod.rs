@@ -1,4 +1,4 @@
-//! The endpoints of the distribution API: each a pure pair, build a request and read an answer.
+//! The endpoints of the distribution API: for each, pure functions that build a request and read an answer.
 
 pub mod blob;
 pub mod catalog;
@@ -17,7 +17,8 @@ use crate::policy::{Authority, HostError, Origin, Scheme, Url, UrlError};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Base {
     url: Url,
-    /// Set through a relay: the registry that is meant (OCI distribution specification, "Registry Proxying").
+    /// The registry that a relay is to ask; `None` without a relay (OCI distribution specification, "Registry
+    /// Proxying").
     ns: Option<String>,
 }
 
@@ -79,7 +80,8 @@ impl Base {
     }
 }
 
-/// A page of a list: the URL with the query of a link. The registry that is meant stays the one that was asked first.
+/// Adds the query of a link to the URL of a list. A `ns` in it is dropped, so that a relay still asks the same
+/// registry.
 fn page(url: &Url, query: &str) -> Result<Url, UrlError> {
     let pairs: Vec<&str> =
         query.split('&').filter(|pair| !pair.is_empty() && *pair != "ns" && !pair.starts_with("ns=")).collect();

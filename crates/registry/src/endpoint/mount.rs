@@ -24,7 +24,7 @@ pub enum MountOutcome {
     Mounted,
     /// The repository lacks it, but a session is open to upload it.
     Session,
-    /// Neither. Registries that know nothing of mounting, or do not let this user read the other repository, say so in many ways.
+    /// Neither. Registries that do not mount, or do not let this user read the other repository, say so in many ways.
     Refused,
 }
 

@@ -18,8 +18,8 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// The error that a registry's answer with this status is. `credentials` says whether the request had any, `retry_after` has the
-    /// seconds that the answer asks to wait.
+    /// Returns the error of a registry's answer with this status. `credentials` says whether the request had any. `retry_after` is the
+    /// time in seconds that the answer asks to wait.
     pub fn into_error(
         self,
         status: StatusCode,
@@ -32,11 +32,11 @@ impl Problem {
         let (registry, what, status) = (registry.to_owned(), what.clone(), status.as_u16());
         match (status, code.as_deref()) {
             (429, _) | (_, Some("TOOMANYREQUESTS")) => Error::RateLimited { registry, retry_after, message },
-            // A relay that does not go there: no password would change that.
+            // The relay does not connect to the registry: no password would change that.
             (403, Some(relay_code::DESTINATION_DENIED | relay_code::ORIGIN_DENIED)) => {
                 Error::Status { registry, what, status, message }
             }
-            // Whatever the status would mean otherwise.
+            // The code decides, whatever the status.
             (_, Some("UNAVAILABLE")) => Error::Status { registry, what, status, message },
             (401 | 403, _) => Error::Unauthorized { registry, what, credentials, status, message },
             (404, _) => Error::NotFound { registry, what, host: None },
@@ -45,7 +45,7 @@ impl Problem {
     }
 }
 
-/// Reads the body of an answer that is not a success. Total: a body that says nothing gives the status in words.
+/// Reads the body of an answer that is not a success. Never fails: a body without a message gives the status in words.
 pub fn read(status: StatusCode, body: &[u8]) -> Problem {
     let first = serde_json::from_slice::<Errors>(body).ok().and_then(|body| body.errors.into_iter().next());
     let Some(first) = first else {
@@ -67,7 +67,7 @@ pub fn read(status: StatusCode, body: &[u8]) -> Problem {
     Problem { code: Some(first.code), message }
 }
 
-/// What a store of objects says (S3, Google Cloud Storage, Azure): `<Error><Code>…</Code><Message>…</Message>`.
+/// Reads the error of an object store (S3, Google Cloud Storage, Azure): `<Error><Code>…</Code><Message>…</Message>`.
 fn of_storage(body: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(body);
     let error = text.split_once("<Error>")?.1;
@@ -82,7 +82,7 @@ fn of_storage(body: &[u8]) -> Option<String> {
     }
 }
 
-/// What a token server says (RFC 6749 §5.2; Docker Hub has `details`), or a gateway before the registry.
+/// Reads the error of a token server (RFC 6749 §5.2; Docker Hub has `details`), or of a gateway before the registry.
 fn of_service(body: &[u8]) -> Option<String> {
     let body: serde_json::Value = serde_json::from_slice(body).ok()?;
     let said = |key: &&str| body.get(key)?.as_str().map(str::trim).filter(|words| !words.is_empty()).map(quote);

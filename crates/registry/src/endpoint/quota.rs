@@ -1,4 +1,4 @@
-//! How many requests a registry still grants, as some say in the headers of every answer.
+//! How many requests a registry still grants, as some registries state in the headers of every answer.
 
 use http::HeaderMap;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use std::time::Duration;
 pub struct Quota {
     /// Requests that are left.
     pub remaining: u64,
-    /// Requests that there are in a window.
+    /// Requests that a window allows.
     pub limit: Option<u64>,
     /// Length of a window or, where the registry states only that, the time until the next one.
     pub window: Option<Duration>,
 }
 
-/// Reads `RateLimit-Remaining`, `RateLimit-Limit` and `RateLimit-Reset`, with Docker Hub's `;w=<seconds>` behind the numbers, or the same
-/// with `X-` before them. All of it is advice.
+/// Reads `RateLimit-Remaining`, `RateLimit-Limit` and `RateLimit-Reset`, with Docker Hub's `;w=<seconds>` after the
+/// numbers, or the same with `X-` before them. All values are hints.
 pub fn read(headers: &HeaderMap) -> Option<Quota> {
     read_family(headers, "ratelimit").or_else(|| read_family(headers, "x-ratelimit"))
 }
@@ -25,12 +25,12 @@ fn read_family(headers: &HeaderMap, family: &str) -> Option<Quota> {
     let (remaining, window) = numbers(field("remaining")?)?;
     let (limit, window_of_limit) = field("limit").and_then(numbers).unzip();
     let reset = field("reset").and_then(numbers).map(|(seconds, _)| seconds);
-    // Some name a moment in place of a length.
+    // Some registries state a point in time in place of a length.
     let window = [window, window_of_limit.flatten(), reset].into_iter().flatten().find(|window| *window <= LONGEST);
     Some(Quota { remaining, limit, window: window.map(Duration::from_secs) })
 }
 
-/// `100;w=21600`: a number, and the window behind it. Of a list (`100, 100;w=60`) the first.
+/// `100;w=21600`: a number, and its window. Of a list (`100, 100;w=60`), the first item counts.
 fn numbers(text: &str) -> Option<(u64, Option<u64>)> {
     let first = text.split(',').next()?;
     let mut parts = first.split(';').map(str::trim);

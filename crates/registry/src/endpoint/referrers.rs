@@ -38,7 +38,7 @@ pub fn is_filtered(headers: &HeaderMap) -> bool {
     applied.flat_map(|value| value.split(',')).any(|filter| filter.trim().eq_ignore_ascii_case("artifactType"))
 }
 
-/// Whether an answer comes from the referrers API. If not, [`fallback_tag`] may tell.
+/// Whether an answer comes from the referrers API. If not, [`fallback_tag`] may list the referrers.
 pub fn is_supported(status: StatusCode, headers: &HeaderMap) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let is_index = content_type
@@ -71,7 +71,8 @@ pub fn fallback_tag(digest: &Digest) -> String {
     format!("{}-{}", cut(digest.algorithm().name().to_owned(), 32), cut(digest.hex(), 64))
 }
 
-/// The index of a fallback tag with one more referrer, or `None` if it lists it already. What the index says beside stays as it is.
+/// Adds a referrer to the index of a fallback tag; `None` if the index lists it already. Everything else in the index
+/// is kept.
 ///
 /// # Errors
 /// The existing document is not an index.
@@ -116,16 +117,17 @@ pub fn extend(index: Option<&[u8]>, referrer: &Document) -> Result<Option<Vec<u8
     Ok(Some(index.to_string().into_bytes()))
 }
 
-/// What is left of the index of a fallback tag.
+/// The index of a fallback tag, after an entry was removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reduced {
     /// The index without the entry.
     pub index: Vec<u8>,
-    /// It lists nothing any more.
+    /// Whether it lists nothing any more.
     pub is_empty: bool,
 }
 
-/// The index of a fallback tag without a referrer, or `None` if it does not list it. What the index says beside stays as it is.
+/// Removes a referrer from the index of a fallback tag; `None` if the index does not list it. Everything else in the
+/// index is kept.
 ///
 /// # Errors
 /// It is not an index.

@@ -1,4 +1,4 @@
-//! `…/v2/<name>/blobs/uploads/…`: how a blob gets into a registry (OCI distribution specification 1.1, "Pushing blobs").
+//! `…/v2/<name>/blobs/uploads/…`: uploads of blobs (OCI distribution specification 1.1, "Pushing blobs").
 
 use super::Base;
 use crate::{
@@ -36,7 +36,7 @@ pub fn patch(location: &Url, range: &Range<u64>, payload: Payload) -> Result<Req
     Ok(request)
 }
 
-/// Ends a session: its bytes, and those of the payload behind them, are the blob. The whole blob may be the payload.
+/// Ends a session: its bytes, followed by those of the payload, are the blob. The whole blob may be the payload.
 ///
 /// # Errors
 /// As [`start`].
@@ -59,7 +59,7 @@ pub fn status(location: &Url) -> Result<Request, UrlError> {
     Ok(request)
 }
 
-/// Gives a session up.
+/// Cancels a session.
 ///
 /// # Errors
 /// As [`start`].
@@ -72,17 +72,18 @@ pub fn cancel(location: &Url) -> Result<Request, UrlError> {
 /// What the head of an answer says of a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UploadSession {
-    /// Where the next request goes. Absent, the place before stays.
+    /// Where the next request goes; `None` = to the same place as the one before.
     pub location: Option<UploadPlace>,
     /// How many bytes the registry says that it holds, from the first one; `None` = it says nothing that could be read.
     pub held: Option<u64>,
-    /// `OCI-Chunk-Min-Length`: the least that a chunk before the last may have.
+    /// `OCI-Chunk-Min-Length`: the fewest bytes of a chunk before the last.
     pub least: Option<u64>,
-    /// `Docker-Content-Digest`: what the registry says that it holds now.
+    /// `Docker-Content-Digest`: digest of what the registry holds now, as it says.
     pub digest: Option<Digest>,
 }
 
-/// Reads the head of an answer to a request to `from`. `origin` is the registry's: a session may wander away from it and back.
+/// Reads the head of an answer to a request to `from`. `base` is the registry's: a session may move to another origin
+/// and back.
 ///
 /// # Errors
 /// The `Location` is refused.
@@ -97,8 +98,8 @@ pub fn read(base: &Base, from: &Url, headers: &HeaderMap) -> Result<UploadSessio
     })
 }
 
-/// `Range: 0-<last>`, of which some write `bytes=` before it. An empty session is `0-0` to some registries, and so is one byte: it is
-/// taken for none, because to send a byte again is safer than to leave it out.
+/// Reads `Range: 0-<last>`; some registries write `bytes=` before it. `0-0` is one byte, or to some registries an empty
+/// session: it counts as empty, because to send a byte again is safer than to leave it out.
 fn held(value: &str) -> Option<u64> {
     let value = value.trim();
     let value = value.strip_prefix("bytes=").or_else(|| value.strip_prefix("bytes ")).unwrap_or(value);
@@ -111,7 +112,7 @@ fn held(value: &str) -> Option<u64> {
 }
 
 const OCTETS: &str = "application/octet-stream";
-/// Some registries hash the whole blob, or move it, before they answer.
+/// Patience for a commit: some registries hash the whole blob, or move it, before they answer.
 const COMMIT: Duration = Duration::from_secs(600);
 
 #[cfg(test)]

@@ -1,16 +1,16 @@
-//! Which bytes of which blob are asked for next.
+//! Decides which bytes of which blob are requested next.
 //!
-//! A fixed number of requests run at once. One of them is kept for small blobs as long as there are any, so that none waits
-//! behind a large one; the others take in turn the first blob of the image and the one of which most is missing. A large blob
-//! comes in ranges, several at once, if the registry heeds ranges: that is known after the first answer. A range is as long as
-//! comes in a few seconds, and shorter near the end, so that all connections end at about the same time. Once nothing is left
-//! to ask for, connections that are free take over the second halves of ranges that come slowly: a connection that loses
-//! packets may take many times as long as the others. Where the registry says that it is too much, half as many requests are
-//! sent; then again one more for every round that goes well.
+//! A fixed number of requests run at once. One of them is reserved for small blobs as long as there are any, so that
+//! none waits behind a large one; the others alternate between the first blob of the image and the one with the most
+//! missing bytes. A large blob is fetched in ranges, several at once, if the registry heeds ranges, which the first
+//! answer shows. A range has as many bytes as arrive in a few seconds, and fewer near the end, so that all connections
+//! end at about the same time. Once nothing is left to request, connections that are free take over the second halves
+//! of slow ranges: a connection that loses packets may take many times as long as the others. If the registry reports
+//! too many requests, half as many are sent; after each round that ends well, one more.
 
 use std::{collections::VecDeque, ops::Range};
 
-/// Blobs with more bytes than this come in ranges.
+/// Blobs with more bytes than this are fetched in ranges.
 pub const SPLIT: u64 = 16 << 20;
 /// Blobs with more bytes than this are not small.
 pub const SMALL: u64 = 1 << 20;
@@ -18,34 +18,34 @@ pub const SMALL: u64 = 1 << 20;
 pub const LEAST: u64 = 4 << 20;
 /// The most bytes of a range.
 pub const MOST: u64 = 32 << 20;
-/// Blobs that are being brought for each request that may be under way: some are being hashed.
+/// Blobs that are open for each request that may be under way: some of them are only being hashed.
 const OPEN: usize = 2;
-/// The fewest bytes that are taken over, and left to the request that had them.
+/// The fewest bytes that are taken over, and the fewest that are left to the slow request.
 pub const TAIL: u64 = 256 << 10;
-/// Bytes per second above which a request keeps its tail: what is on its way to it would be sent twice.
+/// Bytes per second above which a request keeps its tail: the bytes on their way to it would be sent twice.
 const FAST: f64 = (512 << 10) as f64;
-/// Seconds that the rest of a range takes at least to be taken over.
+/// Shortest remaining time of a range, in seconds, for which its tail is taken over.
 const SLOW: f64 = 1.0;
 /// Seconds after which the rate of a request is known.
 const KNOWN: f64 = 2.0;
 /// Seconds without a byte after which a request is not slow but stalled: it is sent again, and keeps its tail until then.
 const STALLED: f64 = 3.0;
-/// Requests beyond those at once that may be under way, for tails only.
+/// Requests that may be under way beyond the usual number, for tails only.
 const SPARE: usize = 2;
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PullStep {
-    /// To find out what is missing of a blob: then tell [`opened`](PullPlan::opened), [`parked`](PullPlan::parked) or
-    /// [`closed`](PullPlan::closed).
+    /// Find out which bytes of a blob are missing, then call [`opened`](PullPlan::opened), [`parked`](PullPlan::parked)
+    /// or [`closed`](PullPlan::closed).
     Open {
         /// Number of the blob, in the order of the plan.
         blob: usize,
     },
-    /// To ask for bytes of it: then tell [`answered`](PullPlan::answered), [`moved`](PullPlan::moved) and
+    /// Request bytes of a blob, then call [`answered`](PullPlan::answered), [`moved`](PullPlan::moved) and
     /// [`ended`](PullPlan::ended).
     Fetch(Fetch),
-    /// The same for bytes that another request was to bring, but no longer does.
+    /// As `Fetch`, for bytes that are no longer part of another request.
     TakeOver(Fetch),
 }
 
@@ -54,23 +54,23 @@ pub enum PullStep {
 pub struct Fetch {
     /// The blob's number.
     pub blob: usize,
-    /// Bytes of the blob to be fetched.
+    /// Bytes of the blob to fetch.
     pub range: Range<u64>,
-    /// How often the registry had said that it was too much.
+    /// How often the registry had reported too many requests when this one was made.
     era: u32,
 }
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum End {
-    /// All bytes of the range came.
+    /// All bytes of the range were received.
     Well {
         /// Seconds since it was sent.
         seconds: f64,
     },
-    /// With word that there are too many requests (429, 503).
+    /// With a report of too many requests (429, 503).
     TooMuch,
-    /// With an answer that makes no sense for a range.
+    /// With an answer that is not one to a request for a range.
     Odd,
 }
 
@@ -103,12 +103,13 @@ struct Run {
     end: u64,
     /// When it was sent, or its answer began, in seconds.
     since: f64,
-    /// When its last bytes came.
+    /// When its last bytes arrived.
     seen: f64,
 }
 
 impl Run {
-    /// Seconds that the rest takes at its rate so far, if it is worth being taken over. Before the first byte there is no rate.
+    /// Returns the seconds that the rest takes at the rate so far, if its tail is worth taking over. Before the first
+    /// byte there is no rate.
     fn slowness(&self, now: f64) -> Option<f64> {
         let (left, passed) = (self.end.saturating_sub(self.at), now - self.since);
         let rate = (self.at - self.start) as f64 / passed;
@@ -122,9 +123,9 @@ impl Run {
 struct Blob {
     size: u64,
     state: State,
-    /// Bytes that are missing and not asked for.
+    /// Bytes that are missing and not requested.
     missing: VecDeque<Range<u64>>,
-    /// It comes in one piece: the registry does not send parts of it.
+    /// Whether it is fetched by one request, because the registry does not send parts of it.
     whole: bool,
 }
 
@@ -139,7 +140,7 @@ enum State {
 }
 
 impl Blob {
-    /// Bytes to ask for.
+    /// Bytes that are still to request.
     fn left(&self) -> u64 {
         match self.state {
             State::Unknown => self.size,
@@ -171,15 +172,15 @@ impl PullPlan {
         }
     }
 
-    /// What to do now, in seconds since any moment; `None` = to wait until something ends, or
-    /// [a tail](Self::has_tails) may be slow.
+    /// Returns the next step. `now` is in seconds since any fixed moment. `None` = wait until something ends, or until
+    /// a tail may be slow ([`has_tails`](Self::has_tails)).
     pub fn step(&mut self, now: f64) -> Option<PullStep> {
         let chosen = if self.running.len() < self.width { self.choose() } else { None };
         let Some(number) = chosen else { return self.take_over(now) };
         let (heeds, piece) = (self.heeds, self.share());
         let blob = self.blobs.get_mut(number)?;
         if blob.state == State::Unknown {
-            // Until word comes of what is missing.
+            // Until the caller reports which bytes are missing.
             blob.state = State::Parked;
             return Some(PullStep::Open { blob: number });
         }
@@ -201,14 +202,14 @@ impl PullPlan {
         Fetch { blob, range, era: self.era }
     }
 
-    /// Whether a request could take over a part of another one, now or later: only once nothing is left to ask for.
+    /// Whether a request could take over a part of another one, now or later: only once nothing is left to request.
     pub fn has_tails(&self) -> bool {
         let spare = if self.era == 0 { SPARE } else { 0 };
         let (running, all_sent) = (self.running.len(), self.blobs.iter().all(|blob| blob.left() == 0));
         self.heeds == Some(true) && all_sent && running > 0 && running < self.width + spare
     }
 
-    /// The second half of the range that comes most slowly.
+    /// Takes over the second half of the slowest range.
     fn take_over(&mut self, now: f64) -> Option<PullStep> {
         if !self.has_tails() {
             return None;
@@ -223,8 +224,8 @@ impl PullPlan {
         Some(PullStep::TakeOver(self.send(blob, tail, now)))
     }
 
-    /// A request has reached a byte, its first one when its answer begins. Returns where it ends now: others may have taken over
-    /// its tail.
+    /// Notes the byte that a request has reached, its first one when its answer begins. Returns where the request ends
+    /// now: another one may have taken over its tail.
     pub fn moved(&mut self, fetch: &Fetch, at: u64, now: f64) -> Option<u64> {
         let run = self.run(fetch)?;
         if at == run.start {
@@ -275,7 +276,7 @@ impl PullPlan {
         self.piece.min((left / self.width as u64).max(LEAST))
     }
 
-    /// These ranges of a blob are missing.
+    /// Notes the ranges of a blob that are missing.
     pub fn opened(&mut self, blob: usize, missing: impl IntoIterator<Item = Range<u64>>) {
         if let Some(blob) = self.blobs.get_mut(blob) {
             blob.state = State::Open;
@@ -283,12 +284,13 @@ impl PullPlan {
         }
     }
 
-    /// Another process is fetching the blob; [`look_again`](Self::look_again) later.
+    /// Notes that another process is fetching the blob; call [`look_again`](Self::look_again) later.
     pub fn parked(&mut self, blob: usize) {
         self.set(blob, State::Parked);
     }
 
-    /// Blobs that another process was fetching may be complete now. Returns whether there are any.
+    /// Lets the blobs that another process was fetching be opened again: they may be complete now. Returns whether
+    /// there are any.
     pub fn look_again(&mut self) -> bool {
         let parked = self.blobs.iter_mut().filter(|blob| blob.state == State::Parked);
         parked.map(|blob| blob.state = State::Unknown).count() > 0
@@ -299,12 +301,12 @@ impl PullPlan {
         self.blobs.iter().any(|blob| blob.state == State::Parked)
     }
 
-    /// A blob is done with, or given up.
+    /// Notes that a blob is complete, or will not be fetched.
     pub fn closed(&mut self, blob: usize) {
         self.set(blob, State::Closed);
     }
 
-    /// A blob has to be fetched once more from the start.
+    /// Notes that a blob has to be fetched once more from the start.
     pub fn anew(&mut self, blob: usize) {
         self.set(blob, State::Unknown);
     }
@@ -316,14 +318,14 @@ impl PullPlan {
         }
     }
 
-    /// Whether all blobs are done with.
+    /// Whether all blobs are closed.
     pub fn is_done(&self) -> bool {
         self.blobs.iter().all(|blob| blob.state == State::Closed)
     }
 
-    /// The head of an answer has arrived. `heeds` is whether the registry sends parts of blobs, if this answer shows it; if not,
-    /// it sends the whole blob instead of the requested part.
-    /// Returns the bytes to take of this answer, if they differ from the requested ones.
+    /// Notes the head of an answer. `heeds` is whether the registry sends parts of blobs, if this answer shows it; if
+    /// not, it sends the whole blob instead of the requested part. Returns the bytes to take of this answer, if they
+    /// differ from the requested ones.
     pub fn answered(&mut self, fetch: &Fetch, heeds: Option<bool>) -> Option<Range<u64>> {
         if heeds == Some(true) || self.heeds.is_none() {
             self.heeds = heeds.or(self.heeds);
@@ -344,10 +346,10 @@ impl PullPlan {
         Some(fetch.range.start..end)
     }
 
-    /// The registry has said that there are too many requests, though it answered this one in the end. Returns whether there
-    /// could be fewer.
+    /// Notes that the registry reported too many requests, though it answered this one in the end. Returns whether
+    /// there could be fewer.
     pub fn refused(&mut self, fetch: &Fetch) -> bool {
-        // One that was sent before the registry was taken at its word says nothing new.
+        // A request that was made before the number was last reduced shows nothing new.
         if fetch.era < self.era {
             return true;
         }
@@ -356,11 +358,12 @@ impl PullPlan {
         !alone
     }
 
-    /// A request has ended; `rest` is what is still missing of its range. Returns whether the plan continues.
+    /// Notes that a request has ended; `rest` is what is still missing of its range. Returns whether the plan
+    /// continues.
     pub fn ended(&mut self, fetch: &Fetch, rest: impl IntoIterator<Item = Range<u64>>, end: End) -> bool {
         let ended = |run: &Run| run.blob == fetch.blob && run.start == fetch.range.start;
         let run = self.running.iter().position(ended).map(|place| self.running.swap_remove(place));
-        // The tail is for the request that took it over.
+        // The tail belongs to the request that took it over.
         let reach = run.map_or(fetch.range.end, |run| run.end);
         let Some(blob) = self.blobs.get_mut(fetch.blob) else { return false };
         if blob.state == State::Open {

@@ -1,8 +1,8 @@
 //! What a push or a copy sends, in which order.
 //!
-//! A [`Planner`] asks for one document after the other, from the root down. The caller answers with the document, or says that the
-//! destination has it with everything below. The [`PushPlan`] lists every blob once, and every document behind those it names: blobs before manifests,
-//! manifests before indexes, and the root, which gets the tag, last.
+//! A [`Planner`] asks for one document after the other, from the root down. The caller answers with the document, or
+//! says that the destination has it with everything below. The [`PushPlan`] lists every blob once, and every document
+//! after those it names: blobs before manifests, manifests before indexes, and the root, which gets the tag, last.
 
 use super::descent::{Descent, Nesting};
 use porthole_core::{
@@ -23,10 +23,10 @@ pub struct Planner {
     /// The platform, until the image for it is chosen.
     choice: Option<Platform>,
     root: Option<Descriptor>,
-    /// Documents to be asked for, the next one last, each with the indexes that led to it.
+    /// Documents that are still needed, the next one last, each with the indexes that led to it.
     pending: Vec<(Descriptor, Descent)>,
     known: HashMap<Digest, Known>,
-    /// Documents that stand beside the root and go before it: its referrers.
+    /// Referrers of the documents below the root; they are put before the root.
     beside: Vec<Digest>,
     blobs: Vec<Descriptor>,
     seen: HashSet<Digest>,
@@ -42,13 +42,14 @@ enum Known {
 /// What is sent, in order.
 #[derive(Clone, Debug)]
 pub struct PushPlan {
-    /// What the image's name shall stand for.
+    /// The document that the image's name will stand for.
     pub root: Descriptor,
     /// Configs and layers, each once, the largest first: then the last to end is a small one.
     pub blobs: Vec<Descriptor>,
-    /// Layers that registries may not be asked to hold.
+    /// Layers whose licence forbids distribution.
     pub foreign: Vec<Descriptor>,
-    /// Documents that the destination lacks, each behind those that it names; the root, if it is one of them, is the last.
+    /// Documents that the destination lacks, each after those that it names; the root, if it is one of them, is the
+    /// last.
     pub documents: Vec<Document>,
 }
 
@@ -68,28 +69,27 @@ impl Planner {
         }
     }
 
-    /// The document that is needed next; `None`: nothing more.
+    /// The document that is needed next; `None` = nothing more is needed.
     pub fn next(&self) -> Option<&Descriptor> {
         self.pending.last().map(|(descriptor, _)| descriptor)
     }
 
-    /// Whether the destination may be asked for the next document, which then would not be needed: not while the platform is still to be
-    /// chosen.
+    /// Whether the next document is not needed if the destination has it: not while the platform is still to be chosen.
     pub fn may_be_present(&self) -> bool {
         self.choice.is_none()
     }
 
-    /// The destination has the next document, and with it all that it names.
+    /// Notes that the destination has the next document, and with it all that it names.
     pub fn present(&mut self) {
         let Some((descriptor, _)) = self.pending.pop() else { return };
         self.known.insert(descriptor.digest, Known::Present);
         self.root.get_or_insert(descriptor);
     }
 
-    /// The next document, verified.
+    /// Takes the next document, verified.
     ///
     /// # Errors
-    /// [`Error`]: no image for the platform, or more documents or blobs than can be sensible.
+    /// [`Error`]: no image for the platform, or more documents, blobs or levels than the limits allow.
     pub fn document(&mut self, document: Document) -> Result<(), Error> {
         let Some((descriptor, mut descent)) = self.pending.pop() else { return Ok(()) };
         if let (Some(platform), Document::Index(index)) = (&self.choice, &document) {
@@ -131,7 +131,7 @@ impl Planner {
         Ok(())
     }
 
-    /// Another document is wanted beside the root: a manifest that refers to one of the image's.
+    /// Adds a document beside the root: a manifest that refers to one of the image's documents.
     ///
     /// # Errors
     /// [`Error::TooMany`].
@@ -143,7 +143,7 @@ impl Planner {
         Ok(())
     }
 
-    /// The manifests and indexes that were read, or that the destination has: what others may refer to.
+    /// The manifests and indexes that were read, or that the destination has: others may refer to them.
     pub fn subjects(&self) -> impl Iterator<Item = &Digest> {
         self.known.keys()
     }
@@ -167,12 +167,12 @@ impl Planner {
         if self.seen.len() as u64 > limit { Err(Error::TooMany { limit }) } else { Ok(()) }
     }
 
-    /// The plan, when nothing more is needed; `None` before.
+    /// Returns the plan; `None` if documents are still needed.
     pub fn finish(self) -> Option<PushPlan> {
         let root = self.root.filter(|_| self.pending.is_empty())?;
         let mut known = self.known;
         let mut documents = Vec::new();
-        // Children before parents: a document goes out when it is met for the second time, all below it being out.
+        // Children before parents: a document is listed when it is met for the second time, after all below it.
         let mut stack: Vec<Digest> = std::iter::once(root.digest).chain(self.beside.into_iter().rev()).collect();
         let mut open: HashMap<Digest, Document> = HashMap::new();
         while let Some(digest) = stack.pop() {
@@ -194,7 +194,7 @@ impl Planner {
 /// Why there is no plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The index has no such image.
+    /// The index has no image for the platform.
     #[error(transparent)]
     Platform(#[from] NoMatch),
     /// Indexes list indexes too deep.
@@ -326,7 +326,7 @@ mod tests {
             // The image for a platform takes the index's place, however deep it is.
             (&outer, Some("arm64"), vec![], vec![], vec!["arm64"], vec![100, 10], "arm64"),
             (&amd, Some("arm64"), vec![], vec![], vec!["amd64"], vec![300, 100, 10], "amd64"),
-            // What the destination has is not looked into.
+            // A document that the destination has is not read.
             (&outer, None, vec![&outer], vec![], vec![], vec![], "outer"),
             (&outer, None, vec![&inner], vec![], vec!["amd64", "outer"], vec![300, 100, 50, 10], "outer"),
             (&outer, Some("arm64"), vec![&arm, &outer], vec![], vec![], vec![], "arm64"),

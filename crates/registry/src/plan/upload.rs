@@ -1,4 +1,4 @@
-//! The steps of one upload: open a session, send, ask where it stands when something went wrong, commit.
+//! The steps of one upload: open a session, send, ask for the offset after a failure, commit.
 //!
 //! The caller reports the result of each step to an [`Upload`], which returns the next step. It knows no URLs and sends nothing.
 
@@ -7,7 +7,7 @@ use std::ops::Range;
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UploadStep {
-    /// Open a session, the one before being lost or useless.
+    /// Open a session. One that was opened before is lost or useless.
     Open,
     /// Send the whole blob with the request that commits it (`PUT`).
     Whole,
@@ -17,7 +17,7 @@ pub enum UploadStep {
     Commit,
     /// After a commit without an answer: ask whether the registry has the blob.
     Look,
-    /// Ask what the session holds.
+    /// Ask how many bytes the session holds.
     Ask,
     /// The registry has the blob.
     Done,
@@ -25,16 +25,16 @@ pub enum UploadStep {
     GiveUp,
 }
 
-/// How a step went wrong.
+/// How a step failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UploadFailure {
-    /// An answer that promises that another try may help (408, 429, 5xx), or none.
+    /// No answer, or one after which another try may help (408, 429, 5xx).
     Broken,
-    /// The connection broke. A proxy that does not like the size of a body may do so before anyone reads its answer.
+    /// The connection broke. A proxy that refuses the size of a body may close it before its answer is read.
     Cut,
-    /// 404: the session is not known any more.
+    /// 404, 410: the registry no longer knows the session.
     Lost,
-    /// 416: not the bytes that the registry waits for.
+    /// 409, 416: not the bytes that the registry waits for.
     OutOfOrder,
     /// 413: too many bytes in one request.
     TooLarge,
@@ -44,35 +44,36 @@ pub enum UploadFailure {
     Final,
 }
 
-/// An upload on its way.
+/// The state of an upload.
 #[derive(Clone, Debug)]
 pub struct Upload {
     size: u64,
     way: Way,
-    /// The registry, or what stands before it, does not take the blob whole.
+    /// The registry, or a proxy in front of it, does not take the blob in one request.
     no_whole: bool,
-    /// Chunks were tried, and did not become the blob.
+    /// Chunks were tried, and the registry did not make the blob of them.
     no_chunks: bool,
     /// Chunks are used only because this upload was lost before, not by request.
     ours: bool,
-    /// The least that a chunk before the last may have, as the registry says.
+    /// The fewest bytes of a chunk before the last, as the registry states it.
     least: u64,
     step: UploadStep,
-    /// What the registry holds of the session.
+    /// Bytes that the session holds.
     at: u64,
     /// The end of what was ever sent to this session: it cannot hold more.
     sent: u64,
-    /// The session says of itself less than it has acknowledged.
+    /// The session reports fewer bytes than it has acknowledged.
     stuck: bool,
-    /// Something of the session's has failed.
+    /// A step of the session has failed.
     resumed: bool,
     /// The session has refused bytes since it last took some.
     refused: bool,
-    /// The furthest that any session came.
+    /// The most bytes that any session has held.
     best: u64,
-    /// Failures since then.
+    /// Failures since `best` last grew.
     failures: u32,
-    /// Questions that are left, after a cut, to a registry that says that it holds nothing: it may still be reading what has arrived.
+    /// Requests for the offset that are left, after a cut, while the registry reports 0 bytes: it may still be reading
+    /// what has arrived.
     patience: u32,
 }
 
@@ -108,7 +109,7 @@ impl Upload {
         }
     }
 
-    /// What to do now.
+    /// Returns the next step.
     pub fn step(&self) -> UploadStep {
         self.step.clone()
     }
@@ -123,7 +124,7 @@ impl Upload {
         self.at
     }
 
-    /// A session is open. `least` is its `OCI-Chunk-Min-Length`.
+    /// Notes that a session is open. `least` is its `OCI-Chunk-Min-Length`.
     pub fn opened(&mut self, least: Option<u64>) {
         self.least = least.unwrap_or(1);
         self.at = 0;
@@ -133,7 +134,7 @@ impl Upload {
         self.send_next();
     }
 
-    /// A part was accepted; `held` is how many bytes the registry says it has.
+    /// Notes that a part was accepted; `held` is the number of bytes that the registry reports.
     pub fn taken(&mut self, held: Option<u64>) {
         let UploadStep::Part(range) = self.step.clone() else { return };
         self.sent = self.sent.max(range.end);
@@ -141,9 +142,10 @@ impl Upload {
         match held {
             // Some of it is still missing.
             Some(held) if range.start < held && held < range.end => self.advance(held),
-            // More than was ever sent is not this blob.
+            // A session with more bytes than were sent does not hold this blob.
             Some(held) if held > range.end => return self.fail(UploadFailure::Lost),
-            // Some registries say nothing, or say forever what the first part was: then what was answered with success counts.
+            // Some registries report no offset, or always that of the first part: then the success of the request
+            // counts.
             _ => {
                 self.stuck |= held.is_some_and(|held| held < range.end);
                 self.advance(range.end);
@@ -152,7 +154,7 @@ impl Upload {
         self.send_next();
     }
 
-    /// The session has `held` bytes; `None`: it is gone, or does not say.
+    /// Notes that the session has `held` bytes; `None` = it is gone, or reports no offset.
     pub fn told(&mut self, held: Option<u64>) {
         match held.map(|held| if self.stuck { held.max(self.at) } else { held }) {
             Some(held) if 0 < held && held <= self.sent => {
@@ -165,15 +167,15 @@ impl Upload {
         }
     }
 
-    /// The registry has the blob, or lacks it after [`UploadStep::Look`].
+    /// Notes whether the registry has the blob, after a commit or [`UploadStep::Look`].
     pub fn found(&mut self, there: bool) {
         self.step = if there { UploadStep::Done } else { UploadStep::Ask };
     }
 
-    /// The step went wrong. Of what it sent the registry may hold any part.
+    /// Notes that the step failed. The registry may hold any part of the bytes that it sent.
     pub fn fail(&mut self, failure: UploadFailure) {
         let step = self.step.clone();
-        // A question that fails belongs to the failure that it asks about.
+        // A failed question belongs to the failure that it asks about, and is not counted.
         if !matches!(step, UploadStep::Ask | UploadStep::Look) {
             self.failures += 1;
         }
@@ -183,7 +185,7 @@ impl Upload {
             _ => {}
         }
         let committing = matches!(step, UploadStep::Whole | UploadStep::Commit);
-        // The second time in a row, so that a bad line alone does not change the way.
+        // Only the second time in a row, so that one broken connection does not change the way.
         if failure == UploadFailure::Cut && self.failures == 2 {
             self.shrink(&AFTER_413);
         }
@@ -205,7 +207,7 @@ impl Upload {
             UploadFailure::Broken => self.step = UploadStep::Ask,
             UploadFailure::Lost => self.lose(),
             UploadFailure::OutOfOrder if self.shrink(&AFTER_416) => self.step = UploadStep::Open,
-            // Twice: what it says of itself is not so.
+            // Refused twice: the offset that the session reports is wrong.
             UploadFailure::OutOfOrder if refused => self.lose(),
             UploadFailure::OutOfOrder => self.step = UploadStep::Ask,
             UploadFailure::TooLarge => {
@@ -218,10 +220,11 @@ impl Upload {
         self.resumed = true;
     }
 
-    /// The session is gone with all that it held.
+    /// Handles a session that is gone with all that it held.
     fn lose(&mut self) {
         match self.way {
-            // Another loss shall cost less. It does, where whole requests reach the registry or nothing of them does.
+            // Chunks, so that another loss costs less. It does if a request reaches the registry as a whole or not at
+            // all.
             Way::Whole if self.sent > 0 && !self.no_chunks => {
                 let chunk = (self.size / PARTS).clamp(AFTER_LOSS[0], AFTER_LOSS[1]);
                 if chunk < self.size {
@@ -229,7 +232,7 @@ impl Upload {
                     self.ours = true;
                 }
             }
-            // Chunks that were taken are gone as well: they only cost more.
+            // The registry loses accepted chunks as well: they only cost more requests.
             Way::Chunks(_) if self.ours && self.at > 0 => {
                 self.way = Way::Whole;
                 self.no_chunks = true;
@@ -239,7 +242,7 @@ impl Upload {
         self.step = UploadStep::Open;
     }
 
-    /// What to try after an answer that the blob is not taken in this way.
+    /// Chooses another way, after an answer that the registry does not take the blob in this one.
     fn other_way(&mut self, step: &UploadStep) {
         self.step = UploadStep::Open;
         match step {
@@ -249,7 +252,7 @@ impl Upload {
             }
             // Some sessions cannot be resumed after a chunk that failed.
             UploadStep::Part(_) if self.resumed => self.lose(),
-            // It does not take parts, or has put them together wrongly: what it knows is whole blobs.
+            // The registry does not take parts, or joins them wrongly: send the blob in one request.
             UploadStep::Part(_) | UploadStep::Commit if !self.no_whole && !self.no_chunks => {
                 self.no_chunks = true;
                 self.way = Way::Whole;
@@ -294,9 +297,9 @@ impl Upload {
     }
 }
 
-/// Failures in a row without a byte won.
+/// Most failures in a row without a byte gained.
 pub const TRIES: u32 = 6;
-/// Questions to a registry that says that it holds nothing of what a broken connection carried, before it is believed.
+/// Requests for the offset, after a broken connection, before a report of 0 bytes is believed.
 const QUESTIONS: u32 = 2;
 /// A blob whose upload was lost is sent in about this many chunks, so that another loss costs a small part of it …
 const PARTS: u64 = 64;

@@ -1,4 +1,4 @@
-//! Addresses and authorities that anyone may be sent to: what a relay without an allow-list reaches.
+//! Addresses and authorities that a relay without an allow-list reaches for any client.
 
 use super::host::{Authority, Error as HostError, Host};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -56,7 +56,7 @@ impl Host {
         }
     }
 
-    /// Whether this is a literal of 127.0.0.0/8 or `::1`: the only hosts that are spoken to without TLS unasked.
+    /// Whether this is a literal of 127.0.0.0/8 or `::1`: the only hosts that are reached without TLS by default.
     pub fn is_loopback_literal(&self) -> bool {
         self.ip().is_some_and(|address| address.is_loopback())
     }

@@ -1,10 +1,10 @@
-//! One policy for every URL that a server hands us, and for every host that a stranger asks us to reach. Pure: text and addresses in,
-//! verdicts out.
+//! One policy for every URL that a server names, and for every host that a client of a relay asks for. Pure functions:
+//! text and addresses in, verdicts out.
 //!
 //! - [`realm`]: may a token be asked for there, and may a credential go along?
 //! - [`hop`]: may a redirect be followed there?
 //! - [`upload`]: may the bytes of an upload go there, and may a credential go along?
-//! - [`destination`] and [`address`]: may anyone be sent there?
+//! - [`destination`] and [`address`]: may a relay connect there for any client?
 
 mod address;
 mod host;
@@ -26,7 +26,8 @@ pub enum Realm {
     Untrusted(Url),
 }
 
-/// Judges a realm. `credential` says whether one is stored; `trusted` lists the `host[:port]`s that the user lets see it.
+/// Judges a realm. `credential` says whether one is stored; `trusted` lists the `host[:port]`s to which the user lets
+/// it be sent.
 ///
 /// A realm of the registry's own origin or registrable domain (Public Suffix List, private part included) gets the credential. Any other
 /// public name is asked anonymously. An address, a local name or a step down from TLS is refused, unless it is the registry's own host
@@ -64,8 +65,9 @@ pub fn realm(registry: &Origin, realm: &str, credential: bool, trusted: &[String
 
 /// Judges one step from a URL to the next: a redirect.
 ///
-/// Another port or host is fine on the public internet; credentials must then be left behind (compare [`Url::origin`]). A public host may
-/// not lead into a private network, nor a private one to this machine, and TLS is never left.
+/// Another port or host is allowed on the public internet; credentials must not be sent there (compare
+/// [`Url::origin`]). A public host may not lead into a private network, nor a private one to this machine, nor `https`
+/// to `http`.
 ///
 /// # Errors
 /// [`RefusedUrl`].
@@ -90,7 +92,7 @@ fn downgrade(from: &Origin, to: &Origin) -> RefusedUrl {
 pub struct UploadPlace {
     /// Where the next request of the upload goes.
     pub url: Url,
-    /// It is of the registry's own origin: only there may `Authorization` go along.
+    /// Whether it has the registry's own origin: only then may `Authorization` go along.
     pub ours: bool,
 }
 
@@ -133,7 +135,7 @@ fn same_site(a: &Host, b: &Host) -> bool {
     }
 }
 
-/// How far inside a host lies.
+/// The network in which a host lies, the most private last.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Reach {
     Public,

@@ -2,7 +2,8 @@
 
 /// The registrable domain of a name: the public suffix and one label more. `None` for a name that is a public suffix itself.
 ///
-/// Both parts of the list count, so two customers of one cloud are strangers: the registrable domain of `a.s3.amazonaws.com` is itself.
+/// Both parts of the list count, so two customers of one cloud are different sites: the registrable domain of
+/// `a.s3.amazonaws.com` is itself.
 pub(super) fn registrable(name: &str) -> Option<&str> {
     let labels: Vec<&str> = name.rsplit('.').collect();
     let suffix = suffix_labels(&labels);
@@ -23,7 +24,8 @@ fn suffix_labels(labels: &[&str]) -> usize {
         if depth > matched {
             continue;
         }
-        // The children of the matched label are over: nothing deeper can follow. A wildcard sorts first, so that a name may still win.
+        // The children of the matched label have ended: nothing deeper can follow. A wildcard sorts first, so that a
+        // name may still win.
         if depth < matched {
             break;
         }

@@ -1,4 +1,4 @@
-//! URLs that a server hands us.
+//! URLs that a server names.
 
 use super::host::{Authority, Error as HostError, Origin, Scheme};
 use std::fmt;
@@ -79,7 +79,7 @@ impl Url {
         self.target.split_once('?').map_or((self.target.as_str(), None), |(path, query)| (path, Some(query)))
     }
 
-    /// This URL with more query parameters behind those it has; names and values are percent-encoded.
+    /// This URL with more query parameters after those it has; names and values are percent-encoded.
     pub fn with_query<'q>(&self, parameters: impl IntoIterator<Item = (&'q str, &'q str)>) -> Self {
         let mut target = self.target.clone();
         for (name, value) in parameters {
@@ -99,7 +99,7 @@ impl Url {
     /// The same URL for an HTTP client.
     ///
     /// # Errors
-    /// [`Error::TooLong`], the only thing left that the type refuses.
+    /// [`Error::TooLong`]: an HTTP client takes everything else that this type allows.
     pub fn to_uri(&self) -> Result<http::Uri, Error> {
         self.to_string().parse().map_err(|_| Error::TooLong)
     }
@@ -125,7 +125,7 @@ pub fn redact(url: &str) -> String {
     format!("{path}?{}", names.join("&"))
 }
 
-/// Percent-encodes what a browser would and the `http` crate refuses.
+/// Percent-encodes the characters that a browser encodes and the `http` crate refuses.
 fn encode(target: &str) -> String {
     let mut text = String::with_capacity(target.len());
     for c in target.chars() {
@@ -137,7 +137,7 @@ fn encode(target: &str) -> String {
     text
 }
 
-/// Percent-encodes a query name or value; `:`, `/` and `,` stay, for the sake of readable scopes.
+/// Percent-encodes a query name or value; `:`, `/` and `,` are kept, so that scopes stay readable.
 fn component(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {

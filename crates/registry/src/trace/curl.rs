@@ -1,10 +1,11 @@
-//! The same request as a line for a shell.
+//! An exchange as a line for a shell.
 
 use super::RecordedExchange;
 use porthole_core::shell::quote;
 
 impl RecordedExchange {
-    /// A `curl` line that asks the same. Secrets are not in it: where the request had some, the line says `***`.
+    /// Returns a `curl` line that sends the same request. Secrets are not in it: where the request had some, the line
+    /// says `***`.
     pub fn curl(&self) -> String {
         let mut line = String::from("curl");
         match self.method.as_str() {
@@ -13,7 +14,7 @@ impl RecordedExchange {
             method => line.push_str(&format!(" --request {}", quote(method))),
         }
         for (name, value) in &self.fields {
-            // curl counts and asks for what it can decode by itself.
+            // curl sets these fields by itself.
             if !matches!(name.as_str(), "accept-encoding" | "content-length" | "user-agent" | "host") {
                 line.push_str(&format!(" --header {}", quote(&format!("{name}: {value}"))));
             }

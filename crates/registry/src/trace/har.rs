@@ -11,7 +11,7 @@ use std::time::Duration;
 pub struct HarEntry<'r>(Entry<'r>);
 
 impl<'r> HarEntry<'r> {
-    /// The entry of an exchange, with words for the person who reads it.
+    /// The entry of an exchange. `comment` is for the person who reads it.
     pub fn of(exchange: &'r RecordedExchange, comment: String) -> Self {
         Self(Entry::of(exchange, comment))
     }
@@ -31,7 +31,7 @@ pub(super) fn har_document<'r>(version: &str, entries: impl IntoIterator<Item = 
     let mut separator = "\n";
     for entry in entries {
         text.push_str(separator);
-        // Memory takes every write, and no key is anything but text.
+        // Neither can fail: it is written to memory, and all keys are text.
         text.push_str(&serde_json::to_string(&entry).unwrap_or_default());
         separator = ",\n";
     }
@@ -199,7 +199,7 @@ impl Timings {
         }
     }
 
-    /// All of them; the time of TLS is part of the connection's.
+    /// The sum of all times; the time of TLS is a part of `connect`.
     fn sum(&self) -> f64 {
         round([self.connect, self.send, self.wait, self.receive].into_iter().filter(|part| *part > 0.0).sum())
     }
@@ -217,7 +217,7 @@ fn milliseconds(duration: Duration) -> f64 {
     round(duration.as_secs_f64() * 1000.0)
 }
 
-/// To the microsecond.
+/// Rounds to the microsecond.
 fn round(milliseconds: f64) -> f64 {
     (milliseconds * 1000.0).round() / 1000.0
 }

@@ -1,7 +1,7 @@
 //! Fields of requests and answers as they may be shown.
 //!
-//! Shown are the values of fields that are known to hold no secret; of URLs and challenges the parts that hold none. Of
-//! everything else only the name.
+//! The values of fields that are known to hold no secret are shown; of URLs and challenges, the parts that hold none;
+//! of all other fields, only the name.
 
 use crate::{challenge, policy};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -53,7 +53,7 @@ fn link(value: &str) -> String {
         return HIDDEN.to_owned();
     };
     match rest.split_once(',') {
-        // More of them is nothing that registries send.
+        // Registries send one link only.
         Some((first, _)) => format!("<{}>{first}, {HIDDEN}", address(url)),
         None => format!("<{}>{rest}", address(url)),
     }

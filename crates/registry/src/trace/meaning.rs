@@ -16,7 +16,7 @@ impl RecordedExchange {
             Some(Reason::Redirect { .. }) => format!(" at the address that it was sent to, on {}", host(&self.url)),
             _ => String::new(),
         };
-        // The body of a refusal or a redirect is not wanted in the first place.
+        // The body of a refusal or a redirect is not read to its end anyway.
         let wanted = self.status().is_some_and(|status| (200..300).contains(&status));
         let cut = self.end.as_ref().and_then(|end| end.cut.as_deref()).filter(|cut| wanted || *cut != DROPPED);
         let end = cut.map(|cut| format!("; {cut}")).unwrap_or_default();

@@ -51,9 +51,9 @@ pub struct RecordedAnswer {
     pub connection: Option<u64>,
     /// The other end of it, an IP address.
     pub peer: Option<String>,
-    /// What it took to connect for this exchange; `None` for a connection that was used before.
+    /// Time to connect for this exchange; `None` for a connection that was used before.
     pub connect: Option<Duration>,
-    /// What TLS took of that.
+    /// Time of the TLS handshake, after `connect`; `None` without TLS, and for a connection that was used before.
     pub tls: Option<Duration>,
 }
 
@@ -62,7 +62,7 @@ pub struct RecordedAnswer {
 pub struct RecordedEnd {
     /// From the request to the end.
     pub after: Duration,
-    /// Bytes of the body that came.
+    /// Bytes of the body that were received.
     pub bytes: u64,
     /// Why it is not whole, in words.
     pub cut: Option<String>,
@@ -126,7 +126,7 @@ impl RecordedExchange {
         self.end = Some(RecordedEnd { after: at.saturating_sub(self.sent), bytes, cut });
     }
 
-    /// Whether nothing more is to come of it, as far as the transport reports that.
+    /// Whether the end of the answer was reported, or that there is no answer.
     pub fn has_ended(&self) -> bool {
         self.end.is_some() || matches!(self.answer, Some(Err(_)))
     }
@@ -146,12 +146,12 @@ impl RecordedExchange {
         self.answer.as_ref()?.as_ref().err().map(String::as_str)
     }
 
-    /// Bytes of the answer's body that came, as far as they are counted.
+    /// Bytes of the answer's body that were received; 0 until its end is reported.
     pub fn bytes(&self) -> u64 {
         self.end.as_ref().map_or(0, |end| end.bytes)
     }
 
-    /// From the request to the last that is known of it.
+    /// From the request to the end of its answer, else to the head; `None` before that.
     pub fn duration(&self) -> Option<Duration> {
         self.end.as_ref().map(|end| end.after).or(self.waited)
     }

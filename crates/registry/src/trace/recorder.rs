@@ -23,7 +23,7 @@ struct Shared {
 #[derive(Default)]
 struct Log {
     items: Vec<Recorded>,
-    /// Exchanges to which more may come, by where they come from and their numbers there.
+    /// Exchanges that have not ended, by their source and their numbers there.
     open: BTreeMap<(TraceSource, u64), usize>,
     /// What documents and layers are, by digest.
     names: BTreeMap<String, String>,
@@ -37,7 +37,7 @@ struct Log {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Recorded {
-    /// An exchange, as far as it has come.
+    /// An exchange, with what is known of it so far.
     Exchange(Box<RecordedExchange>),
     /// Something that took no exchange, such as a wait before another try.
     Note(RecordedNote),
@@ -66,11 +66,11 @@ enum TraceSource {
 /// Sums over a log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RecordedTotals {
-    /// Exchanges, those that are not kept among them.
+    /// Exchanges, those that are not kept included.
     pub exchanges: u64,
     /// Of them, those that followed a failure.
     pub retries: u64,
-    /// Bytes of bodies that came.
+    /// Bytes of bodies that were received.
     pub bytes: u64,
     /// From the first request to the last end.
     pub duration: Duration,
@@ -78,7 +78,7 @@ pub struct RecordedTotals {
     pub missed: u64,
 }
 
-/// Lines that are kept.
+/// Most lines that are kept.
 const KEPT: usize = 10_000;
 
 impl Recorder {
@@ -87,7 +87,7 @@ impl Recorder {
         Self(Arc::new(Shared { clock: Box::new(clock), log: Mutex::default() }))
     }
 
-    /// What a client reports to.
+    /// Returns an observer that records the exchanges of a client here.
     pub fn observer(&self) -> TraceObserver {
         let recorder = self.clone();
         TraceObserver::new(move |event| recorder.hear(event))
@@ -118,7 +118,7 @@ impl Recorder {
         log.wake();
     }
 
-    /// Takes what a program without a client knows of an exchange, which it counts from 1 in each job.
+    /// Records an exchange of a program without a client, which counts its exchanges from 1 in each job.
     pub fn put(&self, job: u32, number: u64, exchange: RecordedExchange) {
         let mut log = self.log();
         log.put((TraceSource::Job(job), number), exchange);
@@ -143,7 +143,7 @@ impl Recorder {
         }
     }
 
-    /// Forgets everything. What is still under way is not recorded any more.
+    /// Clears the log. Exchanges that are still under way are not recorded any more.
     pub fn clear(&self) {
         let mut log = self.log();
         *log = Log { waker: log.waker.take(), ..Log::default() };
@@ -180,7 +180,7 @@ impl Recorder {
         totals
     }
 
-    /// The lines that changed since the last call, with their places in the log; waits for one.
+    /// Returns the lines that changed since the last call, with their places in the log; waits until there is one.
     pub async fn changes(&self) -> Vec<(usize, Recorded)> {
         poll_fn(|context| {
             let mut log = self.log();
@@ -217,7 +217,7 @@ impl Recorder {
         ends.max().unwrap_or_default().saturating_sub(start)
     }
 
-    /// Has [`changes`](Self::changes) return every line once more.
+    /// Makes [`changes`](Self::changes) return every line once more.
     pub fn repeat(&self) {
         let mut log = self.log();
         log.changed = (0..log.items.len()).collect();
@@ -249,7 +249,7 @@ impl Recorded {
 
 impl Log {
     fn put(&mut self, key: (TraceSource, u64), exchange: RecordedExchange) {
-        // What is reported of an exchange that is not known belongs to a log that was cleared.
+        // An answer to an unknown exchange belongs to a log that was cleared.
         if exchange.answer.is_some() && !self.open.contains_key(&key) {
             return;
         }

@@ -1,4 +1,4 @@
-//! What a request carries.
+//! Bodies of requests.
 
 use super::Error;
 use bytes::Bytes;
@@ -20,7 +20,7 @@ pub enum Payload {
 }
 
 impl Payload {
-    /// How many bytes: what `Content-Length` says. `None` if that is not known before the last one.
+    /// Number of bytes, as in `Content-Length`. `None` if it is not known before the last one.
     pub fn length(&self) -> Option<u64> {
         match self {
             Self::Bytes(bytes) => Some(bytes.len() as u64),
@@ -76,8 +76,9 @@ pub trait PayloadSource: Send + Sync {
 
 /// An opened [`PayloadSource`]. It must give exactly the length that its source names, if it names one.
 pub trait Chunks: Send {
-    /// The next bytes, not empty; `None` at the end. An error of [`ErrorKind::Source`](super::ErrorKind::Source) ends the request
-    /// before its last byte was sent, and is what the request then ends with.
+    /// Returns the next bytes, not empty; `None` at the end. An error of
+    /// [`ErrorKind::Source`](super::ErrorKind::Source) ends the request before its last byte is sent, and is the error
+    /// of the request.
     fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>>;
 }
 
@@ -91,12 +92,13 @@ impl dyn Chunks {
     }
 }
 
-/// In the extensions of a request: how long its answer may take after its last byte was sent, where that is not as long as usual. A
-/// registry may hash a whole blob before it answers; and who has waited long already will not wait as long again, neither for the
-/// head of an answer nor for the first bytes behind it.
+/// In the extensions of a request: how long its answer may take after its last byte was sent, if that differs from the
+/// usual time. It is longer where a registry may hash a whole blob before it answers, and shorter where the caller has
+/// waited long already. It is for the head of the answer and for the first bytes of its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience(pub Duration);
 
-/// In the extensions of a request: how long the other side may take nothing of its body, where that is not as long as usual.
+/// In the extensions of a request: how long the receiver may take no byte of its body, if that differs from the usual
+/// time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stall(pub Duration);

@@ -1,4 +1,4 @@
-//! What a transport can tell of its connections and of the end of an answer.
+//! What a transport can report of its connections, and of the end of an answer.
 
 use super::Error;
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
@@ -8,33 +8,33 @@ use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 pub struct Connection {
     /// Distinguishes connections of one transport.
     pub id: u64,
-    /// Another exchange had used it before.
+    /// Whether another exchange had used it before.
     pub reused: bool,
     /// The other end, which may be a proxy.
     pub peer: Option<SocketAddr>,
-    /// What it took to resolve the name and to connect.
+    /// Time to resolve the name and to connect.
     pub connect: Duration,
-    /// What TLS took; `None` without TLS.
+    /// Time of the TLS handshake; `None` without TLS.
     pub tls: Option<Duration>,
 }
 
 /// How the body of an answer ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BodyOutcome {
-    /// All of it came.
+    /// All of it was received.
     Complete,
-    /// The rest was not wanted.
+    /// The reader dropped the rest.
     Dropped,
     /// The connection broke before the end of the body.
     Failed(Error),
 }
 
-/// Hears how the body of an answer ends: in the extensions of a request.
+/// In the extensions of a request: a function to call when the body of the answer ends.
 #[derive(Clone)]
 pub struct Ending(Arc<dyn Fn(u64, BodyOutcome) + Send + Sync>);
 
 impl Ending {
-    /// Calls `hear` with the bytes that came.
+    /// Calls `hear` with the number of bytes received.
     pub fn new(hear: impl Fn(u64, BodyOutcome) + Send + Sync + 'static) -> Self {
         Self(Arc::new(hear))
     }

@@ -259,7 +259,7 @@ fn identity_tokens_are_exchanged() {
     assert_eq!(methods, ["POST", "POST", "GET"], "a server that knows only GET");
 }
 
-/// The token of an exchange takes the place of the one that was given for it.
+/// The identity token that an exchange returns replaces the one that was sent.
 #[test]
 fn an_identity_token_may_be_good_for_once() {
     let internet = private(REALM, Some("user:identity"));
@@ -318,7 +318,7 @@ fn a_token_server_may_know_only_post() {
     assert_eq!(post.url, REALM);
 }
 
-/// ECR Public names no repository: what it asks for is asked for.
+/// The scope of ECR Public names no repository: the token is requested for that scope.
 #[test]
 fn a_scope_of_the_registrys_own_making() {
     let internet = private(REALM, None);

@@ -246,7 +246,7 @@ fn a_page_for_a_blob_is_named_whatever_its_type() {
     read(&typed("text/html", size), &[bytes]).unwrap();
 }
 
-/// A portal has an answer to what is sent, too.
+/// A portal answers uploads, too.
 #[test]
 fn a_page_for_an_upload_is_named_and_nothing_counts_as_pushed() {
     let document = block_on(client(&serving(content())).fetch_document(&tagged())).unwrap();
@@ -279,7 +279,7 @@ fn a_registry_without_head_is_pushed_to() {
     }
 }
 
-/// 204 is a success without a body. It says nothing of the image.
+/// 204 is a success without a body, and so without a manifest.
 #[test]
 fn a_manifest_without_a_byte_is_the_registrys_fault() {
     let document = block_on(client(&serving(content())).fetch_document(&tagged())).unwrap();

@@ -58,7 +58,7 @@ fn token_bytes() {
     let internet = private(REALM, None);
     for length in [Limits::default().token_bytes, 100] {
         exact(&internet, "token_bytes", length, |registry| {
-            // Spaces behind the token count.
+            // Spaces after the token count.
             let body = [br#"{"token":"token-x"}"#.to_vec(), vec![b' '; length as usize - 19]].concat();
             internet.fault("/token", 1, Fault::Body(body));
             block_on(registry.fetch_document(&tagged()))
@@ -70,7 +70,7 @@ fn token_bytes() {
 fn error_body_bytes() {
     let internet = open(content());
     let body = padded(r#"{"errors":[{"code":"UNKNOWN","message":"the registry's own words"}]}"#, 200);
-    // The rest is not read, and that is no error: only the words are lost, because JSON that is cut is none.
+    // The rest is not read, and that is no error: only the message is lost, because JSON that is cut is invalid.
     for (limit, words) in [(200, true), (100, true), (50, false)] {
         internet.fault("/manifests/", 1, Fault::Answer { status: 418, headers: Vec::new(), body: body.clone() });
         let error = block_on(within(&internet, "error_body_bytes", limit).fetch_document(&tagged())).unwrap_err();

@@ -173,7 +173,7 @@ fn connections_cut_thrice() {
         }
         let (uploaded, _) = upload(&internet, chunk).unwrap();
         assert_eq!(uploaded.sessions, 1, "{chunk:?}");
-        // What the connection swallowed is sent again, what arrived is not: nothing is sent from the start.
+        // Bytes that the connection lost are sent again, bytes that arrived are not: nothing is sent from the start.
         let starts: Vec<u64> = internet.log().iter().filter_map(start_of_part).collect();
         assert!(starts.windows(2).all(|pair| pair[0] < pair[1]), "{starts:?}");
     }
@@ -200,7 +200,7 @@ fn lost_answers() {
     assert_eq!(client_sees.unwrap().sessions, 1);
 }
 
-/// Sessions whose opening was never heard of stay with the registry.
+/// Sessions whose opening was not answered stay with the registry.
 fn upload_keeping_sessions(internet: &Internet) -> Result<Uploaded, Error> {
     let (descriptor, bytes) = blob();
     let client = Registry::new(internet.clone(), Options::default());

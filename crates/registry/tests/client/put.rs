@@ -75,12 +75,12 @@ fn many_tags() {
     let tags = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     for (tags_but, fault, names, puts) in [
         (None, None, &["1"][..], 1),
-        // Nothing is announced: each by itself, and the digest, which was asked first.
+        // Nothing is confirmed: one request for each tag, after the first one by digest.
         (None, None, &["1", "2", "3"], 4),
         (Some("-"), None, &["1", "2", "3"], 1),
         (Some("2"), None, &["1", "2", "3"], 2),
         (Some("-"), None, &[], 1),
-        // A question that is not understood.
+        // The request for several tags is not understood.
         (None, Some(400), &["1", "2"], 3),
     ] {
         let internet = registry(Uploads { tags_but, ..Uploads::default() });

@@ -134,7 +134,7 @@ fn a_registry_that_ignores_ranges_is_found_out() {
     assert!(!ignored(0..SIZE), "who wants all of it gets what was asked for");
 }
 
-/// Where a redirect led for one part, the next one is asked for at once, until it is denied there.
+/// The host to which a redirect led for one part is asked directly for the next one, until it refuses.
 #[test]
 fn the_place_of_a_blob_is_remembered() {
     let internet = serving();
@@ -374,7 +374,7 @@ fn an_unknown_coding_is_refused_by_name() {
     assert!(error.contains("got Content-Encoding `br`"), "{error}");
 }
 
-/// A proxy may compress a blob for the way, and a server may announce the blob's own compression.
+/// A proxy may compress a blob for the transfer, and a server may announce the blob's own compression.
 #[test]
 fn a_coding_is_undone_where_the_blob_is_compressed_for_the_way() {
     let internet = serving();

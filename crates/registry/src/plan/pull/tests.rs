@@ -79,7 +79,7 @@ fn a_registry_that_ignores_ranges_is_asked_once() {
     assert_eq!((other.blob, other.range.clone()), (1, 0..50 * MIB));
     assert_eq!(plan.answered(&other, None), None, "all of it was asked for");
     assert_eq!(plan.step(0.0), None);
-    // Nothing is asked for twice that has come.
+    // Bytes that arrived are not requested again.
     assert!(plan.ended(&first, [5 * MIB..6 * MIB, 7 * MIB..8 * MIB], End::Well { seconds: 1.0 }));
     assert_eq!(fetch(&mut plan).range, 5 * MIB..8 * MIB);
 }
@@ -170,7 +170,7 @@ fn the_second_half_of_what_comes_slowly_is_taken_over() {
     assert_eq!(plan.moved(&sent[1], 2 * MIB, 0.0), Some(5 * MIB / 2), "it ends there now");
     let other = tail(plan.step(2.0));
     assert_eq!((other.blob, other.range.clone()), (0, 3 * MIB / 2..2 * MIB));
-    // What broke of the first half is asked for again, what the other request brings is not.
+    // The missing bytes of the first half are requested again, those of the other request are not.
     assert!(plan.ended(&sent[1], [2 * MIB..4 * MIB], End::Well { seconds: 2.0 }));
     assert_eq!(fetch(&mut plan).range, 2 * MIB..5 * MIB / 2);
     well(&mut plan, &taken, 1.0);

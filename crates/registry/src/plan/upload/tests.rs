@@ -1,8 +1,8 @@
-//! Scripts: what a step came to, and which is next.
+//! Scripts: the outcome of a step, and the next step.
 
 use super::*;
 
-/// What a step came to.
+/// The outcome of a step.
 enum Came {
     Opened,
     OpenedLeast(u64),
@@ -74,7 +74,7 @@ fn ranges_that_lag_behind() {
             (Taken(None), UploadStep::Commit),
         ],
     );
-    // Then it is not believed after a break either.
+    // After a break, such an offset is not believed either.
     run(
         10,
         Some(3),
@@ -86,7 +86,7 @@ fn ranges_that_lag_behind() {
             (Told(Some(3)), UploadStep::Part(6..9)),
         ],
     );
-    // More than there is.
+    // More bytes than were sent.
     run(10, Some(4), vec![(Opened, UploadStep::Part(0..4)), (Taken(Some(100)), UploadStep::Open)]);
 }
 
@@ -169,7 +169,7 @@ fn after_a_loss_there_is_less_to_lose() {
             ],
         );
     }
-    // Where even chunks that were taken are lost, they are not worth their requests.
+    // A registry that loses accepted chunks gets the blob in one request.
     run(
         320 * MIB,
         None,
@@ -185,7 +185,7 @@ fn after_a_loss_there_is_less_to_lose() {
             (Opened, UploadStep::Whole),
         ],
     );
-    // Nothing was lost where the registry kept what had arrived: the rest goes up at once.
+    // A registry that kept what had arrived gets the rest in one request.
     run(
         320 * MIB,
         None,
@@ -198,7 +198,7 @@ fn after_a_loss_there_is_less_to_lose() {
             (Told(Some(200 * MIB)), UploadStep::Part(200 * MIB..320 * MIB)),
         ],
     );
-    // What is small is not cut up.
+    // A small blob is not sent in chunks.
     run(
         5 * MIB,
         None,
@@ -265,7 +265,7 @@ fn sessions_that_cannot_be_resumed() {
             (Opened, UploadStep::Whole),
         ],
     );
-    // It says where it is, and does not take what follows.
+    // The session reports its offset, and refuses the bytes after it.
     run(
         10,
         Some(4),
@@ -278,7 +278,7 @@ fn sessions_that_cannot_be_resumed() {
             (Opened, UploadStep::Part(0..4)),
         ],
     );
-    // It does not say where it is.
+    // The session does not report its offset.
     for silence in [Unsupported, Final, Lost, Broken] {
         run(
             10,
@@ -372,7 +372,7 @@ fn refused_sizes_and_ways() {
     run(10, Some(4), vec![(Opened, UploadStep::Part(0..4)), (Failed(Final), UploadStep::GiveUp)]);
 }
 
-/// Whatever a registry does, an upload ends; and every byte won gives it its tries back.
+/// Every upload ends, whatever the registry does. Each byte gained gives it all of its tries again.
 #[test]
 fn every_upload_ends() {
     for failure in [Broken, Cut, Lost, OutOfOrder, TooLarge, Unsupported, Final] {
