@@ -205,7 +205,7 @@ impl Parts {
 fn in_words(failure: &io::Error) -> String {
     match failure.kind() {
         io::ErrorKind::NetworkUnreachable | io::ErrorKind::NetworkDown => {
-            format!("this machine has no network connection to there: {failure}")
+            format!("this machine has no connection to that network: {failure}")
         }
         _ => failure.to_string(),
     }
@@ -219,7 +219,7 @@ async fn dial(host: &str, addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     loop {
         let next = ahead.next();
         if next.is_none() && attempts.is_empty() {
-            return Err(last.unwrap_or_else(|| io::Error::other(format!("no connection to {host} came about"))));
+            return Err(last.unwrap_or_else(|| io::Error::other(format!("no connection to {host} was made"))));
         }
         let wait = match next {
             Some(address) => {

@@ -237,7 +237,7 @@ impl Proxy {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             if head.len() == HEAD_BYTES {
-                return Err(error(ErrorKind::Proxy, format!("{self} answers no HTTP")));
+                return Err(error(ErrorKind::Proxy, format!("{self} does not answer in HTTP")));
             }
             head.push(stream.read_u8().await.map_err(broken)?);
         }
