@@ -56,7 +56,7 @@ pub enum ImageFinding {
         layer: u32,
         /// Its instruction, on one line.
         instruction: Option<String>,
-        /// What it changed.
+        /// Aspects that it changed.
         aspects: Aspects,
         /// How many files.
         files: u64,
@@ -110,7 +110,7 @@ pub enum FindingView {
     Waste,
 }
 
-/// Where to look.
+/// Where a front end shows a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FindingTarget {
     /// The view that shows it.

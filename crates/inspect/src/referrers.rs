@@ -66,7 +66,7 @@ pub struct Referrers {
 ///
 /// # Errors
 ///
-/// Those of the source. What is listed and not there is no error.
+/// Those of the source. A referrer that is listed and that the source lacks is not an error.
 pub async fn referrer_tree<S: ImageSource<Error: Classify>>(
     source: &S,
     subject: &Digest,
@@ -79,7 +79,7 @@ pub async fn referrer_tree<S: ImageSource<Error: Classify>>(
 ///
 /// # Errors
 ///
-/// Those of the source. What is listed and not there is no error.
+/// Those of the source. A referrer that is listed and that the source lacks is not an error.
 pub async fn referrers_of<S: ImageSource<Error: Classify>>(
     source: &S,
     subject: &Digest,

@@ -89,7 +89,7 @@ impl<'t> LayerStack<'t> {
 ///
 /// # Errors
 ///
-/// Where it would stop: the number of the layer, and why.
+/// The number of the layer at which it would stop, and why.
 pub fn unpackable(tree: &FileTree, jobs: &[LayerJob]) -> Result<(), (LayerNumber, tree::Error)> {
     let stopped = jobs.iter().find_map(|job| Some((job.number(), tree.summary(job.layer).stopped?)));
     stopped.map_or(Ok(()), Err)

@@ -42,7 +42,7 @@ impl VerifyState {
     }
 }
 
-/// Which document of an image.
+/// Role of a document in an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DocumentRole {
     /// The index that a name stands for, or one that an index lists.
@@ -56,7 +56,7 @@ pub enum DocumentRole {
 /// A document on the way from a name to an image.
 #[derive(Clone, Debug)]
 pub struct VerifiedDocument {
-    /// Which one it is.
+    /// Its role in the image.
     pub role: DocumentRole,
     /// Its bytes, with their digest.
     pub raw: Raw,
@@ -132,7 +132,7 @@ pub struct VerifiedLayer {
     pub state: VerifyState,
     /// What is wrong with it.
     pub findings: Vec<Finding>,
-    /// Where a runtime stops unpacking.
+    /// Why a runtime would not unpack the layer to its end; `None` if it would.
     pub stopped: Option<tree::Error>,
     /// The audit of its table of contents, if it has one.
     pub toc: Option<AuditedToc>,
@@ -299,7 +299,7 @@ mod tests {
         stack.entry(&job(0), &Entry::new("a", Kind::Directory));
         let below = stack.end(&job(0), &report(wrong), None);
         assert_eq!((below.state, below.failures().len()), (VerifyState::Wrong, 2));
-        // Without the layer below, this is a link into nothing.
+        // Without the layer below, the target of this link is missing.
         let link = Entry { link: b"a/missing".to_vec(), ..Entry::new("b", Kind::Hardlink) };
         stack.entry(&job(1), &link);
         let above = stack.end(&job(1), &report(Expected::default()), None);

@@ -35,7 +35,7 @@ tokio::task_local! {
 #[derive(Debug)]
 pub(crate) struct Wanted {
     waits: AtomicBool,
-    /// Its answer is short: a free connection is worth waiting for.
+    /// Whether its answer is short: then a free connection is worth waiting for.
     brief: bool,
 }
 

@@ -90,7 +90,7 @@ impl Undo {
     /// Checks that the body may end here.
     ///
     /// # Errors
-    /// It is cut off.
+    /// The body is cut off.
     pub fn finish(&self) -> Result<(), transport::Error> {
         self.decoder.finish().map_err(|error| invalid(&error))
     }

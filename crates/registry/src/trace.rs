@@ -48,7 +48,7 @@ pub struct Sent {
     pub number: u64,
     /// The registry as its references name it, also where a relay was asked.
     pub registry: String,
-    /// What it is a step of: `manifest`, `blob`, `token` …
+    /// The operation that it is a step of: `manifest`, `blob`, `token` …
     pub step: &'static str,
     /// The reference, digest or scope that it is for.
     pub name: String,

@@ -70,7 +70,7 @@ struct Planner<'j> {
     near: Option<ImageSide>,
     /// Layers of the second image above the shared ones, by diff_id.
     wanted: HashSet<Digest>,
-    /// Those of them that a run so far reads. An image may have the same layer twice.
+    /// The wanted layers that an earlier run reads. An image may have the same layer twice.
     kept: HashSet<Digest>,
 }
 

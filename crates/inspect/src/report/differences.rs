@@ -99,7 +99,7 @@ pub struct HistoryStep<'r> {
 #[derive(Serialize)]
 pub struct LayersRow {
     kind: &'static str,
-    /// How many of the lowest unpack to the same.
+    /// How many of the lowest layers unpack to the same in both images.
     pub shared: u32,
     /// Bytes of the blobs that only the second image has.
     pub download: u64,
@@ -109,7 +109,7 @@ pub struct LayersRow {
 #[derive(Serialize)]
 pub struct LayerRow {
     kind: &'static str,
-    /// How the layers of both relate.
+    /// How the layers of both images relate.
     pub change: DifferenceChange,
     /// The blob in the first image.
     pub before: Option<LayerRowBlob>,
@@ -261,7 +261,7 @@ impl<'r> DifferenceRow<'r> {
         }))
     }
 
-    /// Which kind of row.
+    /// The field `kind`: `manifest`, `config`, `history`, `layers`, `layer` or `file`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Setting(row) => row.kind,

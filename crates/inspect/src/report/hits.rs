@@ -115,7 +115,7 @@ impl SearchRow {
         }
     }
 
-    /// What became of the file, unless a container sees it.
+    /// What became of the file, in words; `None` if a container sees it.
     pub fn fate(&self) -> Option<String> {
         match (self.state?, self.removed_by) {
             ("live", _) => None,

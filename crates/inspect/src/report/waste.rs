@@ -22,9 +22,9 @@ pub struct AnalysisReport {
     pub sizes: AnalyzedSizes,
     /// Visible bytes of files divided by the bytes of files in all layers.
     pub efficiency: f64,
-    /// What the figure means, for readers of a log.
+    /// How `efficiency` is defined, for readers of a log.
     pub efficiency_definition: &'static str,
-    /// What is wasted.
+    /// Sums of wasted bytes.
     pub wasted: AnalyzedWaste,
     /// Layers, bottom first.
     pub layers: Vec<AnalyzedLayer>,
@@ -85,17 +85,17 @@ impl ReportedWhatIf {
 /// Sums of all layers in bytes.
 #[derive(Serialize)]
 pub struct AnalyzedSizes {
-    /// Of the blobs; of a bare layer, of its file.
+    /// Bytes of the blobs; for a bare layer, of its file.
     pub download: u64,
-    /// Of the archives.
+    /// Bytes of the archives.
     pub unpacked: u64,
-    /// Of the regular files in all archives.
+    /// Bytes of the regular files in all archives.
     pub files: u64,
-    /// Of the regular files in the tree of all layers.
+    /// Bytes of the regular files in the tree of all layers.
     pub visible: u64,
 }
 
-/// What is wasted.
+/// Sums of wasted bytes.
 #[derive(Serialize)]
 pub struct AnalyzedWaste {
     /// Bytes of files.
@@ -132,15 +132,15 @@ pub struct AnalyzedLayer {
 /// Bytes that a layer wastes, by cause.
 #[derive(Clone, Copy, Default, Serialize)]
 pub struct CausedWaste {
-    /// All of them.
+    /// Bytes of all causes.
     pub bytes: u64,
-    /// Those that it deleted.
+    /// Bytes of files that it deleted.
     pub deleted: u64,
-    /// Those that it wrote over.
+    /// Bytes of files that it wrote over.
     pub overwritten: u64,
-    /// Those that it wrote again.
+    /// Bytes of files that it wrote again, with the same content.
     pub duplicated: u64,
-    /// Copied to change mode, owner or attributes.
+    /// Bytes of files that it copied to change mode, owner or attributes.
     pub metadata: u64,
 }
 

@@ -10,7 +10,7 @@ pub enum Error {
     Syntax {
         /// What is wrong with it.
         why: String,
-        /// Where, counted from 1.
+        /// Position of the fault in characters, counted from 1.
         at: usize,
     },
     /// It is not a glob.

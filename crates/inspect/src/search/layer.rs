@@ -29,7 +29,7 @@ pub struct FileHits {
     pub lines: u64,
 }
 
-/// What a search found in a layer, beside the lines.
+/// Files and sums of a search in a layer. The lines are returned by [`ContentSearch::take_hits`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LayerHits {
     /// The files with matches, in archive order.

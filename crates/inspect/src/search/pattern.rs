@@ -39,7 +39,7 @@ pub enum TextEncoding {
     Utf16Be,
 }
 
-/// What is searched for. A line feed in it separates alternatives, as in `grep`. Cloning is cheap.
+/// A compiled pattern. A line feed in its text separates alternatives, as in `grep`. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct SearchPattern {
     pub(super) regex: Regex,

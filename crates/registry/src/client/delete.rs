@@ -21,7 +21,7 @@ use porthole_core::{
 /// The answer of a registry to a deletion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Deletion {
-    /// It is gone.
+    /// The registry deleted it.
     Done,
     /// The registry does not delete such things, or nothing at all (405, or 400).
     Unsupported {

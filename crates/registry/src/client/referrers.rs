@@ -22,7 +22,7 @@ use porthole_core::{
 };
 use std::{collections::HashSet, time::Duration};
 
-/// What refers to a digest.
+/// The referrers of a digest, as a registry lists them.
 #[derive(Clone, Debug)]
 pub struct Listed {
     /// Descriptors as they are listed.

@@ -19,7 +19,7 @@ use std::time::Duration;
 /// What an earlier look at a tag has shown; the [default](Self::default) knows nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
-    /// What it stood for.
+    /// Digest that the tag stood for.
     pub digest: Option<Digest>,
     /// The `ETag` that came with it.
     pub etag: Option<HeaderValue>,
@@ -30,7 +30,7 @@ pub struct Known {
 /// What a look at a tag shows.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    /// What it stands for.
+    /// Digest that the tag stands for.
     pub digest: Digest,
     /// What to pass to the next look.
     pub known: Known,

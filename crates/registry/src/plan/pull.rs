@@ -33,7 +33,7 @@ const STALLED: f64 = 3.0;
 /// Requests that may be under way beyond the usual number, for tails only.
 const SPARE: usize = 2;
 
-/// What to do next.
+/// The next step of a pull.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PullStep {
     /// Find out which bytes of a blob are missing, then call [`opened`](PullPlan::opened), [`parked`](PullPlan::parked)
@@ -70,7 +70,7 @@ pub enum End {
     },
     /// With a report of too many requests (429, 503).
     TooMuch,
-    /// With an answer that is not one to a request for a range.
+    /// With an answer that is invalid for a request for a range.
     Odd,
 }
 

@@ -39,7 +39,7 @@ enum Known {
     Document(Box<Document>, Vec<Digest>),
 }
 
-/// What is sent, in order.
+/// What a push sends, in order.
 #[derive(Clone, Debug)]
 pub struct PushPlan {
     /// The document that the image's name will stand for.

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-/// What to do next.
+/// The next step of an upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UploadStep {
     /// Open a session. One that was opened before is lost or useless.

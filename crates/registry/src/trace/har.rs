@@ -115,7 +115,7 @@ struct Timings {
     receive: f64,
 }
 
-/// What does not apply, or is not known.
+/// Value of a time that does not apply or is not known.
 const NONE: f64 = -1.0;
 
 impl<'r> Entry<'r> {

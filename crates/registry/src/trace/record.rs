@@ -14,7 +14,7 @@ use std::time::Duration;
 pub struct RecordedExchange {
     /// The registry as its references name it, also where a relay was asked.
     pub registry: String,
-    /// What it is a step of: `manifest`, `blob`, `token` …
+    /// The operation that it is a step of: `manifest`, `blob`, `token` …
     pub step: String,
     /// The reference, digest or scope that it is for.
     pub name: String,

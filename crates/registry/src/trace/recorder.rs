@@ -50,7 +50,7 @@ pub struct RecordedNote {
     pub at: Duration,
     /// How long it took, if it took time.
     pub lasted: Duration,
-    /// What, in words.
+    /// What happened, in words.
     pub text: String,
 }
 
@@ -68,7 +68,7 @@ enum TraceSource {
 pub struct RecordedTotals {
     /// Exchanges, those that are not kept included.
     pub exchanges: u64,
-    /// Of them, those that followed a failure.
+    /// Exchanges that repeat one that failed.
     pub retries: u64,
     /// Bytes of bodies that were received.
     pub bytes: u64,

@@ -238,7 +238,7 @@ fn a_page_for_a_blob_is_named_whatever_its_type() {
         let words = format!("{HOST} answered the request for blob `{}` with an HTML page", descriptor.digest);
         assert!(error.to_string().starts_with(&words), "{error}");
     }
-    // What has the right length is for the digest to judge: a page may be what was pushed.
+    // The digest decides about a body of the right length: a page may be what was pushed.
     let size = PORTAL.len() as u64;
     for media_type in ["text/html", "application/vnd.oci.image.layer.v1.tar", gzip] {
         read(&typed(media_type, size), &[bytes, ("content-length", &length[..])]).unwrap();

@@ -77,7 +77,7 @@ fn a_registry_that_ignores_ranges_is_read_no_further_than_needed() {
     }
 }
 
-/// Where another request takes over the end of a range, what is asked for after a break does not contain it.
+/// If another request takes over the end of a range, the request after a break does not ask for that end.
 #[test]
 fn a_range_that_was_shortened_is_repeated_to_its_new_end() {
     let internet = serving();
@@ -431,7 +431,7 @@ fn a_range_beyond_the_blob_is_no_range() {
     assert!(error.to_string().contains("does not have bytes 5000 to 7000"), "{error}");
 }
 
-/// What may happen to one answer, and heals.
+/// A fault of one answer, after which the read still succeeds.
 fn mishap() -> impl Strategy<Value = Fault> {
     prop_oneof![
         (0..30_000_usize).prop_map(Fault::ResetAfter),
