@@ -1,4 +1,4 @@
-//! `porthole analyze`: what it counts, what it says, how it ends.
+//! `porthole analyze`: its figures, output and exit codes.
 //!
 //! The expected output lies in `tests/expected`; run with `UPDATE_EXPECTED=1` to rewrite it, and read the difference.
 
@@ -13,7 +13,7 @@ use place::Place;
 use porthole_testkit::image::{Built, Compression, Entry, Image, Layer};
 use serde_json::json;
 
-/// Bytes that no compression makes smaller, the same for the same seed.
+/// Bytes that do not compress. The same seed gives the same bytes.
 fn noise(length: usize, mut seed: u64) -> Vec<u8> {
     let mut next = || {
         seed ^= seed << 13;
@@ -104,7 +104,7 @@ fn thresholds_end_with_an_answer() {
     assert_eq!((code, passed), (1, vec![false, false]));
 }
 
-/// What is wasted of a download is measured in the blob, not guessed from the layer's ratio.
+/// The wasted part of a download is measured in the blob, and not computed from the compression ratio of the layer.
 #[test]
 fn downloads_are_measured_where_the_bytes_are() {
     let place = Place::new();
@@ -120,7 +120,7 @@ fn downloads_are_measured_where_the_bytes_are() {
     assert_eq!(reports[0]["efficiency"], 0.5);
 }
 
-/// The same files, built otherwise, are as much smaller as was estimated.
+/// The same files, built in another way, save as many bytes as the estimate says.
 #[test]
 fn what_if_is_what_other_builds_save() {
     let app = |owner| Entry::file("app", noise(600_000, 3)).owner(owner, 0);
@@ -147,7 +147,7 @@ fn what_if_is_what_other_builds_save() {
         let saved = download(image()) - download(otherwise);
         let [least, about, most] =
             ["download_least", "download", "download_most"].map(|field| way[field].as_u64().unwrap());
-        // A layer that is not there saves its frame and its end as well.
+        // Omitting a layer also saves its compression frame and the end of its archive.
         assert!(least <= saved && saved <= most + 4_096, "{way}: {saved}");
         assert!(least <= about && about <= most && about.abs_diff(saved) < 140_000, "{way}: {saved}");
     }
@@ -157,7 +157,7 @@ fn what_if_is_what_other_builds_save() {
     assert_eq!(ways[2]["text"], "owner set where layer 1 writes the files, not by layer 3");
 }
 
-/// Where `dive` says 1.0, 0.002 or nothing at all.
+/// Images for which `dive` reports an efficiency of 1.0 or 0.002, or nothing at all.
 #[test]
 fn cases_that_others_get_wrong() {
     let place = Place::new();

@@ -1,4 +1,4 @@
-//! What the cache of layer indexes spares, and what a damaged one costs.
+//! The cache of layer indexes: the requests that it saves, and the cost of a damaged index.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
@@ -40,12 +40,12 @@ impl Machine {
         self.cache().join(format!("{}.{}", digest.replace(':', "-"), env!("CARGO_PKG_VERSION")))
     }
 
-    /// Requests so far.
+    /// Number of requests so far.
     fn asked(&self) -> usize {
         self.server.internet.log().len()
     }
 
-    /// What was asked of a blob since then: its ranges.
+    /// The `Range` of each request for a blob, from request `since` on.
     fn ranges(&self, digest: &str, since: usize) -> Vec<Option<String>> {
         let log = self.server.internet.log();
         let asked = log[since..].iter().filter(|asked| asked.url.contains(digest));
@@ -59,7 +59,7 @@ fn text(output: Output) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Each page of an index is checked when it is read, which may be after others were used.
+/// Each page of an index is checked when it is read. Other pages may have been used before.
 #[test]
 fn a_damaged_page_of_an_index_costs_a_download_and_nothing_else() {
     let files = |layer: Layer, number: u32| layer.file(format!("d{}/{number}", number % 9), number.to_string());
@@ -80,7 +80,7 @@ fn a_damaged_page_of_an_index_costs_a_download_and_nothing_else() {
             let asked = machine.asked();
             let printed = text(machine.run(arguments));
             assert!(printed == listed || printed == "2501", "{arguments} with part {part} damaged: {printed}");
-            // What was read to its end is kept again.
+            // If the layer was read to its end, its index is in the cache again.
             if machine.ranges(layer, asked).contains(&None) {
                 downloads += 1;
                 assert_eq!(text(machine.run(arguments)), printed);
@@ -90,7 +90,7 @@ fn a_damaged_page_of_an_index_costs_a_download_and_nothing_else() {
     assert!(downloads >= 3, "{downloads}: most pages have entries");
 }
 
-/// A file that the cache can find costs its part of the layer, and of the index a few pages.
+/// A file whose layers have indexes in the cache takes only its part of the layer and a few pages of the index.
 #[test]
 fn a_file_is_found_without_the_entries_around_it() {
     let files = |layer: Layer, number: u32| layer.file(format!("d{}/{number}", number % 9), number.to_string());
@@ -115,12 +115,12 @@ fn a_file_is_found_without_the_entries_around_it() {
         assert!(matches!(&machine.ranges(layer, asked)[..], [Some(_)]), "{path}");
     }
     assert!(fs::read(&index).unwrap() == damaged, "what is not read does no harm");
-    // What is not there is looked for among all entries, for the sake of a hint.
+    // A missing path is searched among all entries, for a hint.
     ends(&machine.run("cat REGISTRY/a/b:1 d0/9"), 4, "layer 2 removed it");
     assert!(fs::read(&index).unwrap() != damaged);
 }
 
-/// What is printed does not depend on what the cache knows.
+/// The output does not depend on the content of the cache.
 #[test]
 fn a_file_is_the_same_with_a_cache_and_without() {
     let base = || Layer::new("ADD").dir("etc").file("etc/a", "1").file("etc/b", "2").dir("lib").file("lib/x", "3");

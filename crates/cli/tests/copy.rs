@@ -15,7 +15,7 @@ use std::{collections::HashSet, fs, path::Path, process::Command};
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
-/// An image, a signature of it and a signature of the signature; `tagged`: both listed by fallback tags.
+/// An image, its signature, and a signature of the signature. `tagged`: fallback tags list both.
 fn signed(tagged: bool) -> (Content, [Blob; 3]) {
     let noise: Vec<u8> = (0..300_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     let image = Image::new().layer(Layer::new("ADD a").file("a", noise)).build();
@@ -97,7 +97,7 @@ fn a_source_that_breaks_goes_on_and_one_that_lies_is_found_out() {
     assert!(has(&to, &layer.digest) && has(&to, &manifest.digest));
 }
 
-/// What a command that must succeed prints.
+/// Runs a command that must succeed. Returns its stdout.
 #[track_caller]
 fn prints(home: &Path, arguments: &str) -> String {
     let output = porthole(home, arguments);
@@ -134,7 +134,7 @@ fn from_anywhere_to_anywhere_every_byte_stays() {
     }
     let index: Value = serde_json::from_slice(&fs::read(home.path().join("second/index.json")).unwrap()).unwrap();
     assert_eq!(index["manifests"].as_array().map(Vec::len), Some(5));
-    // Nothing was named on the way into archives, and the names of what was pulled for them were theirs.
+    // Writing archives gave no image in the store the name of an archive.
     let named = prints(home.path(), "images --json");
     assert!(!named.contains(".tar"), "{named}");
 }
@@ -160,13 +160,13 @@ fn a_docker_archive_keeps_config_layers_and_names() {
         let source = format!("docker-archive:all.tar:{name}");
         assert_eq!(prints(home.path(), &format!("config {source}")).as_bytes(), image.config.bytes, "{name}");
         prints(home.path(), &format!("verify {source}"));
-        // And on, under the only name or the one that is given.
+        // Copy the copy, under its only name or under the given one.
         prints(home.path(), &format!("copy {source} docker-archive:again.tar"));
         assert_eq!(prints(home.path(), "config docker-archive:again.tar").as_bytes(), image.config.bytes);
         prints(home.path(), &format!("copy {source} docker-archive:named.tar:mine"));
         prints(home.path(), "config docker-archive:named.tar:mine:latest");
     }
-    // The layers that two names share are there once.
+    // Layers that two images share are in the archive once.
     let names = prints(home.path(), "ls layer:all.tar");
     assert_eq!(names.lines().filter(|name| name.contains(".tar")).count(), 5, "{names}");
     let manifest: Value = serde_json::from_str(&prints(home.path(), "cat layer:all.tar manifest.json")).unwrap();
@@ -220,7 +220,7 @@ fn of_an_index_goes_what_is_there_or_what_is_asked_for() {
     assert_eq!(prints(home.path(), "config docker-archive:d.tar").as_bytes(), amd.config.bytes);
     ends(&porthole(home.path(), "copy --platform linux/s390x oci:whole oci:none:1"), 5, "linux/s390x");
     ends(&porthole(home.path(), "copy --platform linux/s390x docker-archive:d.tar oci:none:1"), 5, "linux/s390x");
-    // A source with a part of it.
+    // A source that lacks one of the images.
     content.blobs.retain(|digest, _| *digest != arm.manifest.digest);
     content.write_layout(&home.path().join("part")).unwrap();
     let told = done(home.path(), "copy oci:part oci:copy:1");

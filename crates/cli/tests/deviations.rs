@@ -1,4 +1,4 @@
-//! Images whose documents depart from the specification: what can be shown is shown, and the departure is named.
+//! Images whose documents deviate from the specification. They are shown as far as possible, with a note on each deviation.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
@@ -175,7 +175,7 @@ fn a_listed_name_can_be_typed_again() {
     assert_eq!(place.run("cat oci:odd d\\x00").status.code(), Some(4));
 }
 
-/// No disk has such a path, so containerd stops there. The archive is sound: what is before it can be read.
+/// No disk can have such a path, so containerd stops there. The archive is valid, and the files before that entry can be read.
 #[test]
 fn a_path_too_deep_for_a_disk_is_a_finding_and_the_files_before_it_are_listed() {
     let place = Place::new();

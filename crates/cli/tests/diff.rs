@@ -1,4 +1,4 @@
-//! `porthole diff`: what it prints, what it reads, how it ends.
+//! `porthole diff`: its output, the layers that it reads, and its exit codes.
 //!
 //! The expected output lies in `tests/expected`; run with `UPDATE_EXPECTED=1` to write it again, and read the difference.
 
@@ -36,7 +36,7 @@ fn before(compression: Compression) -> Built {
         .build()
 }
 
-/// The same in all but one layer, and that in every way.
+/// An image that differs in one layer, in every aspect.
 fn after() -> Built {
     let none = Compression::None;
     Image::new()
@@ -127,7 +127,7 @@ fn shared_layers_are_read_once() {
         stderr.lines().filter(|line| line.starts_with("layer ")).map(|line| line[..7].to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(read("diff --progress plain oci:a oci:b"), ["layer 1", "layer 2", "layer 2"]);
-    // A layer that both have, though not at the same place, is read once too.
+    // A layer that both images have at different positions is read once, too.
     let top = Layer::new("top").file("top", b"top");
     place.layout("c", &Image::new().layer(Layer::new("c").file("c", b"c")).layer(top.clone()).build());
     place.layout(

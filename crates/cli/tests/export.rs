@@ -1,4 +1,4 @@
-//! `porthole export`: one archive, the same every time, that other programs unpack to the same files.
+//! `porthole export`: a deterministic archive, which other programs unpack to the same files.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
@@ -66,7 +66,7 @@ fn tar_unpacks_what_was_exported() {
     assert_eq!(read(&format!("deep/{}/{}", "n".repeat(120), "m".repeat(120))), b"deep");
     assert_eq!(read("opt/link"), b"new");
     assert!(!place.path("out/opt/old").exists() && !place.path("out/bin/first").exists());
-    // The same again, to stdout.
+    // Exporting again to stdout gives the same bytes.
     assert_eq!(place.porthole("export oci:layout").stdout, fs::read(place.path("out.tar")).unwrap());
     let listed = |source: &str| {
         let rows = place.porthole(&format!("ls {source}"));

@@ -1,4 +1,4 @@
-//! Failures, as people and programs see them.
+//! Failures: messages, hints, exit codes and JSON.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
@@ -141,7 +141,7 @@ fn a_layer_above_a_missing_one_can_be_listed_and_read() {
     }
 }
 
-/// A limit on the size of files stands in for a full disk: both fail in `write`.
+/// Simulates a full disk by a limit on the size of files: both fail in `write`.
 #[test]
 fn a_full_disk_is_named() {
     let place = Place::new();
@@ -200,7 +200,7 @@ fn a_wrong_tag_names_near_ones() {
         ends(&output, 4, &near.replace("REGISTRY", server.authority()));
     }
     ends(&run("digest REGISTRY/a/b:2.0"), 4, "did you mean `v2.0`?");
-    // A tag that is listed and has no manifest is not its own correction.
+    // A tag that is listed but has no manifest is not suggested as its own correction.
     server.internet.fault("/manifests/stable", 9, Fault::Status(404));
     let listed = format!("hint: {} lists the tag `stable`, but has no manifest for it", server.authority());
     ends(&run("inspect REGISTRY/a/b:stable"), 4, &listed);
@@ -213,7 +213,7 @@ fn a_wrong_tag_names_near_ones() {
     }
 }
 
-/// The image `a/b:1` of a registry, the same in the layout `layout`, and a file of text.
+/// The image `a/b:1` of a registry, the same image in the layout `layout`, and a text file.
 struct Place {
     server: Server,
     locked: Server,

@@ -1,4 +1,4 @@
-//! Registries whose answers do not end: each command ends, and says why.
+//! Registries whose answers do not end. Each command ends nevertheless, with an error that says why.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
@@ -15,13 +15,13 @@ use std::{
     time::Duration,
 };
 
-/// What the registry does with a request, by its method and path.
+/// How the registry handles a request.
 enum Deed {
     /// Answers with this status and body.
     Answer(u16, Vec<u8>),
-    /// Sends the first half, and no more.
+    /// Sends the first half and then stops.
     Half(Vec<u8>),
-    /// Sends a byte at a time, without an end.
+    /// Sends one byte at a time and never ends.
     Drip(Vec<u8>),
     /// Never answers.
     Silence,
@@ -108,7 +108,7 @@ fn answer(stream: TcpStream, deed: &dyn Fn(&str, &str) -> Deed, log: &Mutex<Vec<
     Some(())
 }
 
-/// Until the other side hangs up.
+/// Waits until the client closes the connection.
 fn hold(mut stream: &TcpStream) {
     let _ = stream.read(&mut [0]);
 }
@@ -124,7 +124,7 @@ fn blob(image: &Built, path: &str) -> Option<Vec<u8>> {
     blobs.find(|blob| path.ends_with(&blob.digest)).map(|blob| blob.bytes.clone())
 }
 
-/// Serves the image, but for requests whose path has `part`.
+/// Serves the image, but applies `deed` to requests whose path contains `part`.
 fn serving(part: &'static str, deed: fn(Vec<u8>) -> Deed) -> Mean {
     let image = image();
     let layer = image.layers[0].blob.digest.clone();
@@ -163,13 +163,13 @@ fn documents_that_come_a_byte_at_a_time_end_the_command() {
     let server = serving("/manifests/", Deed::Drip);
     let output = porthole(home.path(), &format!("manifest {SHORT} {}/a/b:1", server.authority));
     ends(&output, 8, "too slow");
-    // The words of an error are not waited for.
+    // The body of an error response is not awaited.
     let server = Mean::start(|_, _| Deed::Drip(vec![b' '; 60_000]));
     let output = porthole(home.path(), &format!("tags {SHORT} {}/a/b", server.authority));
     ends(&output, 8, "too slow");
 }
 
-/// A push against a registry that has nothing.
+/// A push to an empty registry.
 fn push(
     deed: impl Fn(&str, &str) -> Option<Deed> + Send + Sync + 'static,
     layers: usize,
@@ -198,7 +198,7 @@ fn an_upload_that_is_never_committed_ends_the_push_once() {
     let (server, output) = push(|method, _| (method == "PUT").then_some(Deed::Silence), 1);
     ends(&output, 8, "timed out: waited 1 s for an answer");
     ends(&output, 8, "\"state\":\"committing\"");
-    // One for each of the two blobs: the registry is not asked to commit the same bytes again.
+    // One `PUT` for each of the two blobs: the client does not ask to commit the same bytes again.
     assert!(server.count("PUT ") <= 2, "{:?}", server.asked);
 }
 

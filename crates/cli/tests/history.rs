@@ -19,7 +19,8 @@ fn image(content: &str) -> Built {
     Image::new().layer(Layer::new("COPY a /").file("a", content)).build()
 }
 
-/// A registry with three images that its tag 1 stood for one after the other, each pulled meanwhile, and the tag's name.
+/// A registry whose tag 1 pointed to three images one after the other, each of which was pulled. Returns the registry, the
+/// reference and the three digests.
 fn pulled(home: &Path) -> (Server, String, [String; 3]) {
     let images = ["one", "two", "three"].map(image);
     let server = Server::new(Site::new());
@@ -40,7 +41,7 @@ fn stand_for(server: &Server, image: &Built) {
     });
 }
 
-/// What the tag 1 of the registry stands for.
+/// The digest that tag 1 of the registry points to.
 fn remote(server: &Server) -> String {
     server.look(|site| {
         let roots = &site.content("a/b").unwrap().roots;
@@ -58,7 +59,7 @@ fn rows(home: &Path, arguments: &str) -> Vec<Value> {
     output.stdout.split(|&b| b == b'\n').filter(|l| !l.is_empty()).map(|l| serde_json::from_slice(l).unwrap()).collect()
 }
 
-/// Some fields of every row, as the digest's number and the rest.
+/// Some fields of every row, with the index in `digests` in place of the digest.
 fn brief(home: &Path, arguments: &str, digests: &[String]) -> Vec<String> {
     let brief = |row: &Value| {
         let number = digests.iter().position(|digest| row["digest"] == *digest);
@@ -92,7 +93,7 @@ fn every_verb_that_moves_a_name_is_in_the_journal() {
     done(home.path(), &format!("copy {name} {copied}"));
     assert_eq!(history(&copied), ["0 2 push stored"]);
 
-    // By another name in the store, and by digest, which never moves.
+    // A pull under another name is recorded there. A pull by digest is not recorded, because a digest never moves.
     done(home.path(), &format!("pull {name} store:mine"));
     assert_eq!(history("mine"), ["0 2 pull stored,named"]);
     done(home.path(), &format!("pull {}@{}", name.trim_end_matches(":1"), digests[0]));
@@ -159,7 +160,7 @@ fn a_name_of_the_store_goes_back_and_forth() {
         (asked, digests[2].clone()),
         "the registry knows nothing"
     );
-    // Names that are not written in full are moved, not doubled.
+    // A short name in the store is moved, and not added again in its full form.
     done(home.path(), &format!("pull {name} store:mine"));
     stand_for(&server, &image("one"));
     done(home.path(), &format!("pull {name} store:mine"));
@@ -183,7 +184,7 @@ fn a_tag_of_the_registry_goes_back() {
     let methods: Vec<_> = log[log.len() - 4..].iter().map(|asked| asked.method.as_str()).collect();
     assert_eq!(methods, ["HEAD", "GET", "PUT", "HEAD"], "what it is, the manifest, the tag, and read back");
 
-    // Counted from what the registry says, whatever the store has.
+    // Steps count from the digest in the registry, even if the store has another.
     stand_for(&server, &image("three"));
     done(home.path(), &format!("rollback --push {name} 2"));
     assert_eq!(remote(&server), digests[0], "two before three, and one before two");
@@ -205,7 +206,7 @@ fn what_is_gone_is_said_to_be_gone() {
     ends(&output, 4, "the store does not have the image any more");
     ends(&output, 4, &format!("porthole pull {}@{}", name.trim_end_matches(":1"), digests[0]));
 
-    // The registry alone has it: its tag moves, the name in the store cannot.
+    // Only the registry has the image: its tag moves, but the name in the store cannot.
     let output = porthole(home.path(), &format!("rollback --push {name} 2"));
     ends(&output, 0, "the store does not have it");
     assert_eq!((remote(&server), local(home.path(), &name)), (digests[0].clone(), digests[2].clone()));
@@ -215,7 +216,7 @@ fn what_is_gone_is_said_to_be_gone() {
     ends(&gone, 4, "neither the store nor");
     assert_eq!(remote(&server), digests[2]);
 
-    // The store alone has it.
+    // Only the store has the image.
     server.internet.change(server.authority(), |site| {
         let three = image("three").into_content("1");
         *site.content_mut("a/b") = three;
@@ -252,7 +253,7 @@ fn gc_keeps_what_it_is_told_to_keep() {
 fn what_is_said() {
     let place = Place::new();
     let store = place.path("store");
-    // A journal as an earlier day left it, over a store that is a layout as any other.
+    // A journal of an earlier day, and a store that another program wrote as a layout.
     place.layout("store", &image("two"));
     let [one, two] = ["one", "two"].map(|content| image(content).manifest.digest);
     let line = |time: &str, digest: &str, by: &str| {

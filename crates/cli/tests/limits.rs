@@ -1,4 +1,4 @@
-//! One set of limits for every verb and every kind of source.
+//! Every verb applies the same limits to every kind of source.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
@@ -75,7 +75,7 @@ fn every_walk_has_the_same_limit_of_nesting() {
 #[test]
 fn every_walk_has_the_same_limit_of_a_document() {
     let (server, home) = nested(1);
-    // Less than `oci-layout` has, and less than an index has.
+    // Fewer bytes than `oci-layout` has, and fewer than an index has.
     let limits = [10, 100].map(|bytes| format!("--limit manifest_bytes={bytes}"));
     let commands =
         limits.iter().flat_map(|limit| walks(server.authority()).into_iter().map(|w| w.replace("{}", limit)));

@@ -1,4 +1,4 @@
-//! However much a layer unpacks to, reading it takes little memory.
+//! Reading a layer takes little memory, even if it unpacks to many bytes.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
 
@@ -13,7 +13,7 @@ const MIB: u64 = 1 << 20;
 const ZEROS: u64 = 512 * MIB;
 const BLOCK: u32 = 128 << 10;
 
-/// An archive with one file of zeros, as two zstd frames: the header as it is, the zeros as repeated bytes.
+/// An archive with one file of zeros, as two zstd frames: the header in a raw block, the zeros in blocks of a repeated byte.
 fn zeros() -> Vec<u8> {
     let mut header = [0; 512];
     header[..4].copy_from_slice(b"file");
@@ -34,7 +34,7 @@ fn zeros() -> Vec<u8> {
     bytes
 }
 
-/// The most that a process had resident, asked again and again until it ends.
+/// Returns the maximum resident memory of a process in bytes. Polls until the process ends.
 fn peak(child: &mut Child) -> u64 {
     let status = format!("/proc/{}/status", child.id());
     let mut peak = 0;

@@ -1,4 +1,4 @@
-//! A layer has one number, whatever names it: the bottom one is 1.
+//! Every verb gives a layer the same number. The bottom layer is 1.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
@@ -22,7 +22,7 @@ fn place() -> Place {
     place
 }
 
-/// Every number in these lines of JSON that is called `layer`.
+/// Returns the value of every key `layer` in these lines of JSON.
 fn numbers(json: &[u8]) -> BTreeSet<u64> {
     let text = String::from_utf8(json.to_vec()).unwrap();
     let numbers = text.split("\"layer\":").skip(1);

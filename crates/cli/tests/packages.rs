@@ -1,4 +1,4 @@
-//! `porthole packages`: what it lists, what it exports, how it ends.
+//! `porthole packages`: its lists, exports and exit codes.
 //!
 //! The expected output lies in `tests/expected`; run with `UPDATE_EXPECTED=1` to rewrite it, and read the difference.
 
@@ -265,7 +265,7 @@ fn schemas() -> [(&'static str, Schema); 2] {
     [("spdx", Schema::new(include_bytes!("vectors/spdx-2.3.json.gz"), &[])), ("cyclonedx", cyclonedx)]
 }
 
-/// An image with a package of each kind of database that is text or lies ready: what they record is odd, and allowed.
+/// An image with unusual but valid packages in each kind of database that the test can write or has as a vector.
 fn odd() -> Built {
     let rpm = include_bytes!("../../contents/tests/vectors/rpm/rpmdb.sqlite.gz");
     let mut database = Vec::new();
@@ -387,7 +387,7 @@ fn bills_of_every_kind_of_package_are_as_their_published_schemas_describe_them()
             replaced_by: None,
         };
         let all = Ecosystem::ALL.into_iter();
-        // The same package twice: two places may record it.
+        // The same package twice, because two databases may record it.
         let packages = all
             .flat_map(|kind| {
                 [one(kind, text, "1"), one(kind, "a", text), plain(kind), plain(kind), one(kind, "é:é/@é", "")]

@@ -52,7 +52,7 @@ fn an_index_is_pushed_with_everything() {
     assert_eq!((&pushed["documents"], &pushed["uploaded"]["blobs"]), (&3.into(), &5.into()), "{pushed}");
     assert!(has(&server, pushed["digest"].as_str().unwrap()));
     assert_eq!(tags(&server), ["1"]);
-    // Blobs before manifests, manifests before the index; the tag is the last thing, and read back.
+    // Blobs are sent before manifests, and manifests before the index. The tag is written last, and read back.
     let log = server.internet.log();
     let asked: Vec<String> = log.iter().map(|asked| format!("{} {}", asked.method, asked.url)).collect();
     let last = &asked[asked.len() - 4..];
@@ -62,7 +62,7 @@ fn an_index_is_pushed_with_everything() {
     );
     assert!(last[2].starts_with("PUT ") && last[2].ends_with("/manifests/1"), "{last:?}");
     assert!(last[3].starts_with("HEAD ") && last[3].ends_with("/manifests/1"), "{last:?}");
-    // The second time two questions are enough.
+    // The second push needs only two requests.
     done(home.path(), &push(&server, ""));
     assert_eq!(server.internet.log().len() - log.len(), 2);
 
@@ -86,7 +86,7 @@ fn an_index_that_is_here_in_part() {
     ends(&output, 5, "--platform");
     assert_eq!(server.internet.count("PUT "), 0);
     done(home.path(), &push(&server, "--platform linux/amd64"));
-    // What the destination has need not be here.
+    // Blobs that the destination has may be missing locally.
     let server = Server::new(Site::new().repository("a/b", whole.clone()));
     server.internet.change(server.authority(), |site| {
         site.content_mut("a/b").blobs.remove(&whole.roots[0].blob.digest);
@@ -102,7 +102,7 @@ fn an_accepted_image_that_does_not_show_yet_is_no_failure() {
     for status in [404, 403] {
         for command in ["push oci:layout", "copy oci:layout"] {
             let server = Server::new(Site::new());
-            // Nothing is there before, and what was taken does not show either.
+            // The registry returns nothing, neither before the push nor after it.
             server.internet.fault("HEAD ", u32::MAX, Fault::Status(404));
             server.internet.fault("GET ", u32::MAX, Fault::Status(status));
             let to = format!("{}/a/b:1", server.authority());
@@ -115,7 +115,7 @@ fn an_accepted_image_that_does_not_show_yet_is_no_failure() {
     }
     let server = Server::new(Site::new());
     assert_eq!(done(home.path(), &push(&server, ""))["visible"], true);
-    // The tag stands for another image in the end, which another push may have done.
+    // In the end the tag points to another image, as after a concurrent push.
     let server = Server::new(Site::new());
     let other = porthole_core::digest::Digest::sha256(b"other").to_string();
     server.internet.fault("HEAD ", u32::MAX, Fault::Header("docker-content-digest", other));
@@ -160,7 +160,7 @@ fn nothing_is_named_if_anything_failed() {
     server.internet.fault("POST ", 9, Fault::Header("location", "http://10.0.0.1/steal".into()));
     ends(&porthole(home.path(), &push(&server, "")), 9, "names a place for an upload that is refused");
     assert_eq!(tags(&server), Vec::<String>::new());
-    // The source is not what it says.
+    // A blob of the source does not have its digest.
     let digest = image.layers[0].blob.digest.strip_prefix("sha256:").unwrap();
     let path = home.path().join("layout/blobs/sha256").join(digest);
     let mut bytes = fs::read(&path).unwrap();
@@ -237,7 +237,7 @@ fn many_tags_and_one_manifest() {
         let before = server.internet.count("PUT ");
         assert_eq!(done(home.path(), &push(&server, "--also 1.2"))["tagged"], false);
         assert_eq!(server.internet.count("PUT "), before);
-        // One new name among old ones.
+        // One new tag among existing ones.
         assert_eq!(done(home.path(), &push(&server, "--also 1.2 --also new"))["tagged"], true);
         assert_eq!(server.internet.count("PUT ") - before, 1);
     }
@@ -249,16 +249,16 @@ fn every_candidate_is_asked_for_a_mount_and_a_refusal_once() {
     let image = image("amd64");
     let home = home(&image.clone().into_content("x"));
     let blobs = 3;
-    // The second candidate has everything; the session that the first one left is given up.
+    // The second candidate has all blobs. The upload session that the first candidate started is closed.
     let server = Server::new(Site::new().repository("lib/full", image.clone().into_content("1")));
     let pushed = done(home.path(), &push(&server, "--mount-from a/none --mount-from lib/full"));
     assert_eq!((&pushed["mounted"]["blobs"], &pushed["sent"]), (&blobs.into(), &0.into()), "{pushed}");
     assert_eq!(server.look(Site::open_uploads), 0);
-    // No repository has anything: one session is used, the other closed.
+    // No candidate has a blob: one session is used, the other is closed.
     let server = Server::new(Site::new());
     done(home.path(), &push(&server, "--mount-from a/none --mount-from a/nothing"));
     assert_eq!(server.look(Site::open_uploads), 0);
-    // A registry that will not.
+    // A registry that refuses to mount.
     for status in [400, 401, 403, 405, 500] {
         let server = Server::new(Site::new().uploads(Uploads { mount_status: Some(status), ..Uploads::default() }));
         done(home.path(), &push(&server, "--jobs 1 --mount-from a/none"));
@@ -285,7 +285,7 @@ fn a_push_that_fails_leaves_no_session_behind() {
     let image = image("amd64");
     let home = home(&image.clone().into_content("x"));
     let server = Server::new(Site::new());
-    // The small layer is refused permanently while the large one is on its way, in many pieces.
+    // The small layer is refused permanently while the large one is being uploaded in many chunks.
     server.internet.fault(&format!("digest={}", image.layers[1].blob.digest), 9, Fault::Status(403));
     ends(&porthole(home.path(), &push(&server, "--chunk-size 1KiB")), 3, "refused access");
     assert_eq!(server.look(Site::open_uploads), 0);
@@ -307,7 +307,7 @@ fn layers_from_elsewhere_are_left_out_unless_asked_for() {
     let push = |options: &str| format!("push {options} oci:layout:x {}/a/b:1", server.authority());
     assert_eq!(done(home.path(), &push(""))["foreign"]["blobs"], 1);
     assert!(!has(&server, layer));
-    // The manifest is there, but what it does not promise may still be sent.
+    // The manifest exists, but the foreign layers, which it does not require, may still be sent.
     let server = Server::new(Site::new());
     let push = format!("push --foreign-layers oci:layout:x {}/a/b:1", server.authority());
     assert_eq!(done(home.path(), &push)["foreign"]["blobs"], 0);
@@ -324,7 +324,7 @@ fn what_the_store_has_from_the_same_registry_is_mounted() {
     let mut content = base.clone().into_content(&format!("{}/lib/base:1", server.authority()));
     content.add_image(&app);
     content.add_root(&format!("{}/a/b:1", server.authority()), app.manifest.clone());
-    // Another registry's images, and mere tags, say nothing of this one.
+    // Names in another registry, and bare tags, suggest no repository of this registry.
     content.add_root("other.example.com/lib/base:1", base.manifest.clone());
     content.add_root("latest", base.manifest.clone());
     let home = home(&content);
@@ -332,7 +332,7 @@ fn what_the_store_has_from_the_same_registry_is_mounted() {
     assert_eq!((&pushed["mounted"]["blobs"], &pushed["uploaded"]["blobs"]), (&1.into(), &2.into()), "{pushed}");
     assert_eq!(server.internet.count("mount="), 1, "only what is likely to be there is asked for");
     assert_eq!(server.internet.count(&format!("mount={}&from=lib/base", base.layers[0].blob.digest)), 1);
-    // It is gone from there by now: then it is sent.
+    // If that repository no longer has the blob, it is uploaded.
     let server_again = Server::new(Site::new());
     let pushed = done(
         home.path(),
@@ -354,7 +354,7 @@ fn chunks_are_no_news_and_breaks_are() {
         assert_eq!(said.matches("resumed").count(), expected, "{said}");
         assert_eq!(said.matches("interrupted").count(), expected, "{said}");
     }
-    // What cannot be asked for is named as people name it.
+    // The error names the image by its reference.
     let output = porthole(home.path(), "push oci:layout 127.0.0.1:1/a/b:1");
     ends(&output, 8, &format!("`127.0.0.1:1/a/b@{}`", image.manifest.digest));
 }
@@ -365,7 +365,7 @@ fn a_blob_that_a_registry_wrongly_says_it_has_is_sent_after_all() {
     let home = home(&image.clone().into_content("1"));
     let server = Server::new(Site::new());
     let digest = &image.layers[1].blob.digest;
-    // HEAD has the length of this body.
+    // The answer to HEAD has the length of this body.
     let claim = Fault::Answer { status: 200, headers: Vec::new(), body: image.layers[1].blob.bytes.clone() };
     server.internet.fault(&format!("blobs/{digest}"), 1, claim);
     done(home.path(), &push(&server, ""));

@@ -1,4 +1,4 @@
-//! The verbs over a registry: a scripted one, behind a socket of this machine.
+//! The verbs over a scripted registry, behind a socket of this machine.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
@@ -34,7 +34,7 @@ impl Server {
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let (internet, authority) = (internet.clone(), authority.clone());
-                // A client that went away is no concern of the registry.
+                // The client may disconnect at any time.
                 thread::spawn(move || answer(stream.unwrap(), &internet, &authority).ok());
             }
         });
@@ -136,7 +136,7 @@ fn a_digest_is_what_the_registry_states_or_computed_on_request() {
     };
     assert_eq!(methods("digest REGISTRY/a/b:1"), ["HEAD"]);
     assert_eq!(methods("digest --full REGISTRY/a/b:1"), ["GET"]);
-    // Where HEAD is not allowed, or says nothing of the digest, the document is read.
+    // If HEAD is refused, or its answer has no digest, the document is read.
     for fault in
         [Fault::Status(405), Fault::Status(404), Fault::Answer { status: 200, headers: Vec::new(), body: Vec::new() }]
     {
@@ -359,11 +359,11 @@ fn the_platform_of_an_index_is_chosen() {
     assert!(text(server.run("verify --platform linux/amd64 REGISTRY/a/b:1")).starts_with("index     computed"));
 }
 
-/// An image whose first layer takes many spans, the registry that serves it, and a home where things are kept.
+/// An image whose first layer has many spans, the registry that serves it, and a home directory for the cache.
 fn large() -> (&'static Built, Server, tempfile::TempDir) {
     static IMAGE: OnceLock<Built> = OnceLock::new();
     let image = IMAGE.get_or_init(|| {
-        // Not compressible, so that the layer is as large as it says.
+        // Incompressible, so that the blob is as large as the files.
         let mut state = 1_u64;
         let mut noise = || {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -378,7 +378,7 @@ fn large() -> (&'static Built, Server, tempfile::TempDir) {
 }
 
 impl Server {
-    /// What was asked of a blob since the last time: its ranges.
+    /// The `Range` of each request for a blob, from request `since` on.
     fn ranges(&self, digest: &str, since: usize) -> Vec<Option<String>> {
         let range = |asked: &porthole_testkit::registry::Asked| {
             asked.headers.get("range").map(|range| range.to_str().unwrap().to_owned())
@@ -406,7 +406,7 @@ fn what_was_verified_once_is_not_downloaded_again() {
     assert_eq!(text(again), first);
     assert_eq!(server.ranges("/blobs/", asked).len(), 1, "the config");
 
-    // One request for the part of the layer that holds the file.
+    // One request for the part of the layer with the file.
     let asked = server.internet.log().len();
     let output = server.run_in(home.path(), "cat REGISTRY/a/b:1 middle");
     ends(&output, 0, "verified");
@@ -417,7 +417,7 @@ fn what_was_verified_once_is_not_downloaded_again() {
     let bytes = last.parse::<u64>().unwrap() - first.parse::<u64>().unwrap() + 1;
     assert!((1_000_000..5_500_000).contains(&bytes), "{range} of {}", layer.bytes.len());
 
-    // Proof is downloaded, and so is what is not kept.
+    // `verify` always downloads, and so does `ls` if the cache does not have the index.
     for arguments in ["verify REGISTRY/a/b:1", "ls --no-cache REGISTRY/a/b:1", "ls --cache other REGISTRY/a/b:1"] {
         let asked = server.internet.log().len();
         ends(&server.run_in(home.path(), arguments), 0, "");
@@ -435,7 +435,7 @@ fn what_was_verified_once_is_not_downloaded_again() {
     assert!(digests.contains(&porthole_core::digest::Digest::sha256(&self::middle(image)).to_string()), "{digests}");
     assert_eq!(server.ranges(&layer.digest, asked), []);
 
-    // What verify has read need not be read again either.
+    // `ls` uses the indexes that `verify` wrote.
     let asked = server.internet.log().len();
     text(server.run_in(home.path(), "verify --cache third REGISTRY/a/b:1"));
     text(server.run_in(home.path(), "ls --cache third REGISTRY/a/b:1"));
@@ -470,7 +470,7 @@ fn a_layer_that_must_be_read_is_read_once() {
         assert!(output.stdout == middle(image));
         assert_eq!(server.ranges(layer, asked), [None], "{arguments}");
     }
-    // Where a link leads is known only in the end.
+    // The target of a link is known only after all layers were read, so its content was not kept.
     let asked = server.internet.log().len();
     assert!(server.run_in(home.path(), "cat REGISTRY/a/b:1 middle").stdout == middle(image));
     assert!(matches!(&server.ranges(layer, asked)[..], [None, Some(_)]));
@@ -481,7 +481,7 @@ fn a_wrong_byte_in_a_part_is_refused() {
     let (image, server, home) = large();
     let layer = &image.layers[0].blob;
     text(server.run_in(home.path(), "ls REGISTRY/a/b:1"));
-    // The sixth of eight files, which take the same place each.
+    // A byte in the sixth of eight files of equal size.
     let middle = layer.bytes.len() * 11 / 16;
     server.internet.change(&server.authority, |site| {
         site.content_mut("a/b").blobs.get_mut(&layer.digest).unwrap().bytes[middle] ^= 1;
@@ -490,7 +490,7 @@ fn a_wrong_byte_in_a_part_is_refused() {
     ends(&output, 7, "do not match its digest");
     let whole = self::middle(image);
     assert!(output.stdout.len() < whole.len() && whole.starts_with(&output.stdout), "{}", output.stdout.len());
-    // The other registries are not asked, and nothing is wrong.
+    // Other files of the layer can be read.
     assert!(server.run_in(home.path(), "cat REGISTRY/a/b:1 noise/0").status.success());
     ends(&server.run_in(home.path(), "verify REGISTRY/a/b:1"), 7, "verification failed");
 }
@@ -535,11 +535,11 @@ fn a_cache_that_cannot_be_read_is_as_good_as_none() {
         assert_eq!(text(server.run_in(home.path(), "ls REGISTRY/a/b:1")), listed);
         assert_eq!(server.ranges(layer, asked), [None], "read once, and replaced");
     }
-    // Another blob's index under this name.
+    // The index of another blob under this name.
     fs::copy(file(&image.layers[1].blob.digest), &index).unwrap();
     assert_eq!(text(server.run_in(home.path(), "ls REGISTRY/a/b:1")), listed);
 
-    // No place for a cache is no failure.
+    // A cache that cannot be created is not an error.
     fs::write(home.path().join("file"), b"").unwrap();
     let output = server.run_in(home.path(), "ls --cache file REGISTRY/a/b:1");
     ends(&output, 0, "continues without a cache");

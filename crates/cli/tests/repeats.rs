@@ -1,4 +1,4 @@
-//! Images with one blob in many layers: no verb fetches it more than once, and each layer is listed all the same.
+//! Images with one blob in many layers. No verb fetches it more than once, but each of the layers is listed.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
@@ -13,12 +13,12 @@ use scripted::{Server, ends, porthole};
 use serde_json::Value;
 use std::process::Output;
 
-/// How often the layer occurs, among others.
+/// Number of layers with the same blob.
 const TIMES: usize = 100;
 
 fn image(last: &str) -> Built {
     let layer = |created_by: &str| Layer::new(created_by).compression(Compression::Gzip);
-    // No letter twice beside itself, so that it looks like a key, which it is not.
+    // No letter is repeated in succession, so that the text looks like a key.
     let line: String = (0..64).map(|at: usize| char::from(b'A' + (at * 7 % 26) as u8)).collect();
     let key = format!("-----BEGIN OPENSSH PRIVATE KEY-----\n{line}\n{line}\n-----END OPENSSH PRIVATE KEY-----\n");
     let status = "Package: tool\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n\n";
@@ -34,7 +34,7 @@ fn image(last: &str) -> Built {
     image.layer(layer("RUN last").file("etc/last", last)).build()
 }
 
-/// Runs a command on a machine without a cache. Returns what it did, and how often the repeated blob was fetched, or a part of it.
+/// Runs a command without a cache. Returns its output, and the number of requests for the repeated blob or a part of it.
 fn run(server: &Server, digest: &str, arguments: &str) -> (Output, usize) {
     let home = tempfile::tempdir().unwrap();
     let since = server.internet.log().len();

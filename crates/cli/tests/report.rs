@@ -1,4 +1,4 @@
-//! `porthole report`: what it writes in each format, and how it ends.
+//! `porthole report`: its output in each format, and its exit codes.
 //!
 //! The expected output lies in `tests/expected`; run with `UPDATE_EXPECTED=1` to rewrite it, and read the difference.
 
@@ -101,7 +101,7 @@ fn the_document_lists_packages_and_keeps_what_the_layers_are() {
 #[test]
 fn dangers_and_medium_secrets_have_thresholds() {
     let place = place();
-    // A set-uid file that no package owns, a download without TLS; the password of the environment.
+    // Two dangers: a set-uid file that no package owns, and a download without TLS. One secret: the password in the environment.
     for (arguments, missed) in [
         ("--max-dangers 2 --max-medium-secrets 1", vec![]),
         ("--max-dangers 1", vec!["max_dangers"]),

@@ -1,4 +1,4 @@
-//! `porthole search`: what it finds, compared with `grep`, what it shows, how it ends.
+//! `porthole search`: its matches, compared with those of `grep`, its output and exit codes.
 //!
 //! The expected output lies in `tests/expected`; run with `UPDATE_EXPECTED=1` to rewrite it, and read the difference.
 

@@ -1,4 +1,4 @@
-//! `porthole secrets`: what it finds, what it shows, how it ends.
+//! `porthole secrets`: its findings, output and exit codes.
 //!
 //! The expected output lies in `tests/expected`; run with `UPDATE_EXPECTED=1` to rewrite it, and read the difference.
 

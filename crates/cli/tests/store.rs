@@ -1,4 +1,4 @@
-//! `porthole store`: what a disk changed.
+//! `porthole store`: blobs whose bytes changed on disk.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 

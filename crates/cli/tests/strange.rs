@@ -1,4 +1,4 @@
-//! Sources of kinds that are not read, or come in an unusual way.
+//! Documents of unsupported kinds, and sources with unusual names.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
@@ -16,7 +16,8 @@ use tempfile::TempDir;
 const SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+prettyjws";
 const ARTIFACT: &str = "application/vnd.oci.artifact.manifest.v1+json";
 
-/// A document by tag and by digest in a registry, and in a layout: the folder of the layout, the registry, and what they are called.
+/// Puts a document in a registry, by tag and by digest, and in a layout. Returns the folder of the layout, the registry, and the
+/// three sources.
 fn kept(document: Blob) -> (TempDir, Server, [String; 3]) {
     let mut content = Content::default();
     let digest = document.digest.clone();

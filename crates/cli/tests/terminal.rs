@@ -1,4 +1,4 @@
-//! What reaches the terminal of text that an image brings.
+//! Text from an image does not control the terminal.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
@@ -12,7 +12,7 @@ use porthole_testkit::{
 use scripted::{Server, porthole};
 use std::process::Command;
 
-/// The platform of a configuration is text from the image, which a note about it shows.
+/// The platform in a configuration is text from the image, and a note prints it.
 #[test]
 fn a_platform_with_escape_sequences_does_not_reach_the_terminal() {
     let evil = "\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}";
@@ -47,7 +47,7 @@ fn a_platform_with_escape_sequences_does_not_reach_the_terminal() {
     assert!(notes.contains("\\x1b]0;owned\\x07"), "{notes}");
 }
 
-/// Emacs' shell and many build servers say `TERM=dumb`: what moves a cursor or colours text would be shown as it is.
+/// Emacs' shell and many build servers set `TERM=dumb`. They would show escape sequences as text.
 #[test]
 fn a_dumb_terminal_gets_no_escape_sequences() {
     let image = Image::new().layer(Layer::new("ADD a").file("a", b"1")).build();

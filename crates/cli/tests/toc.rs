@@ -88,7 +88,7 @@ fn stderr(output: &Output) -> String {
 fn a_prepared_image_is_listed_from_its_tables_of_contents() {
     let place = Place::honest();
     let mut whole = place.rows("ls --json oci:layout");
-    // What the layer holds for its own sake, a runtime unpacks like everything else.
+    // A runtime also unpacks the table of contents and the landmark, which `--toc` does not list.
     whole.retain(|row| !["stargz.index.json", ".no.prefetch.landmark"].contains(&row["path"].as_str().unwrap()));
     let mut listed = place.rows("ls --toc --json oci:layout");
     for row in &mut listed {
@@ -113,7 +113,7 @@ fn a_prepared_image_is_listed_from_its_tables_of_contents() {
 #[test]
 fn a_layer_is_not_read_for_its_listing() {
     let place = Place::honest();
-    // The blob as it is from the middle of its first chunk on; before that, nothing of it is right.
+    // Damage the blob from its start to the middle of its first chunk.
     let layer = fs::read(place.path("layer")).unwrap();
     let blob = fs::read_dir(place.path("layout/blobs/sha256")).unwrap().map(|entry| entry.unwrap().path());
     let blob = blob.into_iter().find(|path| fs::read(path).unwrap() == layer).unwrap();
@@ -137,7 +137,7 @@ fn verify_audits_prepared_layers() {
     assert_eq!(tocs[4], Value::Null);
     let bare = place.rows("verify --json layer:layer");
     assert_eq!(bare[0]["toc"], json!({ "format": "eStargz", "trusted": false, "entries": 9 }));
-    // A file that is no layer is reported as before.
+    // A file that is not a layer still fails the verification.
     fs::write(place.path("other"), "no layer").unwrap();
     assert_eq!(place.run("verify layer:other").status.code(), Some(7));
 }
@@ -230,7 +230,7 @@ fn a_file_is_read_by_its_chunks() {
         assert!(output.stdout == content, "{path}");
         assert!(stderr(&output).contains("which the manifest vouches for"), "{}", stderr(&output));
     }
-    // A layer that is not prepared, in an image that is.
+    // A layer that is not prepared, in an image with prepared layers.
     assert_eq!(stdout(&place.run("cat --toc oci:layout plain")), "p");
     // A table of contents for which nothing vouches is not used.
     let bare = place.run("cat --toc layer:layer opt/old");
@@ -293,9 +293,9 @@ fn only_parts_of_prepared_layers_are_asked_of_a_registry() {
     assert_eq!(estargz.len(), 2);
     assert_eq!(estargz[0], format!("bytes={}-{}", size - 51, size - 1));
     assert_eq!(zstd_chunked.len(), 1);
-    // What nothing announces may be prepared all the same: its last bytes tell.
+    // A layer without annotations may be prepared as well: its last bytes show whether it is.
     assert_eq!(whole.len(), 1);
-    // One range more for a file whose chunks lie side by side.
+    // One more range for a file whose chunks are adjacent.
     assert_eq!(asked("cat --toc IMAGE opt/old").map(|ranges| ranges.len()), [3, 1, 0]);
     assert_eq!(asked("cat --toc IMAGE etc/passwd").map(|ranges| ranges.len()), [2, 2, 0]);
 }

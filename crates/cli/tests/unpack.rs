@@ -1,4 +1,4 @@
-//! `porthole unpack`: a directory that appears whole, or not at all.
+//! `porthole unpack`: the directory appears complete, or not at all.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
@@ -62,7 +62,7 @@ impl Place {
         self.command(arguments).output().unwrap()
     }
 
-    /// What is beside the layout.
+    /// Names of the files beside the layout.
     fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(self.0.path()).unwrap();
         let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -160,7 +160,7 @@ fn a_layer_that_a_runtime_refuses_leaves_nothing() {
     assert_eq!(place.names(), [""; 0]);
 }
 
-/// A run that waits for a layer that never comes, once its hidden directory is there.
+/// Starts a run that waits for a layer which never arrives. Returns when its hidden directory exists.
 fn waiting(place: &Place) -> Child {
     assert!(Command::new("mkfifo").arg(place.path("layer")).status().unwrap().success());
     let mut child = place.command("unpack layer:layer rootfs").stderr(Stdio::piped()).spawn().unwrap();
@@ -209,7 +209,7 @@ fn what_a_killed_run_left_is_removed_by_the_next_one_and_nothing_else() {
     assert_eq!(place.names(), ["layer", "rootfs"]);
 }
 
-/// A registry with the image, and what pulls it into `rootfs`.
+/// A registry with the image, and the command that pulls and unpacks it to `rootfs`.
 fn pulling() -> (Place, Server, String) {
     let place = Place::new();
     let server = Server::new(Site::new().repository("a/b", image().into_content("1")));
@@ -217,7 +217,7 @@ fn pulling() -> (Place, Server, String) {
     (place, server, command)
 }
 
-/// What is beside the layout and the store.
+/// Names of the files beside the layout and the store.
 fn names_without_store(place: &Place) -> Vec<String> {
     place.names().into_iter().filter(|name| name != "store").collect()
 }
@@ -234,12 +234,12 @@ fn a_pull_unpacks_what_it_brings() {
     assert!(!place.path("rootfs/opt/old").exists());
     assert_eq!(fs::read(place.path("rootfs/opt/new")).unwrap().len(), 1 << 20);
     assert_eq!(place.run("pull a/b --devices").status.code(), Some(2));
-    // What the store has is not fetched again to be unpacked.
+    // Unpacking does not fetch blobs that the store has.
     fs::remove_dir_all(place.path("rootfs")).unwrap();
     let told: Value = serde_json::from_slice(&place.run(&format!("{command} --json")).stdout).unwrap();
     assert!(told["fetched"].as_u64() < Some(2_000), "{told}");
     assert!(place.path("rootfs/opt/new").exists());
-    // Neither is anything fetched for a directory that cannot be.
+    // If the directory cannot be created, nothing is fetched.
     let asked = server.internet.log().len();
     assert_eq!(place.run(&command).status.code(), Some(2));
     assert_eq!(server.internet.log().len(), asked);

@@ -1,4 +1,4 @@
-//! Every verb over small images made by code: what it prints, what it says, how it ends.
+//! Every verb over small images made by code: stdout, stderr and exit code.
 //!
 //! The expected output lies in `tests/expected`; run with `UPDATE_EXPECTED=1` to rewrite it, and read the difference.
 
@@ -16,7 +16,8 @@ use porthole_testkit::image::{Blob, Built, Compression, Content, Entry, Image, K
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// An image with everything that a row can tell. Without compression its digests do not depend on a library's version.
+/// An image with every feature that a row of `ls` can show. Without compression, its digests do not depend on the version of a
+/// library.
 fn image(compression: Compression) -> Built {
     let layer = |created_by: &str| Layer::new(created_by).compression(compression);
     Image::new()
@@ -52,7 +53,7 @@ fn image(compression: Compression) -> Built {
         .build()
 }
 
-/// A directory with an image in several forms, and the program beside it.
+/// A directory with an image in several forms, in which the program runs.
 struct Place(TempDir);
 
 impl Place {
@@ -89,7 +90,7 @@ impl Place {
         output.stdout.split(|&b| b == b'\n').filter(|line| !line.is_empty()).map(parse).collect()
     }
 
-    /// Compares all that some commands do with `tests/expected/<name>.txt`.
+    /// Compares the output and exit codes of some commands with `tests/expected/<name>.txt`.
     fn expect(&self, name: &str, commands: &[&str]) {
         let told: String = commands.iter().map(|arguments| snapshot::told(arguments, self.run(arguments))).collect();
         snapshot::expect(name, &told);
@@ -112,7 +113,7 @@ fn a_base_is_proved_by_its_layers() {
     let stated = json!({ "Labels": { "org.opencontainers.image.base.name": "docker.io/library/base:1" } });
     let layer = |created_by: &str, file: &str| Layer::new(created_by).compression(Compression::None).file(file, file);
     let base = Image::new().layer(layer("ADD rootfs / # buildkit", "base"));
-    // The same archive, compressed: another blob.
+    // The same archive, compressed to another blob.
     let zipped = Image::new().layer(layer("ADD rootfs / # buildkit", "base").compression(Compression::Gzip));
     let image = base.clone().config(stated).layer(layer("COPY app /app # buildkit", "app"));
     let other = base.clone().layer(layer("COPY other /", "other"));
@@ -342,7 +343,7 @@ fn verifying() {
     );
 }
 
-/// An image whose every digest is right, and which two readers may still see differently.
+/// An image with correct digests that two readers may nevertheless interpret differently.
 fn doubtful() -> Built {
     let layer = |created_by: &str| Layer::new(created_by).compression(Compression::None);
     let mut built = Image::new()
@@ -471,7 +472,7 @@ fn layers_count_from_one_at_the_bottom() {
 #[test]
 fn every_form_of_an_image_lists_the_same() {
     let place = Place::new();
-    // The blobs differ with their compression, the files do not.
+    // The blobs differ by compression. The files are the same.
     let rows = |arguments: &str| {
         let mut rows = place.rows(arguments);
         for row in &mut rows {

@@ -32,7 +32,7 @@ fn digest(content: &str) -> String {
     image("amd64", content).manifest.digest
 }
 
-/// A registry whose tag 1 stands for an image with this content, and the tag's name.
+/// A registry whose tag 1 points to an image with this content. Also returns the reference of the tag.
 fn serving(content: &str) -> (Server, String) {
     let server = Server::new(Site::new().repository("a/b", of(content)));
     let name = format!("{}/a/b:1", server.authority());
@@ -44,20 +44,20 @@ fn serve(server: &Server, content: Content) {
     server.internet.change(server.authority(), |site| *site.content_mut("a/b") = content);
 }
 
-/// The requests so far, as `HEAD 1`: method, and what of the repository was asked for.
+/// The requests so far, such as `HEAD 1`: the method and the last part of the URL.
 fn asked(server: &Server) -> Vec<String> {
     let last = |url: &str| url.rsplit('/').next().unwrap().to_owned();
     server.internet.log().iter().map(|asked| format!("{} {}", asked.method, last(&asked.url))).collect()
 }
 
-/// The digests of the journal, with whether they are done with.
+/// The digests in the journal, each with whether it was handled.
 fn journal(home: &Path) -> Vec<(String, bool)> {
     let text = fs::read_to_string(home.join(".local/share/porthole/store/journal.jsonl")).unwrap();
     let entries = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     entries.map(|entry| (entry["digest"].as_str().unwrap().to_owned(), entry["pending"] != true)).collect()
 }
 
-/// Asks until the answer is yes.
+/// Repeats a question until the answer is yes.
 #[track_caller]
 fn wait_until(what: &str, mut question: impl FnMut() -> bool) {
     let started = Instant::now();
@@ -90,7 +90,7 @@ impl Watch {
         self.events.recv_timeout(Duration::from_secs(60)).unwrap()
     }
 
-    /// The next thing that is said on stderr.
+    /// The next line on stderr.
     #[track_caller]
     fn note(&self) -> String {
         self.notes.recv_timeout(Duration::from_secs(60)).unwrap()
@@ -132,7 +132,7 @@ fn lines(pipe: impl std::io::Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-            // The test may have seen enough.
+            // This fails if the test has ended and dropped the receiver.
             sender.send(line).ok();
         }
     });
@@ -327,7 +327,7 @@ fn a_command_never_runs_twice_at_once_for_one_tag() {
     assert_eq!(said(), format!("begin {one} {two}\nend\nbegin {two} {four}\nend\n"));
     wait_until("it is done with", || journal(home.path()).last() == Some(&(four.clone(), true)));
 
-    // A signal in the middle of a command waits for its end.
+    // After a signal, the watch waits until the running command has ended.
     fs::remove_file(&go).unwrap();
     serve(&server, of("five"));
     wait_until("it runs again", || said().lines().count() == 5);
@@ -422,7 +422,7 @@ fn a_pull_is_where_a_first_watch_begins() {
     done(home.path(), &format!("pull {name}"));
     serve(&server, of("two"));
     ends(&porthole(home.path(), &format!("watch --once {name}")), 1, "");
-    // Back, for all clients: for a watch this is a move like any other.
+    // A rollback in the registry is a move of the tag, too.
     serve(&server, Content { blobs: of("one").blobs.into_iter().chain(of("two").blobs).collect(), ..of("two") });
     done(home.path(), &format!("rollback --push {name}"));
     assert_eq!(server.look(|site| site.content("a/b").unwrap().roots[0].blob.digest.clone()), digest("one"));

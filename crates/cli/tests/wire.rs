@@ -1,4 +1,4 @@
-//! What `--debug` and `--trace` show of HTTP, what they must not show, and what an interrupted run leaves.
+//! `--debug` and `--trace`: they show HTTP exchanges, show no secrets, and leave a complete file after an interruption.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
@@ -26,7 +26,7 @@ fn image() -> Built {
     Image::new().layer(Layer::new("ADD small").file("small", b"small")).build()
 }
 
-/// The entries of a trace that is as HAR 1.2 wants it.
+/// Checks that a trace conforms to HAR 1.2, and returns its entries.
 fn entries(path: &Path) -> Vec<Value> {
     let trace: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     let log = &trace["log"];
@@ -146,7 +146,7 @@ fn what_failed_is_in_the_trace() {
     for (reference, code, status) in cases {
         ends(&porthole(home.path(), &format!("digest --trace trace.har {reference}")), code, "");
         let entries = entries(&home.path().join("trace.har"));
-        // After a tag that does not exist, the list of tags is read for near ones.
+        // After a tag was not found, the list of tags is read for similar ones.
         let failed = entries.iter().rfind(|entry| entry["response"]["status"] != 200).unwrap();
         assert_eq!(failed["response"]["status"], status);
         assert_eq!(failed["response"]["_error"].is_string(), status == 0);
@@ -192,7 +192,7 @@ fn with_progress_in_json_stderr_holds_nothing_else() {
     assert!(error["hints"][0].as_str().unwrap().contains("porthole login"), "{error}");
 }
 
-/// A registry that takes requests and answers none.
+/// The registry accepts requests and answers none.
 #[test]
 fn an_interrupted_run_leaves_a_whole_trace() {
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
@@ -206,7 +206,7 @@ fn an_interrupted_run_leaves_a_whole_trace() {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // The first connection finds out whether this address has TLS.
+        // The first connection probes whether this address has TLS.
         let (mut probe, _) = registry.accept().unwrap();
         probe.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
         drop(probe);
@@ -223,7 +223,8 @@ fn an_interrupted_run_leaves_a_whole_trace() {
     }
 }
 
-/// A person who names a helper for a registry wants to be known there; a public image would hide that the helper is out of order.
+/// A user who configures a helper for a registry wants to sign in there. Without an error, a public image would hide that the
+/// helper fails.
 #[test]
 fn a_helper_of_a_registry_that_fails_is_an_error_there() {
     let home = tempfile::tempdir().unwrap();
@@ -241,7 +242,7 @@ fn a_helper_of_a_registry_that_fails_is_an_error_there() {
     ends(&digest("", &other), 0, "");
 }
 
-/// A registry that wants a token and keeps layers elsewhere.
+/// A registry that requires a token and redirects to another host for blobs.
 fn guarded() -> Server {
     let server = Server::new(Site::new());
     let challenge = bearer(&format!("http://{}/token?key=canary", server.authority()), "registry");
@@ -254,7 +255,7 @@ fn guarded() -> Server {
     server
 }
 
-/// What a trace prints, without times, bars, ports and digests.
+/// The output of `trace` without times, bars, ports and digests.
 fn timeless(text: &str, server: &Server) -> String {
     let text = text.replace(server.authority(), "REGISTRY");
     let line = |line: &str| {
@@ -293,7 +294,7 @@ fn a_trace_has_each_exchange_once_and_no_secret() {
     let home = tempfile::tempdir().unwrap();
     let server = guarded();
     let reference = format!("{}/a/b:1", server.authority());
-    // A file of an earlier run, which every user may read.
+    // A file of an earlier run that every user may read.
     fs::write(home.path().join("own.har"), "x").unwrap();
     fs::set_permissions(home.path().join("own.har"), fs::Permissions::from_mode(0o644)).unwrap();
     let command = format!("trace --full --no-cache --headers --har own.har --trace other.har {reference}");

@@ -1,23 +1,23 @@
-//! Checks documents against published JSON Schemas (draft 7) that lie packed in `vectors`.
+//! Checks documents against published JSON Schemas (draft 7), which are compressed in `vectors`.
 
 use flate2::read::GzDecoder;
 use regex_lite::Regex;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// A schema, and those that it refers to by name.
+/// A schema, with the other schemas that it refers to by name.
 pub(crate) struct Schema {
     root: Value,
     others: BTreeMap<&'static str, Value>,
 }
 
 impl Schema {
-    /// `others` are those that it refers to by name.
+    /// `others` are the schemas that this one refers to by name.
     pub(crate) fn new(packed: &[u8], others: &[(&'static str, &[u8])]) -> Self {
         Self { root: unpack(packed), others: others.iter().map(|(name, packed)| (*name, unpack(packed))).collect() }
     }
 
-    /// The first place where a value departs from the schema, and how.
+    /// Checks a value. The error names the first place where it violates the schema, and how.
     pub(crate) fn check(&self, value: &Value) -> Result<(), String> {
         At { schema: self, document: &self.root }.check(value, &self.root, "")
     }
@@ -27,7 +27,7 @@ fn unpack(packed: &[u8]) -> Value {
     serde_json::from_reader(GzDecoder::new(packed)).unwrap()
 }
 
-/// A document of schemas, in which references without a name are meant.
+/// The document against which references without a name are resolved.
 #[derive(Clone, Copy)]
 struct At<'s> {
     schema: &'s Schema,
@@ -41,7 +41,7 @@ impl At<'_> {
             Value::Bool(false) => return Err(format!("{at}: not described")),
             schema => schema.as_object().unwrap(),
         };
-        // In draft 7 nothing beside a reference counts.
+        // In draft 7, keywords beside `$ref` are ignored.
         if let Some(reference) = rules.get("$ref").and_then(Value::as_str) {
             let (name, pointer) = reference.split_once('#').unwrap_or((reference, ""));
             let document = if name.is_empty() { self.document } else { &self.schema.others[name] };
@@ -54,7 +54,7 @@ impl At<'_> {
         self.fields(value, rules, at)
     }
 
-    /// Checks one keyword. One that is not known is an error, so that none is passed over.
+    /// Checks one keyword. An unknown keyword is an error, so that none is ignored.
     fn keyword(
         self,
         value: &Value,

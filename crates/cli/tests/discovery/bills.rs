@@ -29,7 +29,7 @@ fn image() -> Built {
         .build()
 }
 
-/// A bill that lacks `curl`, has what a layer removed, and another version of `zlib1g`.
+/// A bill that lacks `curl`, lists a package that a layer removed, and has another version of `zlib1g`.
 fn spdx() -> Value {
     let package =
         |purl: &str| json!({"name": "n", "externalRefs": [{"referenceType": "purl", "referenceLocator": purl}]});

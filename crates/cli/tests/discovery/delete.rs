@@ -63,7 +63,7 @@ fn a_subject_loses_its_referrer() {
     let gone = server.rows(&format!("delete --yes REGISTRY/a/c@{}", note.digest));
     assert_eq!((&gone[0]["no_longer_refers_to"], &gone[0]["by"]), (&json!(subject.digest), &json!("digest")));
     assert!(server.rows("referrers REGISTRY/a/c:1").is_empty());
-    // With the API the registry does it by itself.
+    // A registry with the API updates its list of referrers itself.
     server.becomes(Site::new().repository("a/b", content).with_referrers());
     let gone = server.rows(&format!("delete --yes REGISTRY/a/b@{}", note.digest));
     assert_eq!((&gone[0]["no_longer_refers_to"], &gone[0]["other_tags"]), (&json!(null), &json!(["note"])));

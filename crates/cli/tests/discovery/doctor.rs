@@ -49,7 +49,7 @@ fn credentials_are_named_and_never_shown() {
             assert!(!said.contains(secret), "{secret}");
         }
     }
-    // A helper that is not there is named.
+    // The error names a helper that is not installed.
     let file = format!(r#"{{"credHelpers":{{"{}":"nobody-has-it"}}}}"#, server.authority());
     fs::write(server.path("auth.json"), file).unwrap();
     let output = server.run("doctor --authfile auth.json REGISTRY/a/b:1");

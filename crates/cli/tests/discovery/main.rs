@@ -1,4 +1,4 @@
-//! The verbs that ask a registry what it has, take something out of it, or find out how it is: over scripted registries.
+//! The verbs that list, examine and delete the content of a registry, over scripted registries.
 //!
 //! The expected output lies in `tests/expected`; run with `UPDATE_EXPECTED=1` to rewrite it, and read the difference.
 
@@ -22,7 +22,7 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// A registry on a loopback port, and a home from which it is asked.
+/// A registry on a loopback port, and a home directory for the program.
 struct Server {
     internet: Internet,
     socket: Socket,
@@ -45,12 +45,12 @@ impl Server {
         self.home.path().join(name)
     }
 
-    /// Looks at what it holds.
+    /// Calls `look` with the registry.
     fn look<R>(&self, look: impl FnOnce(&Site) -> R) -> R {
         self.internet.look(self.authority(), look).unwrap()
     }
 
-    /// Replaces what it is.
+    /// Replaces the registry at this address.
     fn becomes(&self, site: Site) {
         self.internet.site(self.authority(), site);
     }
@@ -76,7 +76,7 @@ impl Server {
         lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
     }
 
-    /// All that a command does, with the server's address left out.
+    /// The output and exit code of a command, with `REGISTRY` in place of the server's address.
     fn told(&self, arguments: &str) -> String {
         let told = snapshot::told(arguments, self.run(arguments));
         told.replace(self.authority(), "REGISTRY")

@@ -16,7 +16,7 @@ fn image(architecture: &str) -> Built {
     Image::new().platform("linux", architecture, None).layer(layer).build()
 }
 
-/// A manifest that says what a JSON object says beside its config and its layer, and refers to `subject`.
+/// A manifest with a config, a layer, the fields of the JSON object `more`, and `subject`; also the layer.
 fn artifact(subject: Option<&Blob>, more: Value) -> (Blob, Blob) {
     let empty = Blob::new("application/vnd.oci.empty.v1+json", b"{}".to_vec());
     let mut manifest = json!({
@@ -39,7 +39,7 @@ fn spdx(subject: &Blob) -> (Blob, Blob) {
     artifact(Some(subject), json!({ "artifactType": SPDX, "annotations": annotations }))
 }
 
-/// An index of two images; the index has a bill of materials and a signature, one image a type-less note.
+/// An index of two images. The index has a bill of materials and a signature, one image has a note without a type.
 pub(super) fn content() -> (Content, [Built; 2]) {
     let images = [image("amd64"), image("arm64")];
     let mut content = Content::of_index("1", &images);
@@ -54,7 +54,7 @@ pub(super) fn content() -> (Content, [Built; 2]) {
     (content, images)
 }
 
-/// What cosign pushes beside an image.
+/// The tag and manifest that cosign pushes for the signature of an image.
 pub(super) fn cosign(subject: &Blob) -> (String, Blob) {
     let config = Blob::new("application/vnd.oci.image.config.v1+json", b"{}".to_vec());
     let payload = Blob::new("application/vnd.dev.cosign.simplesigning.v1+json", b"{\"critical\":{}}".to_vec());
@@ -119,7 +119,7 @@ fn pages_and_filters() {
     assert_eq!(server.rows(&spdx).len(), 1);
     assert_eq!(server.internet.count("/referrers/"), 5);
     assert_eq!(server.internet.count("?artifactType=application/spdx%2Bjson"), 2);
-    // A circle ends.
+    // A list whose pages link in a circle ends.
     server.becomes(site.with_referrers());
     let circle = Fault::Header("link", "</v2/a/b/referrers/x?from=1>; rel=next".to_owned());
     server.internet.fault("/referrers/", 9, circle);
@@ -141,7 +141,7 @@ fn without_the_api_a_tag_lists_them() {
     let tag = fallback_tag(&index.digest.parse().unwrap());
     content.add_root(&tag, Blob::new(&index.media_type, list.to_string().into_bytes()));
     let server = Server::new(Site::new().repository("a/b", content.clone()));
-    // The list does not tell their types: the manifests do.
+    // The list has no artifact types, so they are read from the manifests.
     let rows = server.rows(&format!("referrers --type {SPDX} REGISTRY/a/b:1"));
     assert_eq!((rows.len(), &rows[0]["via"]), (1, &json!("fallback-tag")), "{rows:?}");
     assert_eq!(rows[0]["annotations"]["org.opencontainers.image.created"], "2026-01-02T03:04:05Z");
@@ -164,7 +164,7 @@ fn beside_an_image_in_a_layout() {
     let payload = Blob::new("application/vnd.dev.cosign.simplesigning.v1+json", b"{\"critical\":{}}".to_vec());
     content.add_root(&tag, signature).add_blob(payload);
     let server = Server::new(Site::new());
-    // As other tools write it: referrers are roots without a name.
+    // In layouts of other tools, referrers are roots without a name.
     let documents: Vec<Blob> = content.blobs.values().filter(|blob| blob.media_type == MANIFEST).cloned().collect();
     for blob in documents {
         if blob.digest != images[0].manifest.digest && blob.digest != images[1].manifest.digest {

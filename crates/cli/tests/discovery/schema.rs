@@ -80,7 +80,7 @@ fn output_is_as_the_schemas_describe_it() {
         }
     }
     let missing: Vec<_> = verbs().into_iter().filter(|verb| !checked.contains(verb)).collect();
-    // Without a move and without a referrer these print nothing; the tests of their own have such.
+    // Without a move or a referrer these verbs print nothing. Their own tests check them.
     assert!(
         missing.iter().all(|verb| ["attestation", "referrers", "watch"].contains(&verb.as_str())),
         "not checked: {missing:?}"

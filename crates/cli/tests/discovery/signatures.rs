@@ -1,4 +1,4 @@
-//! `verify --key`, `verify --certificate-identity` and `attestation`, on images that are signed here.
+//! `verify --key`, `verify --certificate-identity` and `attestation`, on images that the tests sign.
 
 use super::{
     Server, ends,
@@ -271,7 +271,7 @@ fn provenance(image: &Built) -> Value {
     })
 }
 
-/// A statement about an image, of a type.
+/// A statement of type `kind` about an image.
 fn stated(image: &Built, kind: &str, predicate: Value) -> Value {
     let digest = image.manifest.digest.trim_start_matches("sha256:");
     json!({
@@ -280,7 +280,7 @@ fn stated(image: &Built, kind: &str, predicate: Value) -> Value {
     })
 }
 
-/// A registry that has bundles about an image: it lists what refers to the image, or a tag does.
+/// A registry with bundles about an image. It lists them by the referrers API, or with `by_tag` by the fallback tag.
 fn with_bundles(image: &Built, bundles: &[(Blob, Option<&str>)], by_tag: bool) -> Server {
     let mut content = image.clone().into_content("1");
     let mut listed = Vec::new();
@@ -342,7 +342,7 @@ fn bundles_by_a_key_are_checked_by_that_key() {
     let (who, other, image, authority) = (Signatory::new(), Signatory::new(), image(), Authority::new());
     let about_another = stated(&Image::new().layer(Layer::new("ADD b").file("b", "")).build(), SIGN, json!({}));
     for by_tag in [false, true] {
-        // Only an envelope has what a key signed in it; of a digest alone the log has to be known.
+        // An envelope contains the signed bytes, so a signature by a key needs no log. A signature of a digest needs the log.
         for bundle in [
             statement_bundle(&stated(&image, SIGN, json!({})), &who, None),
             signature_bundle(&image.manifest.bytes, &who, Some(&authority)),

@@ -1,6 +1,6 @@
-//! Secrets that are none.
+//! Texts that look like secrets.
 
-/// Characters of our own making, so that no secret is in this file.
+/// Generates characters from a seed, so that this repository contains no text that looks like a secret.
 pub(crate) fn made(length: usize, mut seed: u64) -> String {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     let mut next = || {

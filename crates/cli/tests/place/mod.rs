@@ -1,4 +1,4 @@
-//! A directory with images in it, and the program run there.
+//! A directory with images, in which the program runs.
 
 use std::{
     path::PathBuf,
@@ -38,7 +38,7 @@ impl Place {
         (status.code().unwrap(), lines.map(|line| serde_json::from_slice(line).unwrap()).collect())
     }
 
-    /// Compares all that some commands do with `tests/expected/<name>.txt`.
+    /// Compares the output and exit codes of some commands with `tests/expected/<name>.txt`.
     pub(crate) fn expect(&self, name: &str, commands: &[&str]) {
         let told: String = commands.iter().map(|arguments| snapshot::told(arguments, self.run(arguments))).collect();
         snapshot::expect(name, &told);

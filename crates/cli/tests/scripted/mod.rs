@@ -1,4 +1,4 @@
-//! Scripted registries behind sockets of this machine, and the program that speaks to them.
+//! Scripted registries behind sockets of this machine, and runs of the program against them.
 
 use porthole_testkit::registry::{Internet, Site, Socket};
 use std::{
@@ -25,13 +25,13 @@ impl Server {
         self.socket.authority()
     }
 
-    /// Looks at what it holds.
+    /// Calls `look` with the registry.
     pub(crate) fn look<R>(&self, look: impl FnOnce(&Site) -> R) -> R {
         self.internet.look(self.authority(), look).unwrap()
     }
 }
 
-/// Runs `porthole` in a directory of its own, with no environment but a home.
+/// Runs `porthole` in its home directory, with an otherwise empty environment.
 pub(crate) fn porthole(home: &Path, arguments: &str) -> Output {
     Command::new(env!("CARGO_BIN_EXE_porthole"))
         .args(arguments.split_whitespace())
@@ -49,7 +49,7 @@ pub(crate) fn ends(output: &Output, code: i32, stderr: &str) {
     assert!(said.contains(stderr), "expected `{stderr}`, got:\n{said}");
 }
 
-/// What a command that must succeed prints as JSON.
+/// Runs a command that must succeed. Returns the JSON that it prints.
 #[track_caller]
 pub(crate) fn done(home: &Path, arguments: &str) -> serde_json::Value {
     let output = porthole(home, &format!("{arguments} --json"));

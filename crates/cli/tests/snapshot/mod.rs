@@ -1,8 +1,8 @@
-//! What commands print and say, compared with what lies in `tests/expected`.
+//! Compares the output of commands with files in `tests/expected`.
 
 use std::{env, fs, path::Path, process::Output};
 
-/// All that a command does: its stdout, its stderr with `!` before each line, its exit code.
+/// The result of a command as text: its stdout, its stderr with `!` before each line, and its exit code.
 pub(crate) fn told(arguments: &str, output: Output) -> String {
     let Output { status, stdout, stderr } = output;
     let mut told = format!("$ porthole {arguments}\n{}", String::from_utf8(stdout).unwrap());
@@ -10,7 +10,7 @@ pub(crate) fn told(arguments: &str, output: Output) -> String {
     told + &format!("[{}]\n\n", status.code().unwrap())
 }
 
-/// Compares with `tests/expected/<name>.txt`.
+/// Compares text with `tests/expected/<name>.txt`.
 #[track_caller]
 pub(crate) fn expect(name: &str, got: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/expected/{name}.txt"));
