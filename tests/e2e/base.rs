@@ -1,4 +1,4 @@
-//! The image that another was built on, as `porthole inspect --base` proves it.
+//! The base image of an image in the page, as `porthole inspect --base` proves it.
 
 use crate::{
     compare::changed,
@@ -14,7 +14,7 @@ use porthole_tests::{
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// How many layers lie below the line.
+/// Number of layers below the line that marks the base image.
 fn below(page: &Page) -> Result<Value> {
     page.browser().run(
         "const line = document.querySelector('.layers .boundary');
@@ -60,7 +60,7 @@ fn a_base_is_proved_on_request_and_where_it_was_opened_before() -> Result<()> {
     page.until("the line in the history", |page| page.browser().attribute(".history .boundary", "data-base"))?;
     axe(&page, "a base in the history")?;
 
-    // A tab that has seen the base knows it by itself.
+    // A tab that has seen the base image finds it by itself.
     let page = Page::open(&host.url())?;
     page.look(&base)?;
     page.verified()?;

@@ -1,4 +1,4 @@
-//! Two images compared in the page, as `porthole diff` compares them.
+//! Compares two images in the page, and the result with that of `porthole diff`.
 
 use crate::{
     images::{self, SEVEN_LAYERS, SEVEN_LAYERS_ZSTD, THREE_PLATFORMS},
@@ -14,7 +14,7 @@ use porthole_tests::{
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
-/// The image of seven layers with three more: a file is new, a file is another, a directory is gone.
+/// The image of seven layers with three more: they add a file, change a file and delete a directory.
 pub(crate) fn changed(scratch: &Scratch) -> Result<String> {
     let copy = scratch.path().join("changed");
     run("cp", ["-r", &layout(&fixtures(), DEBIAN).display().to_string(), &copy.display().to_string()])?;
@@ -97,14 +97,14 @@ fn a_comparison_is_what_diff_prints() -> Result<()> {
     let fewer = rows(&diff(&["--ignore", "time"], &before, &other)?);
     page.until("the times are left out", |page| Ok((files(page)? == json!(fewer)).then_some(())))?;
 
-    // A file line by line.
+    // The lines of a changed file.
     page.browser().click("[data-changed-path='etc/login.defs'] [aria-expanded]")?;
     page.until("the lines", |page| page.browser().attribute(".compare .hunks [data-side=after]", "data-side"))?;
     let added = page.browser().text(".compare .hunks [data-side=after]")?;
     assert!(added.contains("Nothing is defined here"), "{added}");
     axe(&page, "lines")?;
 
-    // The address leads to the same comparison.
+    // The URL opens the same comparison.
     let address = page.browser().url()?;
     assert!(address.contains("with=") && address.contains("ignore=time"), "{address}");
     let again = Page::on_screen(&address, 390, 844, "")?;

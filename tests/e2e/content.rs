@@ -29,7 +29,7 @@ fn select(page: &Page, path: &str) -> Result<()> {
     Ok(())
 }
 
-/// Waits for content of a kind and returns it.
+/// Waits until the page shows content of a kind, and returns its text.
 fn content(page: &Page, kind: &str) -> Result<String> {
     let selector = format!(".content[data-kind='{kind}']");
     let text = format!("{selector} pre:last-of-type, {selector} .finding");

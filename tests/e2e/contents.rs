@@ -1,4 +1,4 @@
-//! Packages and secrets in the page, as dpkg, `porthole packages` and `porthole secrets` list them.
+//! Packages and secrets in the page, compared with the lists of dpkg, `porthole packages` and `porthole secrets`.
 
 use crate::views::axe;
 use porthole_tests::{
@@ -26,14 +26,14 @@ pub(crate) fn without_less(scratch: &Scratch) -> Result<String> {
 
 const STATUS: &str = "var/lib/dpkg/status";
 
-/// What a verb prints about an image with `--json`, a value for each line.
+/// The output of a verb with `--json` for an image, a value for each line.
 pub(crate) fn printed(image: &str, arguments: &[&str]) -> Result<Vec<Value>> {
     let source = format!("oci:{image}:latest");
     let output = Command::new(ours("porthole")?).args(arguments).args(["--json", &source]).output()?;
     Ok(String::from_utf8(output.stdout)?.lines().map(serde_json::from_str).collect::<std::result::Result<_, _>>()?)
 }
 
-/// Waits until these packages are on the page: what became of a choice comes after it.
+/// Waits until the page shows these packages. The result of a choice appears some time after it.
 fn shows(page: &Page, expected: &BTreeSet<String>, what: &str) -> Result<()> {
     let shown = page.until(what, |page| Ok((packages(page)? == *expected).then_some(())));
     if shown.is_err() {
@@ -98,7 +98,7 @@ fn packages_are_those_that_dpkg_and_the_command_line_list() -> Result<()> {
     assert!(!removed.is_empty(), "a layer removes packages");
     shows(&page, &removed, "the removed packages")?;
     page.browser().click("[data-packages=Installed]")?;
-    // A name is looked for among those that are chosen.
+    // A name is searched among the packages of the chosen state.
     page.until("the installed packages are chosen", |page| {
         page.browser().attribute("[data-packages=Installed][aria-pressed=true]", "aria-pressed")
     })?;
@@ -106,8 +106,8 @@ fn packages_are_those_that_dpkg_and_the_command_line_list() -> Result<()> {
     let named = expected(&["--name", "lib"])?;
     shows(&page, &named, "the packages with that name")?;
 
-    // The address has what is chosen; nothing is fetched before a person asks for it.
-    // It is written a moment after the selection rests.
+    // The URL has the choice, and opens it. Nothing is fetched before the user starts the search.
+    // The page writes the URL shortly after the last change of the selection.
     let address = page.until("the name in the address", |page| {
         Ok(Some(page.browser().url()?).filter(|url| url.contains("name=lib") && !url.contains("deleted=")))
     })?;
@@ -122,7 +122,7 @@ fn packages_are_those_that_dpkg_and_the_command_line_list() -> Result<()> {
     Ok(())
 }
 
-/// A secret of the form of GitHub's tokens.
+/// A text in the form of GitHub's tokens.
 fn token() -> String {
     ["ghp_16C7e42F292c6912", "E7710c838347Ae178B4a"].concat()
 }

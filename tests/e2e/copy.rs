@@ -1,4 +1,4 @@
-//! Copies between registries over connections that break, stall or are slow on either side. Nothing that arrived is
+//! Copies between registries over connections that break, stall or are slow on either side. No byte that arrived is
 //! sent twice, and memory stays bounded.
 
 use porthole_testkit::registry::{Internet, Site, Socket};
@@ -157,7 +157,7 @@ fn a_slow_side_throttles_the_fast_one() -> Result<()> {
         let there = Registry::start(&there, &Access::Open)?;
         let (_line, host) = to(there.port())?;
         let (copied, memory) = measured(&["copy", from, &format!("{host}/large/image:{number}")])?;
-        // Once, although the waiting side could have given up on its connection.
+        // Each byte is sent once, although the waiting side could have closed its connection.
         assert_eq!(copied["sent"], copied["uploaded"]["bytes"], "{copied}");
         Ok(memory)
     };

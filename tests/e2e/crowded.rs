@@ -9,12 +9,12 @@ use porthole_tests::{
 use std::ops::Range;
 
 const NAME: &str = "porthole/crowded:1";
-/// Symbolic links that may be followed in a path.
+/// Number of symbolic links in each path: the maximum that may be followed.
 const LINKS: usize = 40;
 const LOWER: Range<usize> = 0..150_000;
 const UPPER: Range<usize> = 150_000..250_000;
 
-/// Files below two directories that are reached through many links, so that each costs many steps.
+/// Adds files below two directories that are reached through many links, so that each file costs many steps.
 fn files(mut layer: Layer, names: Range<usize>) -> Layer {
     for name in names {
         let way = ["a", "b"][name % 2];
@@ -55,7 +55,7 @@ fn a_layer_that_the_list_cannot_hold_is_listed_by_itself() -> Result<()> {
     page.browser().click("[data-layer='1'] button")?;
     page.browser().click("[data-view='only']")?;
     page.browser().click("#expand-all")?;
-    // The directories come from the layer below, so they are implied here.
+    // The directories come from the lower layer, so they are implied in this one.
     let all = (UPPER.len() + 2).to_string();
     page.until("the whole layer by itself", |page| {
         let complete = page.browser().attribute("#tree", "data-complete")?;

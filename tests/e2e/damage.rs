@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::{fs, process::Command};
 
 const NAME: &str = "damaged/debian:latest";
-/// Index of the layer, from the bottom.
+/// Index of the damaged layer; 0 is the bottom one.
 const LAYER: usize = 2;
 
 /// A storage folder with one damaged layer. Returns the layer's digest.
@@ -35,7 +35,7 @@ fn the_page_names_the_layer_and_never_calls_it_verified() -> Result<()> {
     let (storage, digest) = damaged()?;
     let (host, registry) = (Nginx::page()?, Registry::start(&storage, &Access::OpenToPages)?);
     let page = Page::open(&host.url())?;
-    // Record from the first frame on what the page claims, even for a moment.
+    // Record every state that the page shows from its first frame on, even if only for a moment.
     page.browser().run(
         "window.claims = [];
          const look = () => {

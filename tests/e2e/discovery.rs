@@ -178,7 +178,7 @@ fn delete_asks_for_confirmation() -> Result<()> {
     let (code, said) = on_a_terminal(scratch.path(), &format!("delete {name}:1"), "y")?;
     assert_eq!(code, Some(0), "{said}");
     ends(&["digest", &format!("{name}:1")], 4)?;
-    // Not a terminal, so it cannot ask.
+    // Without a terminal, `delete` cannot ask and fails.
     ends(&["delete", &format!("{name}:2")], 2)?;
     rows(&["digest", &format!("{name}:2")])?;
     Ok(())

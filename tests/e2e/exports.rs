@@ -1,4 +1,4 @@
-//! What the page saves, compared with what the command beside it prints with `--json`.
+//! Files that the page saves, compared with the `--json` output of the command that it shows.
 
 use crate::{contents::with_secrets, views::axe};
 use porthole_tests::{
@@ -11,7 +11,7 @@ use porthole_tests::{
 use serde_json::{Deserializer, Value, json};
 use std::{env, path::Path, process::Command};
 
-/// Reads what the page saves instead of having the browser ask where.
+/// Keeps the files that the page saves in `window.saved`, so that the browser shows no dialog.
 const READ_SAVED: &str = "
 window.saved = [];
 const click = HTMLElement.prototype.click;
@@ -32,7 +32,7 @@ fn saved(page: &Page, button: &str) -> Result<String> {
     Ok(text)
 }
 
-/// Runs a command of the page in a shell, as a person does who copies it.
+/// Runs a command of the page in a shell, as a user does who copies it.
 fn printed(command: &str, option: &str) -> Result<String> {
     let programs = ours("porthole")?.parent().map(Path::to_owned).unwrap_or_default();
     let path = format!("{}:{}", programs.display(), env::var("PATH").unwrap_or_default());
@@ -48,7 +48,7 @@ fn values(text: &str) -> Result<Vec<Value>> {
     Ok(Deserializer::from_str(text).into_iter().collect::<std::result::Result<_, _>>()?)
 }
 
-/// The file that the open view saves is what its command prints. Returns the number of values.
+/// Checks that the file which the open view saves equals the output of its command. Returns the number of values.
 fn check(page: &Page, view: &str) -> Result<usize> {
     let command = page.browser().text("#command")?;
     let saved = saved(page, "#save-json")?;
@@ -62,7 +62,7 @@ fn check(page: &Page, view: &str) -> Result<usize> {
     Ok(saved.len())
 }
 
-/// Goes to an address of the same image, which has another command.
+/// Opens a URL of the same image that has another command.
 fn show(page: &Page, base: &str, query: &str) -> Result<()> {
     let before = page.browser().text("#command")?;
     page.browser().open(&format!("{base}{query}"))?;
@@ -72,7 +72,7 @@ fn show(page: &Page, base: &str, query: &str) -> Result<()> {
     page.verified()
 }
 
-/// Waits until the page names a command with this verb: what it saves then is what that prints.
+/// Waits until the page shows a command with this verb. The file that it saves then is the output of that command.
 fn names(page: &Page, verb: &str) -> Result<()> {
     page.until(&format!("the command {verb}"), |page| {
         Ok(page.browser().text("#command")?.starts_with(&format!("porthole {verb} ")).then_some(()))
@@ -122,7 +122,7 @@ fn every_view_saves_what_its_command_prints() -> Result<()> {
         open(&page, tab, tab)?;
         assert!(check(&page, tab)? > 0, "{tab}");
     }
-    // Contents are read once, for all that compares them.
+    // Contents are read once for all views that compare them.
     open(&page, "waste", "analyze")?;
     page.until("its cost", |page| Ok(Some(page.browser().text("#save-json")?).filter(|text| text.contains("reads"))))?;
     assert_eq!(check(&page, "waste")?, 1);

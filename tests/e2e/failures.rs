@@ -70,7 +70,7 @@ fn a_relay_that_has_ended_is_blamed_and_not_the_registry() -> Result<()> {
     Ok(())
 }
 
-/// The host has a name that never resolves (RFC 6761), so its requests fail whatever the browser believes of the network.
+/// The host has a name that never resolves (RFC 6761), so its requests fail even if the browser assumes that there is a network.
 #[test]
 fn a_device_without_network_is_blamed_for_what_is_not_on_it() -> Result<()> {
     let (host, registry) = (Nginx::page()?, Registry::start(images::storage(), &Access::OpenToPages)?);
@@ -83,7 +83,7 @@ fn a_device_without_network_is_blamed_for_what_is_not_on_it() -> Result<()> {
     page.remedy("retry")?;
     let alert = caused("offline")?;
     assert!(alert.text.contains("no network") && page.offers("retry")?, "{}", alert.text);
-    // What is on this machine is read all the same.
+    // A registry on this machine can still be read.
     page.look(&near)?;
     page.verified()?;
     page.look(far)?;

@@ -1,4 +1,5 @@
-//! The main flow in Debian's Firefox: the sample, an image of a registry, a file of it, and the image saved without a dialog.
+//! The main flow in Debian's Firefox: opens the sample and an image of a registry, reads a file, and saves the image without a
+//! dialog.
 
 use crate::{
     images::{self, SEVEN_LAYERS},

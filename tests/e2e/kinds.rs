@@ -1,4 +1,5 @@
-//! What a file is, in the page: facts of its headers as `porthole file` prints them, JSON as a tree that folds, and bytes at any offset.
+//! The kind of a file in the page: the facts of its headers that `porthole file` prints, JSON as a tree that folds, and bytes at any
+//! offset.
 
 use crate::views::axe;
 use porthole_tests::{
@@ -33,7 +34,7 @@ fn image(scratch: &Scratch) -> Result<String> {
     Ok(copy)
 }
 
-/// What the command line says of a file: its kind, and each fact with its values.
+/// The output of `porthole file`: the kind of a file, and each fact with its values.
 fn said(image: &str, path: &str) -> Result<(Value, Value)> {
     let program = ours("porthole")?.display().to_string();
     let source = format!("oci:{image}:latest");
@@ -50,7 +51,7 @@ fn said(image: &str, path: &str) -> Result<(Value, Value)> {
     Ok((report["kind"].clone(), Value::Object(facts.collect())))
 }
 
-/// The same of the page, once the file that it shows is of this kind.
+/// The kind and facts that the page shows. Waits until it shows a file of this kind.
 fn shown(page: &Page, kind: &Value) -> Result<Value> {
     let section = format!(".about[data-kind={kind}]");
     page.until("what the file is", |page| Ok(page.shown(&section)?.then_some(())))?;

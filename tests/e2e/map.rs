@@ -14,7 +14,7 @@ use porthole_tests::{
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs, os::unix::fs::MetadataExt as _, path::Path};
 
-/// Bytes of the regular files at and below a path, each once.
+/// Total bytes of the regular files at and below a path. A file with several names counts once.
 fn bytes(path: &Path, seen: &mut BTreeSet<u64>) -> Result<u64> {
     let meta = fs::symlink_metadata(path)?;
     if meta.is_file() {
@@ -29,7 +29,7 @@ fn bytes(path: &Path, seen: &mut BTreeSet<u64>) -> Result<u64> {
     Ok(sum)
 }
 
-/// Bytes of each layer's blob.
+/// Size of each layer's blob in bytes.
 fn blobs() -> Result<Vec<u64>> {
     let digest = manifest_digest(&fixtures(), DEBIAN, "latest")?;
     let blob = layout(&fixtures(), DEBIAN).join("blobs/sha256").join(digest.trim_start_matches("sha256:"));
@@ -62,7 +62,7 @@ fn areas_are_the_sizes_of_what_umoci_unpacked() -> Result<()> {
     let top: Vec<_> = all.iter().filter(|(path, ..)| !path.contains('/')).collect();
     let scale = top[0].2 / top[0].1 as f64;
     for (path, size, area) in &top {
-        // A hard link has no bytes of its own in the archive: those of the image are all within a directory.
+        // A hard link has no bytes in the archive. All hard links of the image are within one directory.
         assert_eq!(*size, bytes(&root.join(path), &mut BTreeSet::new())?, "{path}");
         let expected = *size as f64 * scale;
         assert!((area - expected).abs() <= expected * 0.02 + 2.0, "{path}: {area} instead of {expected}");
@@ -71,7 +71,7 @@ fn areas_are_the_sizes_of_what_umoci_unpacked() -> Result<()> {
     assert_eq!(total, Some(bytes(&root, &mut BTreeSet::new())?.to_string()));
     axe(&page, "the map")?;
 
-    // By what is downloaded, the areas add up to about the layers' blobs, of which some hold what was deleted later.
+    // By download, the areas add up to less than the layers' blobs, because some of these have files that were deleted later.
     page.browser().click("[data-measure=download]")?;
     let all = page.until("the map by download", |page| {
         let smaller = page.browser().attribute("#map-total", "data-bytes")? != total;
@@ -87,7 +87,7 @@ fn areas_are_the_sizes_of_what_umoci_unpacked() -> Result<()> {
         Ok((page.browser().attribute("#map-total", "data-bytes")? == total).then_some(()))
     })?;
 
-    // By the mouse into a directory, by the keyboard further and back.
+    // Enter a directory with the mouse, then go further and back with the keyboard.
     let crumb = |page: &Page, wanted: &str| {
         let wanted = wanted.to_owned();
         page.until(&wanted.clone(), move |page| {
@@ -104,7 +104,7 @@ fn areas_are_the_sizes_of_what_umoci_unpacked() -> Result<()> {
         Ok(tiles(page)?.into_iter().next().filter(|(path, ..)| path.starts_with("usr/")))
     })?;
     page.browser().run("document.querySelector('#tile-0').focus()", json!([]))?;
-    // The next key is about the tile that was drawn as the one with the focus.
+    // The next key applies to the tile that is drawn with the focus.
     let focused = |tile: &str| {
         let selector = format!("#{tile}:focus[tabindex='0']");
         page.until(&format!("{tile} has the focus"), |page| page.browser().attribute(&selector, "id"))
@@ -118,17 +118,17 @@ fn areas_are_the_sizes_of_what_umoci_unpacked() -> Result<()> {
     page.browser().back()?;
     crumb(&page, "usr")?;
 
-    // The address shows the same, on a small screen as well.
+    // The URL opens the same map, also on a small screen.
     let small = Page::on_screen(&page.browser().url()?, 320, 568, "")?;
     small.until("the map", |page| Ok(tiles(page)?.into_iter().next().filter(|(path, ..)| path.starts_with("usr/"))))?;
     axe(&small, "the map on a small screen")?;
     let wide = small.browser().run("return document.documentElement.scrollWidth", json!([]))?;
     assert_eq!(wide, json!(320));
 
-    // A file has its facts beside the map; the tree is one key away.
+    // The facts of a file are shown beside the map. One key leads to the tree.
     let (file, ..) = page.until("a file on the map", |page| {
         let tiles = tiles(page)?;
-        // The map of the directory that was left may still be there.
+        // The map of the previous directory may still be on the screen.
         let is_here = tiles.first().is_some_and(|(path, ..)| *path == first.0);
         let is_file = |path: &str| fs::symlink_metadata(root.join(path)).is_ok_and(|file| file.is_file());
         Ok(tiles.into_iter().find(|(path, ..)| is_here && is_file(path)))

@@ -11,7 +11,7 @@ use porthole_tests::{
 use serde_json::{Value, json};
 use std::{fs, path::Path};
 
-/// A name that is not of this machine.
+/// A host name that does not count as this machine.
 const HOST: &str = "page.porthole.test";
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
@@ -22,7 +22,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Makes another version of the page: its document has another title, and the worker knows it.
+/// Makes another version of the page: its document differs, and the service worker has the new digest and another version.
 fn renew(folder: &Path) -> Result<()> {
     let (index, worker) = (folder.join("index.html"), folder.join("offline.js"));
     let before = porthole_tests::program::run("sha256sum", [&index])?;
@@ -42,7 +42,7 @@ fn is_kept(page: &Page) -> Result<Option<()>> {
     ))
 }
 
-/// What a page that loads itself again says. While it does, it cannot be asked.
+/// Whether a script returned `true`. An error counts as not yet, because a page that is being loaded runs no script.
 fn is_true(said: Result<Value>) -> Result<Option<()>> {
     Ok(said.is_ok_and(|said| said == json!(true)).then_some(()))
 }
@@ -59,7 +59,7 @@ fn page_and_sample_work_without_a_network() -> Result<()> {
     let page = Page::in_browser(Browser::chromium(1280, 2400, &flags)?, &format!("https://{HOST}:{port}/"))?;
     page.until("the page is kept", is_kept)?;
 
-    // A newer version is kept beside it, and takes over when the person says so.
+    // A newer version is kept beside the current one, and takes over when the user agrees.
     renew(folder.path())?;
     page.browser().reload()?;
     page.started()?;
@@ -81,7 +81,7 @@ fn page_and_sample_work_without_a_network() -> Result<()> {
     page.verified()?;
     images::sample().check("the sample, offline", &page.rows()?);
 
-    // A worker that is of another version than the page is removed.
+    // A service worker of another version than the page is removed.
     let host = Nginx::secure_folder(port, folder.path(), HOST, &authority)?;
     let broken = "const cache = await caches.open((await caches.keys())[0]);
         const index = new URL('index.html', document.baseURI);

@@ -1,4 +1,4 @@
-//! Archives of this machine, opened in the page by a drop and by the dialog, without a server.
+//! Local archives, opened in the page by drag and drop and by the dialog, without a server.
 
 use crate::{images, views::axe};
 use porthole_tests::{
@@ -11,7 +11,7 @@ use porthole_tests::{
 use serde_json::json;
 use std::{fs, path::Path};
 
-/// Moves the file of an input to a drop on the page.
+/// Drops the file of an input on the page.
 const DROP: &str = "
 const transfer = new DataTransfer();
 transfer.items.add(document.querySelector('#dropped').files[0]);
@@ -29,7 +29,7 @@ fn drop_on(page: &Page, file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A page whose server is gone: whatever it asked for, nothing would answer.
+/// A page whose server has stopped, so that any request would fail.
 fn alone() -> Result<Page> {
     let host = Nginx::page()?;
     let page = Page::open(&host.url())?;
@@ -109,7 +109,7 @@ fn a_folder_is_chosen_and_two_archives_are_compared() -> Result<()> {
     page.verified()?;
     images::sample().check("the folder of a layout", &page.rows()?);
 
-    // Two at once: one after the other, a line each.
+    // Two files at once: WebDriver takes their paths one a line.
     let both = format!("{}\n{}", before.display(), after.display());
     page.browser().choose("#file-input", Path::new(&both))?;
     page.until("the files are compared", |page| page.browser().attribute(".compare [data-files=done]", "data-files"))?;
@@ -126,7 +126,7 @@ fn a_folder_is_chosen_and_two_archives_are_compared() -> Result<()> {
     Ok(())
 }
 
-/// Opens what a person drops, and waits until it is verified.
+/// Drops a file or folder on the page, and waits until it is verified.
 fn dropped(page: &Page, path: &Path) -> Result<()> {
     page.browser().drop_paths(&[path])?;
     let name = path.file_name().and_then(|name| name.to_str()).ok_or("a name")?.to_owned();

@@ -1,4 +1,5 @@
-//! Files of no package, modified ones, and packages of two images in the page, as `porthole packages` and `porthole diff` print them.
+//! Files that no package owns, modified files, and packages of two images in the page, compared with the output of `porthole
+//! packages` and `porthole diff`.
 
 use crate::{compare, contents, views::axe};
 use porthole_tests::{

@@ -51,7 +51,7 @@ fn directly_behind_a_proxy_that_answers_preflights() -> Result<()> {
     Ok(())
 }
 
-/// Its 401 is readable, but every authorised request fails in the preflight. That must not be reported as a wrong
+/// The page can read the registry's 401, but every authorised request fails in the preflight. That must not be reported as a wrong
 /// password.
 #[test]
 fn a_registry_that_refuses_preflights_is_named_as_such() -> Result<()> {

@@ -1,4 +1,4 @@
-//! The relay behind proxies: one that caches for all users, and one that wants an organisation's sign-in.
+//! The relay behind proxies: one that caches for all users, and one that requires an organisation's sign-in.
 
 use crate::images::{self, SEVEN_LAYERS, THREE_PLATFORMS};
 use porthole_tests::{
@@ -79,7 +79,7 @@ fn a_proxy_that_caches_never_gives_a_private_blob_to_another_user() -> Result<()
                 assert!(!refused.body.windows(7).any(|part| part == b"private"), "{refused:?}");
             }
         }
-        // What everyone may read is kept for everyone who reads it without authorization.
+        // The proxy caches a public blob for all requests without authorization.
         let target = format!("/v2/public/{kind}/{DIGEST}");
         assert_eq!(ask(&target, None)?.header("x-cache"), Some("MISS"));
         let before = sent.load(Ordering::Relaxed);
@@ -87,7 +87,7 @@ fn a_proxy_that_caches_never_gives_a_private_blob_to_another_user() -> Result<()
         assert_eq!((again.header("x-cache"), again.body.as_slice()), (Some("HIT"), CONTENT), "{again:?}");
         assert_eq!(sent.load(Ordering::Relaxed), before);
     }
-    // A tag is asked for each time.
+    // A tag is never cached.
     let tag = "/v2/public/manifests/latest";
     let before = sent.load(Ordering::Relaxed);
     for _ in 0..2 {
@@ -127,7 +127,7 @@ fn the_relay_works_behind_a_sign_in() -> Result<()> {
     assert_eq!(ask("/relay.json", &[cookie])?.second(), "200");
     let read = ask(&blob, &[cookie, alice])?;
     assert_eq!((read.second(), read.body.as_slice()), ("200", CONTENT));
-    // The registry's own refusal reaches the page, with where to get a token: through the same proxy.
+    // The registry's own 401 reaches the page. Its challenge names a token server behind the same proxy.
     let refused = ask(&blob, &[cookie])?;
     assert_eq!(refused.second(), "401", "{refused:?}");
     let challenge = refused.header("www-authenticate").unwrap_or_default();
@@ -136,7 +136,7 @@ fn the_relay_works_behind_a_sign_in() -> Result<()> {
     Ok(())
 }
 
-/// The page has cookies, and its browser would answer Basic itself where it sees that a registry asks for it.
+/// The page has cookies, and the browser would show its own password dialog if it saw a registry's Basic challenge.
 #[test]
 fn the_page_asks_for_a_registrys_password_behind_a_sign_in() -> Result<()> {
     let password = Password::new()?;
@@ -189,7 +189,7 @@ fn the_page_says_that_its_sign_in_has_expired() -> Result<()> {
     assert_eq!(alert.kind, "authentication");
     page.remedy("reload")?;
     page.until("the sign-in is shown", |page| {
-        // A page that is being loaded cannot be asked.
+        // A page that is being loaded runs no script.
         Ok(page.browser().run("return document.title", json!([])).is_ok_and(|title| title == "Sign in").then_some(()))
     })?;
     Ok(())

@@ -1,4 +1,4 @@
-//! Pulls into the store: each byte once, complete, and robust against interruption.
+//! Pulls into the store: complete, each byte downloaded once, and robust against interruption.
 
 use crate::images::{self, SEVEN_LAYERS, THREE_PLATFORMS};
 use porthole_tests::{
@@ -80,8 +80,8 @@ fn every_platform_is_pulled_and_copied_unchanged() -> Result<()> {
     Ok(())
 }
 
-/// A registry on a slow connection, with an image of one layer that takes many seconds. What is in the sockets of a process that does not
-/// get to read it stays little.
+/// A registry on a slow connection, with an image of one layer that takes many seconds. The rate is so low that few bytes are in the
+/// sockets of a process that is killed.
 fn slow(scratch: &Path) -> Result<(Registry, Nginx, Storage, u64)> {
     let (rootfs, layout) = (scratch.join("rootfs"), scratch.join("layout").display().to_string());
     fs::create_dir_all(&rootfs)?;
@@ -101,7 +101,7 @@ fn slow(scratch: &Path) -> Result<(Registry, Nginx, Storage, u64)> {
     Ok((registry, line, storage, bytes))
 }
 
-/// Bytes of blobs that were sent.
+/// Number of bytes of blobs that were sent.
 fn blobs(line: &Nginx) -> Result<u64> {
     Ok(line.sent()?.iter().filter(|(path, _)| path.contains("/blobs/")).map(|(_, bytes)| bytes).sum())
 }

@@ -1,4 +1,4 @@
-//! Pushes: byte for byte, each byte once, robust against interruption, and readable by other tools.
+//! Pushes: unchanged bytes, each uploaded once, robust against interruption, and readable by other tools.
 
 use crate::images::{self, SEVEN_LAYERS, THREE_PLATFORMS};
 use base64::{Engine as _, engine::general_purpose::STANDARD};

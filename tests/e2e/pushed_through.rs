@@ -1,4 +1,4 @@
-//! Pushes through the relay: by the tools that people use, and by the requests of the distribution specification.
+//! Pushes through the relay, by common tools and by the requests of the distribution specification.
 
 use crate::interop::{Buildah, Door, Doors, porthole, raw, signed, skopeo};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -15,7 +15,7 @@ use porthole_tests::{
 use serde_json::{Value, json};
 use std::{fs, net::TcpListener, path::Path};
 
-/// A registry behind a relay that may push to it, as clients write its name, and a file with the same credentials.
+/// The endpoint of a registry behind a relay that may push to it: its name as clients write it, and a file with the credentials.
 fn behind(relay: &Relay, door: &Door, scratch: &Path) -> Result<Door> {
     let host = format!("{}/{}", relay.host(), door.host.replace(':', "_"));
     let auth = STANDARD.encode(format!("{}:{}", Password::USER, Password::PASSWORD));
@@ -31,7 +31,7 @@ fn written(scratch: &Path, name: &str, content: &Content) -> Result<String> {
     Ok(format!("oci:{}:latest", folder.display()))
 }
 
-/// Layers that do not fit into the buffers of sockets, and more of them than are sent at once.
+/// An image with a layer that does not fit into the buffers of sockets, and more layers than are sent at once.
 fn large() -> Content {
     let steps = (0..20).map(|n| Layer::new("COPY step /").file(format!("steps/{n}"), format!("step {n}")));
     let image = Image::new().layer(Layer::new("ADD large /").file("large", pseudo_random(12_000_000)));
@@ -54,7 +54,7 @@ fn every_tool_pushes_and_pulls_with_equal_digests() -> Result<()> {
         for (image, source) in [("large", large.clone()), ("signed", small.clone())] {
             let what = format!("{image} through the relay to {}", door.name);
             let theirs = raw(&door, &source)?;
-            // Pushed through the relay, and read on the other road.
+            // Pushed through the relay, and read from the registry itself.
             let name = format!("by/porthole/{image}:1");
             let pushed = porthole(&["push", "--authfile", &door.authfile, &source, &format!("{}/{name}", door.host)])?;
             assert_eq!(raw(direct, &format!("docker://{}/{name}", direct.host))?, theirs, "{what}");
@@ -93,7 +93,7 @@ fn every_tool_pushes_and_pulls_with_equal_digests() -> Result<()> {
     Ok(())
 }
 
-/// Wrong credentials are refused by the registry, whose words come through.
+/// The registry refuses wrong credentials, and the relay forwards its message.
 #[test]
 fn a_push_without_rights_is_refused_by_its_registry() -> Result<()> {
     let (scratch, password, storage) = (Scratch::new("through")?, Password::new()?, Storage::new()?);
@@ -113,12 +113,12 @@ fn a_push_without_rights_is_refused_by_its_registry() -> Result<()> {
     Ok(())
 }
 
-/// How a client reaches a registry.
+/// The way in which a client reaches a registry: directly or through the relay.
 struct Road {
     port: u16,
-    /// Before each name.
+    /// Prefix of each repository name.
     prefix: String,
-    /// Behind each path.
+    /// Query parameter after each path.
     namespace: String,
 }
 
@@ -127,7 +127,7 @@ impl Road {
         request(self.port, method, path, headers, body)
     }
 
-    /// The path of something in a repository, with a query.
+    /// A path below `/v2/` with a query, for this way.
     fn path(&self, rest: &str, query: &str) -> String {
         let parameters: Vec<_> = [self.namespace.as_str(), query].into_iter().filter(|part| !part.is_empty()).collect();
         let mark = if parameters.is_empty() { "" } else { "?" };
@@ -135,7 +135,7 @@ impl Road {
     }
 }
 
-/// The path and query of a `Location`, with something added.
+/// The path and query of a `Location`, with the parameter `more` appended.
 fn place(answer: &Message, more: &str) -> Result<String> {
     let location = answer.header("location").ok_or_else(|| format!("expected a Location, got {answer:?}"))?;
     let path = match location.split_once("://") {
@@ -153,8 +153,8 @@ fn sha256(bytes: &[u8]) -> String {
     porthole_testkit::image::Blob::new("application/octet-stream", bytes.to_vec()).digest
 }
 
-/// The pushes and deletions of the distribution specification's own tests (opencontainers/distribution-spec, `conformance`), one after
-/// the other, and what the registry said of each. Every answer depends on the ones before.
+/// Runs the pushes and deletions of the distribution specification's own tests (opencontainers/distribution-spec, `conformance`) in
+/// order. Returns the registry's answer to each, which depends on the requests before.
 fn verdicts(road: &Road, name: &str) -> Result<Vec<(&'static str, String)>> {
     let mut verdicts = Vec::new();
     let octets = ("content-type", "application/octet-stream");
@@ -181,11 +181,11 @@ fn verdicts(road: &Road, name: &str) -> Result<Vec<(&'static str, String)>> {
             &["content-length"],
         );
     }
-    // In one request, which a registry may refuse to.
+    // In one request, which a registry may refuse.
     let whole = b"in one request".to_vec();
     let target = road.path(&uploads, &format!("digest={}", sha256(&whole)));
     note("POST of a whole blob", &road.ask("POST", &target, &[octets], &whole)?, &[]);
-    // Another digest.
+    // With a wrong digest.
     let wrong = road.ask("PUT", &place(&begin()?, &format!("digest={}", sha256(b"other")))?, &[octets], &layer)?;
     note("PUT with a wrong digest", &wrong, &[]);
     // In chunks: out of order first.
@@ -203,11 +203,11 @@ fn verdicts(road: &Road, name: &str) -> Result<Vec<(&'static str, String)>> {
     let put = road.ask("PUT", &place(&second, &format!("digest={digest}"))?, &last, b"the end")?;
     note("PUT of the last chunk", &put, &[]);
     assert_eq!(read(&digest)?.body, b"first partother partthe end");
-    // Given up.
+    // A cancelled upload.
     let begun = begin()?;
     note("DELETE of a session", &road.ask("DELETE", &place(&begun, "")?, &[], b"")?, &[]);
     note("GET of a session that is gone", &road.ask("GET", &place(&begun, "")?, &[], b"")?, &[]);
-    // Mounted.
+    // A blob mounted from another repository.
     let from = format!("{}{name}", road.prefix);
     let target = road.path(&format!("{name}-other/blobs/uploads/"), &format!("mount={digest}&from={from}"));
     note("mount", &road.ask("POST", &target, &[], b"")?, &[]);
@@ -257,8 +257,8 @@ fn verdicts(road: &Road, name: &str) -> Result<Vec<(&'static str, String)>> {
     Ok(verdicts)
 }
 
-/// The verdicts on a registry through the relay are those on the registry itself: by `?ns=`, as containerd's mirrors send it, and by
-/// the path.
+/// Checks that the answers through the relay equal those of the registry itself, with the registry named by `?ns=`, as containerd's
+/// mirrors send it, and in the path.
 fn compare(registry: &str, scratch: &Path) -> Result<Vec<(&'static str, String)>> {
     let port = registry.rsplit(':').next().ok_or("a port")?.parse()?;
     let direct = verdicts(&Road { port, prefix: String::new(), namespace: String::new() }, "direct/a")?;
@@ -306,7 +306,7 @@ fn docker_registry_takes_the_same_through_the_relay() -> Result<()> {
     Ok(())
 }
 
-/// A registry that does all that the specification has.
+/// A registry that implements the whole specification.
 #[test]
 fn a_registry_of_the_specification_takes_the_same_through_the_relay() -> Result<()> {
     let (scratch, internet) = (Scratch::new("through")?, Internet::new());
@@ -321,7 +321,7 @@ fn a_registry_of_the_specification_takes_the_same_through_the_relay() -> Result<
     Ok(())
 }
 
-/// A relay that may not push says so in the words of its option.
+/// A relay that may not push names its option in the error.
 #[test]
 fn a_push_to_a_relay_that_only_reads_names_the_option() -> Result<()> {
     let storage = Storage::new()?;

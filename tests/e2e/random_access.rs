@@ -1,4 +1,4 @@
-//! Reads one file from the middle of a large layer: how many bytes that takes, and that no wrong byte is printed.
+//! Reads one file from the middle of a large layer. Checks the number of bytes read, and that no wrong byte is printed.
 
 use porthole_testkit::image::{Compression, Image, Layer};
 use porthole_tests::{
@@ -115,7 +115,7 @@ fn a_wrong_byte_is_refused_before_it_is_printed() -> Result<()> {
     assert_eq!(output.status.code(), Some(7), "{talk}");
     assert!(talk.contains("do not match its digest"), "{talk}");
     assert!(output.stdout.len() < BYTES && large().middle.starts_with(&output.stdout), "{}", output.stdout.len());
-    // The same without a seek index.
+    // Without a seek index, nothing is printed.
     let output = porthole(Scratch::new("cache")?.path(), &["cat", &reference, MIDDLE])?;
     assert_eq!((output.status.code(), output.stdout.len()), (Some(7), 0));
     Ok(())

@@ -143,7 +143,7 @@ type Damage<'d> = &'d dyn Fn(&Path, &Path) -> Result<()>;
 #[test]
 fn damaged_partial_blobs_are_detected() -> Result<()> {
     let image = Image::new(100 * MB, true)?;
-    // So slow that the pull is seen and killed in its midst.
+    // Slow enough to observe the pull and kill it halfway.
     let line = image.serve("limit_rate 8m;")?;
     let flip = |file: &Path, at: usize| -> Result<()> {
         let mut bytes = fs::read(file)?;
@@ -231,7 +231,7 @@ fn a_fault_in_one_range_is_retried_in_that_range() -> Result<()> {
     let files = image.serve("")?;
     let port = files.host().rsplit(':').next().ok_or("a host has a port")?.parse()?;
     let odd = || Fault::Header("content-range", "bytes 0-1/2".to_owned());
-    // The allowance beyond the blob's size is data in flight on abandoned connections: one, or all of them where each has the fault.
+    // The allowance beyond the blob's size is data in flight on abandoned connections: on one, or on all if each has the fault.
     for (fault, times, more) in [
         (Fault::StallAt(50 * MB), 1, 0),
         (Fault::ResetAt(50 * MB), 3, 0),

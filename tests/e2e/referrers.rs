@@ -1,4 +1,4 @@
-//! Signatures and attestations checked in the page, as `porthole verify` and `porthole attestation` check them.
+//! Signatures and attestations checked in the page, compared with `porthole verify` and `porthole attestation`.
 
 use crate::views::axe;
 use porthole_testkit::{
@@ -128,7 +128,7 @@ fn the_page_says_who_signed_as_the_command_line_does() -> Result<()> {
     Ok(())
 }
 
-/// Sets a select of the page, as a person does.
+/// Chooses a value in a `select` of the page, as a user does.
 fn pick(page: &Page, id: &str, value: &str) -> Result<()> {
     let script = "const select = document.getElementById(arguments[0]); select.value = arguments[1]; \
                   select.dispatchEvent(new Event('change', {bubbles: true}));";
@@ -136,7 +136,7 @@ fn pick(page: &Page, id: &str, value: &str) -> Result<()> {
     Ok(())
 }
 
-/// A registry that pages may read, with these tags of a layout in its repository `app`.
+/// A registry that any origin may read, with these tags of a layout in its repository `app`.
 fn pushed(scratch: &Scratch, content: &Content, tags: &[String]) -> Result<(Nginx, Storage, Registry)> {
     let storage = Storage::new()?;
     let (host, registry) = (Nginx::page()?, Registry::start(&storage, &Access::OpenToPages)?);
@@ -279,10 +279,10 @@ fn a_bill_that_is_attached_is_compared_as_the_command_line_does() -> Result<()> 
     }
     assert_eq!((found.len(), &found), (3, &expected));
 
-    // The address leads to the same comparison.
+    // The URL opens the same comparison.
     let small = Page::on_screen(&page.link()?, 320, 568, "")?;
     small.browser().click("#start-probe:not(:disabled)")?;
-    // Until all packages are read, there are differences of those that were.
+    // Until all packages are read, the page shows the differences of those read so far.
     let same = small.until("the same comparison", |page| Ok((shown(page)? == expected).then_some(())));
     assert_eq!(shown(&small)?, expected);
     same?;

@@ -1,4 +1,4 @@
-//! Two relays behind nginx, with one directory for their caches, or with one bucket.
+//! Two relays behind nginx that share a cache directory or a bucket.
 
 use porthole_tests::{
     Result,
@@ -18,8 +18,8 @@ use std::{
     time::Duration,
 };
 
-/// A registry that sends a private blob to the token `alice` in twenty pieces, with a pause in milliseconds behind each, and counts how
-/// often it begins to.
+/// A registry that sends a private blob to the token `alice` in twenty pieces, with a pause in milliseconds after each. Also returns
+/// the number of responses that it started.
 fn registry(content: Arc<Vec<u8>>, pause: u64) -> Result<(u16, Arc<AtomicUsize>)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let port = listener.local_addr()?.port();
@@ -61,7 +61,7 @@ fn blob(seed: u8, size: usize) -> (Vec<u8>, String) {
     (content, digest)
 }
 
-/// Two relays with these directories and options of their caches, and nginx that gives each the next request.
+/// Two relays with these cache directories and options, and an nginx that distributes requests to them in turn.
 fn replicas(host: &str, caches: [&Scratch; 2], options: &[&str]) -> Result<([Relay; 2], Nginx)> {
     let port = free_port()?;
     let public = format!("http://127.0.0.1:{port}");
@@ -116,7 +116,7 @@ fn many_waiters_cost_one_fetch_and_a_private_blob_stays_private() -> Result<()> 
         Ok(())
     })?;
     assert_eq!(sent.load(Ordering::Relaxed), 1);
-    // Both serve it now, to those whom the registry lets read it.
+    // Both now serve the blob to clients that the registry authorizes.
     for _ in 0..4 {
         assert!(ask(nginx.port(), &digest, &host, "alice")?.body == *content);
         assert_eq!(ask(nginx.port(), &digest, &host, "mallory")?.second(), "401");
@@ -125,7 +125,8 @@ fn many_waiters_cost_one_fetch_and_a_private_blob_stays_private() -> Result<()> 
     Ok(())
 }
 
-/// A replica that is killed while it fetches: the other one fetches the blob, and nothing wrong is served or left.
+/// A replica is killed while it fetches a blob. The other one fetches the blob again; no wrong byte is served, and no partial file
+/// remains.
 #[test]
 fn a_replica_that_is_killed_costs_its_own_clients_alone() -> Result<()> {
     let (content, digest) = blob(2, 2 << 20);
@@ -146,14 +147,14 @@ fn a_replica_that_is_killed_costs_its_own_clients_alone() -> Result<()> {
     })?;
     assert!(ask(second, &digest, &host, "alice")?.body == *content);
     assert_eq!(sent.load(Ordering::Relaxed), 2);
-    // What was fetched is put in its place after its last byte is sent.
+    // A fetched blob is moved into the cache after its last byte is sent.
     wait_for("nothing is left of the one that was killed", || {
         Ok((std::fs::read_dir(cache.path().join("incoming"))?.count() == 0).then_some(()))
     })
 }
 
-/// Replicas without a common directory share a bucket: what one has fetched, the others find, also those that are started later. Without
-/// its store, registries are asked.
+/// Replicas without a common directory share a bucket. A blob that one has fetched is available to the others, also to those started
+/// later. If the object store fails, the relays ask the registry.
 #[test]
 fn replicas_with_a_bucket_fetch_a_blob_once() -> Result<()> {
     let (content, digest) = blob(3, 2 << 20);
@@ -176,7 +177,7 @@ fn replicas_with_a_bucket_fetch_a_blob_once() -> Result<()> {
     let hex = digest.trim_start_matches("sha256:");
     wait_for("the blob in the bucket", || {
         let mut names = std::fs::read_dir(&objects).into_iter().flatten().flatten().map(|entry| entry.file_name());
-        // The sum of an object is written when all of it is there.
+        // The store writes the checksum of an object when the object is complete.
         let whole = |name: &str| name.starts_with(&format!("sha256-{hex}")) && name.ends_with(".md5");
         Ok(names.any(|name| whole(&name.to_string_lossy())).then_some(()))
     })?;
@@ -203,7 +204,7 @@ fn replicas_with_a_bucket_fetch_a_blob_once() -> Result<()> {
     Ok(())
 }
 
-/// The directory holds no more than its size, whichever of the two writes to it.
+/// The directory stays within its size limit, even if both relays write to it.
 #[test]
 fn the_size_of_a_shared_cache_is_the_limit_of_both() -> Result<()> {
     let cache = Scratch::new("cache")?;
@@ -218,7 +219,7 @@ fn the_size_of_a_shared_cache_is_the_limit_of_both() -> Result<()> {
     for (n, (content, digest)) in blobs.iter().enumerate() {
         let port = relays[n % 2].host().rsplit(':').next().ok_or("a port")?.parse()?;
         assert!(ask(port, digest, &format!("127.0.0.1:{}", ports[n]), "alice")?.body == *content);
-        // A blob is put in its place after its last byte is sent, and others are removed for it.
+        // A blob is moved into the cache after its last byte is sent. Then older blobs are evicted.
         wait_for("the blobs that are kept", || {
             let mut held = 0;
             for registry in std::fs::read_dir(cache.path().join("blobs"))? {

@@ -1,4 +1,4 @@
-//! Orders of the rows, lists of some of them, and ways to a row by its name, compared with what umoci unpacked.
+//! The order of rows, filtered lists, and the search for a row by its name, compared with the tree that umoci unpacked.
 
 use crate::{
     images::{self, SEVEN_LAYERS},
@@ -28,7 +28,7 @@ fn open(host: &Nginx, registry: &Registry) -> Result<Page> {
     Ok(page)
 }
 
-/// One attribute of each row that is drawn, in their order.
+/// One attribute of each drawn row, in order.
 fn drawn(page: &Page, attribute: &str) -> Result<Vec<String>> {
     let script = "return [...document.querySelectorAll('#tree [data-path]')].map(row => row.dataset[arguments[0]])";
     let values = page.browser().run(script, json!([attribute]))?;
@@ -58,7 +58,7 @@ fn rows_are_sorted_by_what_a_column_shows() -> Result<()> {
         let rows: Vec<_> = layers.into_iter().map(Reverse).zip(drawn(page, "path")?).collect();
         Ok((rows.len() == expected.len() && rows.is_sorted()).then_some(()))
     })?;
-    // The next column after the last is the first.
+    // After the last column, the key sorts by the first one again.
     page.browser().press("s")?;
     page.until("rows by name", |page| {
         let names = drawn(page, "path")?;
@@ -89,7 +89,7 @@ fn the_biggest_and_the_newest_files_are_lists() -> Result<()> {
     let root = truth(&fixtures(), DEBIAN, "latest");
     files(&root, &root, &mut found)?;
     let top = |figure: fn(&Metadata) -> i64| {
-        // A hard link is no file of its own.
+        // A hard link is not a separate file.
         let inodes: BTreeMap<u64, &Metadata> = found.values().map(|file| (file.ino(), file)).collect();
         let mut figures: Vec<i64> = inodes.into_values().map(figure).collect();
         figures.sort_by_key(|figure| Reverse(*figure));
@@ -113,7 +113,7 @@ fn the_biggest_and_the_newest_files_are_lists() -> Result<()> {
         let mut figures = rows.iter().filter(|row| row.kind == "file").map(of).collect::<Result<Vec<i64>>>()?;
         figures.sort_by_key(|figure| Reverse(*figure));
         assert_eq!(figures, expected, "{list}");
-        // The next list has as many files: its rows must not be taken for these.
+        // The next list has the same number of files. Show all files first, so that its rows are not confused with these.
         page.browser().run(choose, json!([""]))?;
         page.until("all files", |page| Ok((total(page)? == all).then_some(())))?;
     }
@@ -135,7 +135,7 @@ fn letters_lead_to_a_name() -> Result<()> {
     at("usr")?;
     page.until("what was typed", |page| Ok((page.browser().text(".ahead")? == "Go to usr…").then_some(())))?;
     axe(&page, "a name being typed")?;
-    // Keys of the page are letters of the name, until another key ends it.
+    // Keys that are otherwise shortcuts are letters of the name, until another key ends the input.
     page.browser().press("v")?;
     page.until("no such name", |page| {
         Ok(page.browser().attribute(".ahead", "data-fits")?.filter(|fits| fits == "false"))
@@ -143,7 +143,7 @@ fn letters_lead_to_a_name() -> Result<()> {
     page.browser().press("\u{e00c}")?;
     page.until("the end of typing", |page| Ok((!page.shown(".ahead")?).then_some(())))?;
     at("usr")?;
-    // What is far away in an open tree is found as well, and "back" leads to where the way began.
+    // A distant row of an open tree is found as well, and "back" leads to the row where the search began.
     page.browser().press("\u{e014}")?;
     page.until("usr is open", |page| page.browser().attribute("#tree [data-path='usr/share']", "data-path"))?;
     for key in ["'", "S", "H", "A"] {

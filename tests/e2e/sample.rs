@@ -18,7 +18,7 @@ fn the_sample_opens_offline() -> Result<()> {
     Ok(())
 }
 
-/// Bytes that the program that draws the page may take on the line, compressed. Everything else is loaded when it is needed.
+/// Maximum compressed size in bytes of the program that draws the page. All other files are loaded when they are needed.
 const APP_BYTES: usize = 300_000;
 
 #[test]

@@ -97,7 +97,7 @@ fn docker_archives_of_other_tools_are_copied_unchanged() -> Result<()> {
             done(&["verify", &source])?;
             images::debian().check(archive, &rows(&source)?);
         }
-        // To a layout, which skopeo reads.
+        // Copied to a layout, which skopeo reads.
         let copied = format!("oci:{}:1", path("copied"));
         done(&["copy", &format!("docker-archive:{archive}"), &copied])?;
         let config: Value = serde_json::from_str(&run("skopeo", ["inspect", "--config", &copied])?)?;

@@ -13,7 +13,7 @@ use porthole_tests::{
 use serde_json::{Value, json};
 use std::{fs, path::Path, process::Command};
 
-/// In place of the browser's dialog: a place in the storage of the page, where a script can look.
+/// Replaces the browser's dialog by a file in the storage of the page, which a script can read.
 const DIALOG: &str = "
 window.showSaveFilePicker = async ({ suggestedName }) => {
     window.suggestedName = suggestedName;
@@ -21,7 +21,7 @@ window.showSaveFilePicker = async ({ suggestedName }) => {
 };
 ";
 
-/// Size and digest of the file in the chosen place; `null` if there is none.
+/// Size and digest of the saved file; `null` if there is none.
 const CHOSEN: &str = "
 try {
     const folder = await navigator.storage.getDirectory();
@@ -33,12 +33,12 @@ try {
 }
 ";
 
-/// Begins to save in a format.
+/// Starts to save the image in a format.
 fn save(page: &Page, format: &str) -> Result<()> {
     page.browser().click(&format!(".overview [data-save={format}]"))
 }
 
-/// Whether the archive that is being saved, or was saved last, became a file.
+/// Waits until saving has ended. Returns whether it produced a file.
 fn saved(page: &Page) -> Result<bool> {
     let saved = page.until("the end of saving", |page| page.browser().attribute("[data-saved]", "data-saved"))?;
     Ok(saved == "yes")
@@ -70,7 +70,7 @@ fn the_saved_image_is_that_of_the_command_line() -> Result<()> {
         let sum = run("sha256sum", [path.as_str()])?;
         let size = file.metadata()?.len();
         let expected: Value = json!([size, sum.split(' ').next()]);
-        // The page may still say how the archive before went, so the file itself is waited for.
+        // The page may still show the result for the previous archive, so wait for the file itself.
         page.until(&format!("the file of {format}, {expected}"), |page| {
             Ok((page.browser().run_async(CHOSEN, json!([]))? == expected).then_some(()))
         })?;
@@ -81,7 +81,7 @@ fn the_saved_image_is_that_of_the_command_line() -> Result<()> {
     assert!(name.as_str().is_some_and(|name| name.ends_with("-amd64.tar")), "{name}");
     axe(&page, "a saved image")?;
 
-    // The last byte of the last layer is wrong: no file takes the chosen place.
+    // The last byte of the last layer is wrong: no file is saved.
     let manifest: Value = serde_json::from_str(&run(
         &ours("porthole")?.display().to_string(),
         ["manifest", "--platform", "linux/amd64", reference.as_str()],
@@ -101,11 +101,11 @@ fn the_saved_image_is_that_of_the_command_line() -> Result<()> {
     Ok(())
 }
 
-/// The file that the browser saves in a folder, once it is whole.
+/// Waits until the browser has saved one file in a folder, and returns its bytes.
 pub(crate) fn downloaded(folder: &Path) -> Result<Vec<u8>> {
     wait_for("the download", || {
         let mut names: Vec<_> = fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        // What is not whole yet has a name of the browser's.
+        // An incomplete file has a temporary name of the browser.
         names.retain(|path| path.extension().is_some_and(|extension| extension == "tar"));
         let [only] = names.as_slice() else { return Ok(None) };
         let bytes = fs::read(only)?;
@@ -113,7 +113,7 @@ pub(crate) fn downloaded(folder: &Path) -> Result<Vec<u8>> {
     })
 }
 
-/// What `porthole save` writes of an image.
+/// The archive that `porthole save` writes for an image.
 pub(crate) fn saved_by_the_command_line(reference: &str, scratch: &Scratch) -> Result<Vec<u8>> {
     let (file, store) = (scratch.path().join("expected"), scratch.path().join("store"));
     let output = Command::new(ours("porthole")?)

@@ -1,4 +1,4 @@
-//! Contents searched in the page, as `grep` and `porthole search` find them.
+//! Searches contents in the page, and compares the matches with those of `grep` and `porthole search`.
 
 use crate::{
     images::{self, SEVEN_LAYERS},
@@ -14,7 +14,7 @@ use porthole_tests::{
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs, os::unix::fs::MetadataExt as _, process::Command};
 
-/// In licences and programs of Debian, and in documents that a later layer deletes.
+/// A text in licences and programs of Debian, and in documents that a later layer deletes.
 const PATTERN: &str = "Free Software Foundation";
 
 /// Layer, path, line and fate of each hit on the page.
@@ -86,7 +86,7 @@ fn a_search_finds_what_grep_and_the_command_line_find() -> Result<()> {
     assert_eq!(found, all.collect(), "what porthole search prints");
     assert!(found.iter().any(|hit| hit.3 == "deleted"), "deleted files are searched");
 
-    // A line leads to the file, and the address to the same search, which waits for a person.
+    // A line links to its file. The URL opens the same search, which does not start before the user starts it.
     let address = page.browser().url()?;
     page.browser().click("[data-fate=live] .hit")?;
     page.until("the line", |page| page.browser().attribute("#text", "id"))?;
@@ -101,7 +101,7 @@ fn a_search_finds_what_grep_and_the_command_line_find() -> Result<()> {
     Ok(())
 }
 
-/// The programs of the page that have a text.
+/// The WebAssembly programs of the page that contain a text.
 fn programs_with(text: &str) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for file in fs::read_dir(workspace().join("dist"))? {
@@ -120,7 +120,7 @@ fn engines_are_in_one_program_of_the_page_alone() -> Result<()> {
     for text in ["expected a glob of paths", "a header of rpm with name and version"] {
         assert_eq!(programs_with(text)?, ["contents_bg.wasm"], "{text}");
     }
-    // The session masks secrets in the documents of an image, and the program that checks signatures those in statements.
+    // The session masks secrets in the documents of an image. The program that checks signatures masks those in statements.
     let with_rules = ["contents_bg.wasm", "session_bg.wasm", "signature_bg.wasm"];
     assert_eq!(programs_with("token of Docker Hub")?, with_rules);
     Ok(())

@@ -1,5 +1,5 @@
-//! An image that this browser has seen before: what is fetched again, what two tabs and a closed one do to each other, and what a
-//! person sees and removes of it. Bytes are counted by a proxy in front of a real registry that lets nothing be cached.
+//! An image that this browser has opened before: the bytes that are fetched again, concurrent and closed tabs, and the list of kept
+//! indexes with its buttons for removal. A proxy in front of a real registry counts bytes and forbids caching.
 
 use crate::images::{self, SEVEN_LAYERS};
 use porthole_testkit::image::{Compression, Image, Layer};
@@ -12,7 +12,7 @@ use porthole_tests::{
 use serde_json::{Value, json};
 use std::{thread, time::Duration};
 
-/// Cuts the first kept index, changes a byte in the middle of the others, and leaves a file behind whose writing never ended.
+/// Truncates the first kept index, changes a byte in the middle of the others, and adds a file of an unfinished write.
 const DAMAGE: &str = "
 const root = await navigator.storage.getDirectory();
 for await (const [name, folder] of root.entries()) {
@@ -31,7 +31,7 @@ for await (const [name, folder] of root.entries()) {
     await half.close();
 }";
 
-/// A registry that pages may read, and what counts its bytes.
+/// A registry that any origin may read, and the proxy that counts its bytes.
 struct Counted {
     line: Nginx,
     _registry: Registry,
@@ -47,7 +47,7 @@ impl Counted {
         format!("{}/{image}", self.line.host())
     }
 
-    /// Bytes of each layer of an image that were sent so far.
+    /// Number of bytes of these layers that were sent so far.
     fn sent(&self, layers: &[String]) -> Result<u64> {
         let sent = self.line.sent()?;
         let of_layer = |path: &str| layers.iter().any(|layer| path.ends_with(layer.as_str()));
@@ -65,7 +65,7 @@ fn layers(page: &Page) -> Result<Vec<(String, Option<String>)>> {
     Ok(shown.as_array().into_iter().flatten().filter_map(pair).collect())
 }
 
-/// Loads the page again and looks at an image.
+/// Loads the page again and opens an image.
 fn visit(page: &Page, host: &Nginx, reference: &str) -> Result<()> {
     page.browser().open("about:blank")?;
     page.browser().open(&host.url())?;
@@ -111,7 +111,7 @@ fn an_image_seen_before_fetches_no_layer() -> Result<()> {
         if kept("data-layers")?.as_deref() == Some("7") && kept("data-bytes")? == Some(bytes.to_string()) {
             return Ok(Some(bytes));
         }
-        // Indexes may have been written while they were counted.
+        // Indexes may have been written during the count, so open the list again.
         page.browser().run("document.querySelector('#settings-open').click()", json!([]))?;
         thread::sleep(Duration::from_millis(500));
         Ok(None)
@@ -156,7 +156,7 @@ fn one_file_of_a_large_layer_costs_one_range() -> Result<()> {
         Ok(page.browser().text(".content")?.contains("fourteen bytes").then_some(()))
     })?;
     let cost = registry.sent(&digests)? - first;
-    // What lies before it since the last checkpoint, and a span at both ends.
+    // At most the distance to the last checkpoint, and a span at both ends.
     assert!((14..=(4 << 20) + (256 << 10)).contains(&cost), "{cost} bytes of {first}");
     println!("{cost} bytes of {first} for a file of 14");
     Ok(())
@@ -190,7 +190,7 @@ fn two_tabs_at_once_keep_one_index_of_each_layer() -> Result<()> {
 
 #[test]
 fn a_tab_that_is_closed_while_it_writes_leaves_nothing_wrong() -> Result<()> {
-    // Slow, so that the tab is closed while later layers are read.
+    // A slow connection, so that the tab is closed while later layers are read.
     let registry = Counted::start(images::storage(), 8_000)?;
     let (host, reference) = (Nginx::page()?, registry.name(SEVEN_LAYERS));
     let page = Page::open(&host.url())?;
@@ -205,10 +205,10 @@ fn a_tab_that_is_closed_while_it_writes_leaves_nothing_wrong() -> Result<()> {
     page.browser().switch_to(&first)?;
     visit(&page, &host, &reference)?;
     images::debian().check("after a tab was closed", &page.rows()?);
-    // What the closed tab was writing stays beside them for an hour: another tab might be writing it.
+    // The unfinished file of the closed tab stays for an hour, because another tab might be writing it.
     seven_whole_indexes(&page)?;
 
-    // What no closing of a tab leaves behind, but a broken disk might.
+    // Damage that a closed tab cannot cause, but a broken disk can.
     page.browser().run_async(DAMAGE, json!([]))?;
     visit(&page, &host, &reference)?;
     images::debian().check("after damage", &page.rows()?);

@@ -1,4 +1,4 @@
-//! The tags of a repository and the repositories of a registry in the page, as `porthole tags` and `porthole catalog` list them.
+//! The tags of a repository and the repositories of a registry in the page, compared with `porthole tags` and `porthole catalog`.
 
 use crate::views::axe;
 use porthole_tests::{
@@ -69,7 +69,7 @@ fn tags_and_repositories_are_those_that_the_command_line_lists() -> Result<()> {
     let some = ["1.10", "1.10-slim"].map(str::to_owned).to_vec();
     page.until("those with that name", |page| Ok(Some(shown(page)?).filter(|names| *names == some)))?;
 
-    // The address is written a moment after the selection rests.
+    // The page writes the URL shortly after the last change of the filter.
     page.until("the filter in the address", |page| Ok(page.browser().url()?.contains("names=1.1").then_some(())))?;
     let again = Page::on_screen(&page.browser().url()?, 320, 568, "")?;
     again.until("the same names", |page| Ok(Some(shown(page)?).filter(|names| *names == some)))?;

@@ -63,7 +63,7 @@ fn the_command_line_fetches_one_too() -> Result<()> {
     Ok(())
 }
 
-/// Whether a HAR entry has the fields that a browser's network panel needs.
+/// Whether a HAR entry has all fields that a browser's network panel requires.
 fn is_whole(entry: &Value) -> bool {
     let (request, response) = (&entry["request"], &entry["response"]);
     entry["startedDateTime"].is_string()

@@ -1,4 +1,4 @@
-//! Trust decisions: certificates, redirects, token servers, and what the output shows of secrets.
+//! Trust decisions: certificates, redirects and token servers. The output shows no secrets.
 
 use crate::images::{self, FOR_EVERYONE, SEVEN_LAYERS};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -60,7 +60,7 @@ fn a_private_authority_is_trusted_when_it_is_named() -> Result<()> {
     ends(&digest(&["--ca", &ca, "--plain-http"])?, 0, "sha256:");
     ends(&digest(&["--ca", &ca, &format!("--plain-http={host}")])?, 9, "400");
     let plain = registry.host().replace("127.0.0.1", "localhost");
-    // Without TLS on this machine the registry is asked, and has no password: the one that is kept is for another port.
+    // A registry without TLS on this machine is asked without a password: the stored one is for another port.
     ends(&porthole(home.path(), &["digest", &format!("{plain}/{SEVEN_LAYERS}")], &[])?, 3, "porthole login");
     let missing = digest(&["--ca", "/nowhere/ca.pem"])?;
     ends(&missing, 9, "/nowhere/ca.pem");

@@ -7,7 +7,7 @@ use porthole_tests::{
     servers::{Access, Nginx, Registry},
 };
 
-/// Every state that the page draws could set a field back to what it knew before.
+/// Each time the page is drawn, it could reset a field to its earlier text.
 #[test]
 fn what_is_typed_stays_while_layers_arrive() -> Result<()> {
     let host = Nginx::page()?;

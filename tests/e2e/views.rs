@@ -1,4 +1,4 @@
-//! The views of the page, compared with what other tools say, and the rules that all of them keep.
+//! The views of the page, compared with the output of other tools, and rules that apply to all views.
 
 use crate::images::{self, SEVEN_LAYERS};
 use porthole_tests::{
@@ -11,10 +11,10 @@ use porthole_tests::{
 use serde_json::{Value, json};
 use std::{cmp::Reverse, env, fs, path::Path, process::Command};
 
-/// Breakpoint of the narrow layout, and the smallest screen.
+/// The smallest supported screen, which has the narrow layout.
 const NARROW: (u32, u32) = (320, 568);
 
-/// A page that looks at the image of seven layers.
+/// A page that has opened the image of seven layers.
 fn looking(host: &Nginx, registry: &Registry) -> Result<Page> {
     let page = Page::open(&host.url())?;
     page.look(&format!("{}/{SEVEN_LAYERS}", registry.host()))?;
@@ -56,7 +56,7 @@ fn the_overview_says_what_skopeo_says() -> Result<()> {
     page.until("the findings are complete", |page| {
         Ok(page.browser().attribute(".findings", "data-settled")?.filter(|settled| settled == "true"))
     })?;
-    // The image deletes packages in a later layer: the finding leads to them.
+    // The image deletes packages in a later layer. The finding links to them.
     page.browser().click("[data-finding=deleted-files] button")?;
     page.until("the deleted files", |page| page.pressed("deleted"))?;
     Ok(())
@@ -93,13 +93,13 @@ fn waste_is_what_analyze_prints() -> Result<()> {
     let (path, bytes) = (&report["wasted_paths"][0]["path"], &report["wasted_paths"][0]["bytes"]);
     assert_eq!(page.browser().attribute("[data-waste-path]", "data-waste-path")?.as_deref(), path.as_str());
     assert_eq!(page.browser().attribute("[data-waste-path]", "data-bytes")?, Some(bytes.to_string()));
-    // A row leads to its path among the deleted files.
+    // A row links to its path among the deleted files.
     let ways = page.browser().run(
         "return [...document.querySelectorAll('[data-what-if]')].map(row => [row.dataset.whatIf, Number(row.dataset.bytes)])",
         json!([]),
     )?;
     let told = report["what_if"].as_array().into_iter().flatten();
-    // Without digests of contents a copy is not known for certain, but the layers that delete are.
+    // Without digests of contents, copies are not known for certain. So only estimates that do not need them are compared.
     let squashed = told.filter(|way| way["change"] == "squash-all" || way["change"] == "zstd");
     for way in squashed {
         let row = json!([way["change"], way["download"]]);
@@ -114,7 +114,7 @@ fn waste_is_what_analyze_prints() -> Result<()> {
 fn versions_of_a_path_are_those_of_its_layers() -> Result<()> {
     let (host, registry) = servers()?;
     let page = looking(&host, &registry)?;
-    // A file that a layer above changed, with what that layer left.
+    // The versions of a file that a later layer changed.
     page.browser().click("[data-view=deleted]")?;
     page.until("the deleted files", |page| page.pressed("deleted"))?;
     let rows = page.rows()?;
@@ -156,7 +156,7 @@ fn back_goes_back_through_views_and_selections() -> Result<()> {
     let selected = |page: &Page| page.browser().attribute("[role=treeitem][aria-selected=true]", "data-path");
     page.browser().click("[role=treeitem][data-path=etc]")?;
     page.until("etc is selected", |page| Ok(selected(page)?.filter(|path| path == "etc")))?;
-    // Its rows come above the next one, which must not be clicked while it moves.
+    // The rows of `etc` appear above the next one, which moves and must not be clicked meanwhile.
     page.until("etc is open", |page| {
         page.browser().attribute("[role=treeitem][data-path=etc][aria-expanded=true]", "data-path")
     })?;
@@ -239,7 +239,7 @@ fn a_small_screen_has_room_for_the_tree() -> Result<()> {
     Ok(())
 }
 
-/// Paths below a directory, which is at `above` in the image.
+/// Collects the paths below a directory, whose path in the image is `above`.
 fn walk(directory: &Path, above: &str, paths: &mut Vec<String>) -> Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
@@ -278,7 +278,7 @@ fn a_filter_takes_globs_and_expressions_and_names_what_is_deleted() -> Result<()
             })
         }),
     )?;
-    // The packages are gone from the merged files.
+    // The merged files do not have the deleted packages.
     found("*.deb", 0)?;
     page.browser().click("#in-deleted")?;
     page.until("the deleted files", |page| page.pressed("deleted"))?;

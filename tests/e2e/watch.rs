@@ -53,7 +53,7 @@ fn asked(registry: &Registry) -> Vec<String> {
     registry.said().lines().filter(|line| line.contains("\"porthole/")).map(str::to_owned).collect()
 }
 
-/// Waits until the registry has logged what it was asked before: it writes a line after its answer.
+/// Waits until the registry has logged all earlier requests. It writes a line only after its response.
 fn wait_for_log(registry: &Registry) -> Result<()> {
     let last = "/v2/the/last/line/tags/list";
     request(registry.port(), "GET", last, &[], &[])?;
@@ -91,7 +91,7 @@ fn watch_reports_a_push_and_rollback_reverts_it() -> Result<()> {
         "a known digest is not reported again: {looks:#?}"
     );
 
-    // The bad version is removed; `watch` reports that as well.
+    // A rollback moves the tag back from the bad version, and `watch` reports that move as well.
     let history = json(&store, &["history", "--remote", &reference])?;
     let brief: Vec<_> =
         history.iter().map(|row| (&row["by"], &row["digest"], &row["stored"], &row["registry"])).collect();

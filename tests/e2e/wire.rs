@@ -1,4 +1,4 @@
-//! The *Wire* tab, compared with what the server saw and with `porthole trace`.
+//! The *Wire* tab, compared with the server's log and with `porthole trace`.
 
 use crate::{
     images::{self, SEVEN_LAYERS},
@@ -17,7 +17,7 @@ use std::{
     process::Command,
 };
 
-/// Requests, statuses and bytes, each with how often it occurs.
+/// Exchanges as target, status and bytes, each with the number of its occurrences.
 type Exchanges = BTreeMap<(String, u64, u64), usize>;
 
 fn count(all: impl Iterator<Item = (String, u64, u64)>) -> Exchanges {
@@ -38,7 +38,7 @@ fn archived(har: &Value, host: &str) -> Exchanges {
     }))
 }
 
-/// Has the page save, and returns the bytes instead of letting the browser write a file.
+/// Clicks a button that saves, and returns the bytes, so that the browser writes no file.
 const SAVED: &str = "
 const [selector] = args;
 const click = HTMLAnchorElement.prototype.click;
@@ -56,7 +56,7 @@ fn the_page_shows_each_exchange_that_the_server_saw() -> Result<()> {
     let host = Nginx::page()?;
     let registry = Registry::start(images::storage(), &Access::OpenToPages)?;
     let line = Faulty::before(registry.port())?;
-    // A blob is refused once, in a way that a page may read, and asked for again.
+    // One request for a blob fails with a status that the page can read, and is sent again.
     line.fault("/blobs/", 1, Fault::Status(503, vec![("Access-Control-Allow-Origin", "*".to_owned())]));
     let page = Page::open(&host.url())?;
     page.look(&format!("{}/{SEVEN_LAYERS}", line.host()))?;
@@ -77,7 +77,7 @@ fn the_page_shows_each_exchange_that_the_server_saw() -> Result<()> {
     let har: Value = serde_json::from_str(saved[1].as_str().unwrap_or_default())?;
     assert_eq!(archived(&har, &line.host()), seen);
 
-    // The rows are those of the archive, each with its meaning.
+    // The rows equal the entries of the archive, each with its meaning.
     let meanings = page.browser().run(
         "return [...document.querySelectorAll('.wire li:not(.note) .what > bdi')].map(cell => cell.textContent)",
         json!([]),
@@ -92,7 +92,7 @@ fn the_page_shows_each_exchange_that_the_server_saw() -> Result<()> {
         "{comments:?}"
     );
 
-    // A row opens by keyboard, and its curl line asks the same.
+    // The keyboard opens a row, and its curl command sends the same request.
     page.browser().run("document.querySelector('.wire li.done button').focus()", json!([]))?;
     page.browser().press("\u{e007}")?;
     let curl = page.until("the details", |page| {
@@ -102,7 +102,7 @@ fn the_page_shows_each_exchange_that_the_server_saw() -> Result<()> {
     assert!(curl.starts_with("curl ") && curl.contains(&line.host()), "{curl}");
     axe(&page, "an open row")?;
 
-    // The address leads here, and the command below prints the same steps.
+    // The URL opens this tab, and the command below prints the same steps.
     assert!(page.browser().url()?.contains("tab=wire"), "{}", page.browser().url()?);
     assert!(page.browser().text(".foot")?.contains("porthole trace --full "), "{}", page.browser().text(".foot")?);
     let scratch = Scratch::new("wire")?;
@@ -118,7 +118,7 @@ fn the_page_shows_each_exchange_that_the_server_saw() -> Result<()> {
     let served = line.heal();
     let seen = count(served.iter().map(|served| (served.request.clone(), u64::from(served.status), served.bytes)));
     assert_eq!(archived(&traced, &line.host()), seen);
-    // Whole or in ranges, both read the same layers.
+    // Both read the same layers, whole or in ranges.
     let layers = |har: &Value| -> BTreeSet<String> {
         let entries = har["log"]["entries"].as_array().into_iter().flatten();
         let comments =

@@ -1,4 +1,5 @@
-//! A client of Marionette, the protocol by which Firefox itself is driven. Debian has no geckodriver, which only translates WebDriver to it.
+//! A client of Marionette, the protocol of Firefox for automation. Debian lacks geckodriver, which translates WebDriver to
+//! Marionette.
 //!
 //! A message is its length in decimal, a colon, and JSON: `[0, id, command, parameters]` to Firefox, `[1, id, error, result]` from it.
 
@@ -34,7 +35,7 @@ impl Marionette {
             ("browser.download.folderList", json!(2)),
             ("browser.download.dir", json!(downloads)),
             ("browser.helperApps.neverAsk.saveToDisk", json!("application/octet-stream,application/x-tar")),
-            // Not the page's own requests.
+            // Turn off requests that Firefox sends by itself.
             ("network.captive-portal-service.enabled", json!(false)),
             ("network.connectivity-service.enabled", json!(false)),
             ("network.proxy.type", json!(0)),
@@ -43,7 +44,7 @@ impl Marionette {
         fs::write(profile.path().join("user.js"), lines.concat())?;
         let mut command = Command::new(find("firefox-esr")?);
         command.args(["--marionette", "--headless", "--no-remote", "--profile"]).arg(profile.path());
-        // Firefox refuses a home folder of another user, and reads its settings there.
+        // Firefox reads settings in the home folder, and refuses one that belongs to another user.
         command.env("HOME", profile.path());
         let firefox = Running::start(&mut command)?;
         let port = wait_for("the port of Firefox", || {

@@ -4,14 +4,14 @@ use crate::{Result, program::wait_for, truth::Row, webdriver::Browser};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// Whether every row of the current look is drawn, and no other. The page leaves a mark when a look begins, and one when its last rows
-/// are drawn; the tree of the look before may be on the screen a while longer.
+/// Whether exactly the rows of the current look are drawn. The page sets a performance mark when a look begins, and another when
+/// its last rows are drawn; until then the tree of the previous look may be on the screen.
 const COMPLETE: &str = r"
 const last = name => performance.getEntriesByName(name).at(-1)?.startTime ?? 0;
 return document.querySelector('#tree')?.dataset.complete === 'true' && last('porthole:all') > last('porthole:enter')";
 
-/// Reads every row of the expanded tree by scrolling, one window at a time. While a directory is closed, the list is the one from
-/// before.
+/// Reads every row of the expanded tree by scrolling, one window at a time. While a directory is closed, the list is still the one
+/// from before the expansion, so reading starts over.
 const READ_ROWS: &str = r"
 const tree = document.querySelector('#tree');
 const frame = () => new Promise(requestAnimationFrame);
@@ -51,13 +51,13 @@ const root = await navigator.storage.getDirectory();
 for await (const [, folder] of root.entries()) {
     if (folder.kind !== 'directory') continue;
     for await (const [name, file] of folder.entries()) {
-        // It may be moved between the two.
+        // The file may be moved between listing and opening.
         try { files[name] = (await file.getFile()).size } catch {}
     }
 }
 return files";
 
-/// Names and sizes of the files of the page's origin that no later visit needs.
+/// Names and sizes of the files in the root folder of the page's origin, which no later visit needs.
 const OWN_FILES: &str = r"
 const files = {};
 for await (const [name, file] of (await navigator.storage.getDirectory()).entries())
@@ -69,7 +69,7 @@ return files";
 pub struct Alert {
     /// The class of the failure: `network`, `malformed` and so on.
     pub kind: String,
-    /// `no-cors`, `dead-host`, `preflight` or nothing.
+    /// `no-cors`, `dead-host`, `preflight` or empty.
     pub cause: String,
     /// The registry named in the alert.
     pub host: String,
@@ -258,8 +258,8 @@ impl Page {
             .then_some(()))
     }
 
-    /// `Some` once the page has fetched all of its own files: its session is one of them, and no new request followed for a while. What
-    /// workers fetch is not among the requests of the page.
+    /// `Some` once the page has fetched all of its own files: the file of its session was fetched, and no further request followed for
+    /// a while. Requests of workers are not counted.
     pub fn loaded(&self) -> Result<Option<()>> {
         let quiet = self.browser.run(
             "const files = performance.getEntriesByType('resource');
@@ -287,7 +287,7 @@ impl Page {
             Ok((dialog || page.shown("[data-action=sign-in]")?).then_some(dialog))
         })?;
         if !dialog {
-            // Once: the open dialog would be over the button.
+            // Click only once: an open dialog would cover the button.
             self.remedy("sign-in")?;
         }
         self.until("the dialog to sign in", |page| Ok(page.shown("#signin-user")?.then_some(())))?;

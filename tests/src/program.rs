@@ -133,7 +133,7 @@ impl Running {
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(std::io::Result::ok) {
                 remember(&heard, &line);
-                // Keep reading after the receiver is gone, so that the pipe does not fill up.
+                // Keep reading after the receiver is dropped, so that the pipe does not fill up.
                 sender.send(line).ok();
             }
         });

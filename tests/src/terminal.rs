@@ -16,7 +16,7 @@ pub struct Terminal {
     keyboard: ChildStdin,
     screen: ChildStdout,
     seen: String,
-    /// Length of the output that was examined.
+    /// Number of bytes of the output that were examined.
     from: usize,
 }
 

@@ -117,7 +117,7 @@ impl Truth {
     /// Differences between a list and this tree: every name, type, size, mode, owner and link target.
     ///
     /// On disk all names of a file are equal; an archive has one as the file and the others as links to it. A hard
-    /// link's row must therefore lead, step by step, to the row of a file with the same inode here, and exactly one
+    /// link's row must therefore lead, step by step, to the row of a file with the same inode in this tree, and exactly one
     /// name of an inode must be the file.
     pub fn differences(&self, rows: &[Row]) -> Vec<String> {
         let mut differences = Vec::new();

@@ -13,7 +13,7 @@ use std::{path::Path, process::Command};
 /// Key of an element reference in WebDriver.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// The key that sends a form.
+/// The Enter key, which submits a form.
 const ENTER: &str = "\u{e007}";
 
 /// A browser with a fresh profile, closed on drop.
@@ -38,12 +38,12 @@ impl Browser {
         Self::chromium(width, height, &[])
     }
 
-    /// The same with further flags of Chromium.
+    /// As [`start`](Self::start), with further flags of Chromium.
     pub fn chromium(width: u32, height: u32, flags: &[String]) -> Result<Self> {
         Self::session(width, height, flags, None)
     }
 
-    /// Starts a session, which keeps the console of the page, or else a trace.
+    /// Starts a session that records the console of the page or, with `tracing`, a trace.
     fn session(width: u32, height: u32, flags: &[String], tracing: Option<Value>) -> Result<Self> {
         let process = Running::start(Command::new(find("chromedriver")?).arg("--port=0"))?;
         let port = process.line(|line| {
@@ -80,7 +80,7 @@ impl Browser {
         Ok(Self(Remote::Chromium(driver)))
     }
 
-    /// The same, which records the tasks of its threads.
+    /// As [`start`](Self::start), but records the tasks of the browser's threads.
     pub fn traced(width: u32, height: u32) -> Result<Self> {
         let tracing = json!({
             "enableNetwork": false,
@@ -110,7 +110,7 @@ impl Browser {
         Ok(())
     }
 
-    /// Drops files or folders of this machine on the middle of the page, as a person does (Chromium).
+    /// Drops local files or folders on the middle of the page, as a user does (Chromium).
     pub fn drop_paths(&self, paths: &[&Path]) -> Result<()> {
         let files: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
         for kind in ["dragEnter", "dragOver", "drop"] {
@@ -158,8 +158,8 @@ impl Browser {
         Ok(())
     }
 
-    /// Replaces the text of a field by typing. `\u{e007}` at the end is Enter. A page that draws the field again while it is typed into
-    /// sets its text back: then it is typed once more.
+    /// Replaces the text of a field by typing. `\u{e007}` at the end is Enter. If the page draws the field again during typing and
+    /// so resets its text, types once more.
     pub fn write(&self, selector: &str, text: &str) -> Result<()> {
         let typed = text.trim_end_matches(ENTER);
         let words = |text: &str| text.split_whitespace().collect::<String>();
@@ -179,7 +179,7 @@ impl Browser {
         })
     }
 
-    /// Has a person choose a file in an input for files, which may be hidden.
+    /// Chooses a file in an input for files, which may be hidden.
     pub fn choose(&self, selector: &str, file: &Path) -> Result<()> {
         let element = self.find(selector)?.ok_or("no such input")?;
         self.call("POST", &format!("/element/{element}/value"), Some(&json!({ "text": file.display().to_string() })))?;
@@ -208,8 +208,8 @@ impl Browser {
         Ok(lines.collect::<Vec<_>>().join("\n"))
     }
 
-    /// Milliseconds of each task of the page's own thread since a mark of it, in a browser that is [`traced`](Self::traced): by the
-    /// clock, and of a processor.
+    /// The durations of each task of the page's own thread since one of its marks, in milliseconds of wall time and of CPU time. The
+    /// browser must be [`traced`](Self::traced).
     pub fn tasks_since(&self, mark: &str) -> Result<Vec<(f64, f64)>> {
         let entries = self.call("POST", "/se/log", Some(&json!({ "type": "performance" })))?;
         let message = |entry: &Value| serde_json::from_str::<Value>(entry["message"].as_str()?).ok();
@@ -237,7 +237,7 @@ impl Browser {
         Ok(())
     }
 
-    /// Presses a key wherever the focus is: a character, or a key of WebDriver such as `\u{e00c}` (Escape).
+    /// Presses a key at the element with the focus: a character, or a key of WebDriver such as `\u{e00c}` (Escape).
     pub fn press(&self, key: &str) -> Result<()> {
         let keys = json!([{ "type": "keyDown", "value": key }, { "type": "keyUp", "value": key }]);
         let actions = json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": keys }] });
@@ -256,8 +256,8 @@ impl Browser {
         Ok(self.call("GET", "/window", None)?.as_str().ok_or("a tab has a name")?.to_owned())
     }
 
-    /// Opens a URL in another tab of the same profile, and returns that tab. The tab in use stays the same. Each is in a window
-    /// of its own: a tab behind another draws no frames.
+    /// Opens a URL in another tab of the same profile, and returns that tab. The tab in use stays the same. Each tab is in a window
+    /// of its own, because a hidden tab draws no frames.
     pub fn open_tab(&self, url: &str) -> Result<String> {
         let (before, opened) = (self.tab()?, self.call("POST", "/window/new", Some(&json!({ "type": "window" })))?);
         let opened = opened["handle"].as_str().ok_or("a tab has a name")?.to_owned();
@@ -294,7 +294,7 @@ impl Browser {
         Ok(())
     }
 
-    /// Saves a picture of the window as WebP, which is a quarter of the PNG (Chromium).
+    /// Saves a screenshot of the window as WebP, which is a quarter of the size of PNG (Chromium).
     pub fn picture(&self, file: &Path) -> Result<()> {
         let answer = self.developer("Page.captureScreenshot", &json!({ "format": "webp", "quality": 80 }))?;
         let picture = answer["data"].as_str().ok_or("the browser sent no picture")?;
@@ -308,8 +308,8 @@ impl Browser {
         Ok(())
     }
 
-    /// Lets the browser believe that the device has no network, or has it again. Pages and workers see it in `navigator.onLine`. Requests
-    /// of workers are not cut off by it, so a test needs a host that does not answer as well.
+    /// Makes the browser report that the device has no network, or has one again. Pages and workers see this in `navigator.onLine`.
+    /// It does not block requests of workers, so a test also needs a host that does not answer.
     pub fn without_network(&self, without: bool) -> Result<()> {
         let conditions = json!({ "offline": without, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
         self.developer("Network.enable", &json!({}))?;

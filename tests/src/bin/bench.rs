@@ -44,7 +44,8 @@ fn sizes() -> Result<()> {
     Ok(())
 }
 
-/// Fetches documents and layers of an image as a page can at best: at once, without decoding or checking them. Returns milliseconds.
+/// Fetches documents and layers of an image as fast as a page can: concurrently, without decoding or checking them. Returns
+/// milliseconds.
 const FLOOR: &str = "
     const [host, repository] = args, start = performance.now();
     const get = (path, accept) => fetch(`http://${host}/v2/${repository}/${path}`, { cache: 'no-store', headers: accept ? { accept } : {} });
@@ -58,7 +59,8 @@ const FLOOR: &str = "
     await Promise.all(blobs);
     return performance.now() - start;";
 
-/// Loads the image of seven layers from a local registry, each round in a fresh profile, and fetches the same bytes beside it.
+/// Loads the image of seven layers from a local registry, each round in a fresh profile, and fetches the same bytes without
+/// porthole for comparison.
 fn times() -> Result<()> {
     let storage = Storage::new()?;
     storage.push(&[(&layout(&fixtures(), DEBIAN), "latest", "bench/debian:1")])?;
@@ -114,13 +116,13 @@ fn times() -> Result<()> {
     Ok(())
 }
 
-/// The longest task of the page's thread since Enter: milliseconds by the clock, and the most that one took of a processor.
+/// The longest task of the page's thread since Enter: the maximum wall time and the maximum CPU time of a task, in milliseconds.
 fn longest(page: &Page) -> Result<(f64, f64)> {
     let tasks = page.browser().tasks_since("porthole:enter")?;
     Ok(tasks.iter().fold((0.0, 0.0), |(wall, processor), task| (task.0.max(wall), task.1.max(processor))))
 }
 
-/// Types a filter, and returns milliseconds until the page shows what it found.
+/// Types a filter, and returns the milliseconds until the page shows the result.
 const FILTER: &str = "
     const [text] = args, field = document.querySelector('#filter');
     field.focus();
@@ -206,7 +208,7 @@ fn second_visit() -> Result<()> {
     let storage = Storage::new()?;
     storage.push(&[(&layout(&fixtures(), DEBIAN), "latest", "bench/debian:1")])?;
     let (host, registry) = (Nginx::page()?, Registry::start(&storage, &Access::OpenToPages)?);
-    // So that no cache of the browser has a part in it.
+    // A proxy that forbids caching, so that the browser's cache has no effect.
     let line = Nginx::metered(registry.port(), 1_000_000)?;
     let page = Page::with_window(&host.url(), 1280, 800)?;
     for visit in ["first", "second"] {
@@ -303,7 +305,7 @@ fn large_image(folder: &Path) -> Result<std::path::PathBuf> {
     one_layer(&folder.join("layout"), &archive)
 }
 
-/// A layout of an image that has one archive as its layer; the archive is removed.
+/// Makes a layout with an image whose one layer is this archive. Removes the archive.
 fn one_layer(layout: &Path, archive: &Path) -> Result<std::path::PathBuf> {
     let image = format!("{}:latest", layout.display());
     run("umoci", ["init", "--layout", &layout.display().to_string()])?;

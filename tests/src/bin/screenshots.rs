@@ -1,4 +1,5 @@
-//! Takes the pictures of the README, as WebP, into the folder given as argument: every view on a wide screen, light and dark, and some on a phone.
+//! Takes the screenshots of the README as WebP, and saves them in the folder given as argument: every view on a wide screen, light
+//! and dark, and some on a phone.
 
 use porthole_tests::{
     Result,
@@ -9,7 +10,7 @@ use porthole_tests::{
 };
 use std::path::PathBuf;
 
-/// A view: its name, the rest of the address of the image, and an element that is there once it is drawn.
+/// A view: its name, the rest of the URL of the image, and a selector of an element that exists once the view is drawn.
 type View = (&'static str, &'static str, &'static str);
 
 const VIEWS: &[View] = &[
@@ -27,17 +28,17 @@ const VIEWS: &[View] = &[
     ("wire", "?tab=wire", "#wire-totals"),
 ];
 
-/// Views that a click begins: the tab, the button, and what is there at the end.
+/// Views that a click starts: the tab, the button, and a selector of an element that exists at the end.
 const PROBES: &[View] = &[
     ("packages", "#start-probe", "[data-probe=done]"),
     ("secrets", "#start-probe", "[data-probe=done]"),
     ("search", "#find", "[data-probe=done]"),
 ];
 
-/// What a phone is shown.
+/// Views for a phone.
 const NARROW: &[&str] = &["overview", "layer", "file", "waste", "config"];
 
-/// Waits until an element is there.
+/// Waits until an element is visible.
 fn drawn_at(page: &Page, name: &str, element: &str) -> Result<()> {
     page.until(name, |page| Ok(page.shown(element)?.then_some(())))
 }

@@ -28,8 +28,8 @@ impl Authority {
         self.certify_for("localhost")
     }
 
-    /// The public key of the certificate that was issued last, as Chromium's `--ignore-certificate-errors-spki-list` takes it:
-    /// the SHA-256 digest of its SubjectPublicKeyInfo, in base64.
+    /// The public key of the last certificate issued, in the form of Chromium's `--ignore-certificate-errors-spki-list`: the
+    /// SHA-256 digest of its SubjectPublicKeyInfo, in base64.
     pub fn key_digest(&self) -> Result<String> {
         let certificate = self.files.path().join("server.pem").display().to_string();
         let steps = format!(
@@ -50,7 +50,7 @@ impl Authority {
         )?;
         let extensions = extensions.display().to_string();
         let kept = self.key("server").display().to_string();
-        // A server that is started again keeps its key.
+        // Keep the key when a server is started again.
         let common: &[&str] = if self.key("server").exists() {
             &["-x509", "-nodes", "-key", &kept, "-days", "2"]
         } else {

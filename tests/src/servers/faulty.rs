@@ -98,7 +98,7 @@ impl Faulty {
         lock(&self.shared.rules).push(Rule { part: part.to_owned(), left: times, fault });
     }
 
-    /// From now on, ignores ranges and sends the whole content.
+    /// Ignores ranges from now on: sends the whole content.
     pub fn ignore_ranges(&self) {
         self.shared.ignores_ranges.store(true, Ordering::Relaxed);
     }

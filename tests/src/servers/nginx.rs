@@ -1,4 +1,4 @@
-//! Debian's nginx as a static host of the page, and as the proxies that people put in front of registries.
+//! Debian's nginx as a static host of the page, and as various proxies in front of registries.
 
 use super::{Authority, Scratch};
 use crate::{
@@ -11,7 +11,7 @@ use std::{fs, path::Path, process::Command};
 /// An nginx process, stopped on drop.
 pub struct Nginx {
     port: u16,
-    /// Where it says what it is busy with.
+    /// Port of its status page.
     status: u16,
     process: Running,
     files: Scratch,
@@ -99,7 +99,7 @@ impl Nginx {
         )
     }
 
-    /// The same over TLS, with a certificate for `localhost`.
+    /// As [`files`](Self::files), over TLS with a certificate for `localhost`.
     pub fn files_through_tls(folder: &Path, authority: &Authority) -> Result<Self> {
         let (certificate, key) = authority.certify()?;
         let (root, certificate, key) = (folder.display(), certificate.display(), key.display());
@@ -153,7 +153,7 @@ impl Nginx {
         )
     }
 
-    /// A proxy that keeps answers for all its users, as far as their headers allow it. `X-Cache` says what it did.
+    /// A proxy that caches responses for all users, if their headers permit it. `X-Cache` has the result of the look-up.
     pub fn caches(upstream: &str) -> Result<Self> {
         Self::start(
             free_port()?,
@@ -167,7 +167,8 @@ impl Nginx {
         )
     }
 
-    /// A sign-in on this port in front of a relay: without its cookie it leads to a page that sets the cookie and leads back.
+    /// A sign-in on this port in front of a relay. Requests without its cookie are redirected to a page that sets the cookie and
+    /// redirects back.
     pub fn signs_in(port: u16, relay: &str) -> Result<Self> {
         Self::start(
             port,
@@ -181,18 +182,18 @@ impl Nginx {
         )
     }
 
-    /// Directives for nginx's `http` block, with servers of their own, one of which listens on this port.
+    /// Starts nginx with these directives in its `http` block. They define servers, one of which listens on this port.
     pub fn example(port: u16, directives: &str) -> Result<Self> {
         Self::start_http(port, directives)
     }
 
-    /// The requested paths and the body bytes sent for each, in order of completion. Waits until no request is being answered: a line is
-    /// written a moment after the last byte of its answer has arrived.
+    /// The requested paths and the body bytes sent for each, in order of completion. Waits until no request is being answered,
+    /// because nginx writes a line to the log shortly after the last byte of the response.
     pub fn sent(&self) -> Result<Vec<(String, u64)>> {
         wait_for("the end of all answers of nginx", || {
             let status = String::from_utf8(request(self.status, "GET", "/", &[], &[])?.body)?;
             let busy = status.split_once("Writing: ").and_then(|(_, rest)| rest.split(' ').next());
-            // The request for the status is one.
+            // The request for the status itself counts as one.
             Ok((busy == Some("1")).then_some(()))
         })?;
         let log = fs::read_to_string(self.files.path().join("access.log"))?;

@@ -1,4 +1,4 @@
-//! The relay, started like a user does.
+//! The relay, started as users start it.
 
 use crate::{
     Result,

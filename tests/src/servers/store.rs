@@ -39,7 +39,7 @@ impl Store {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Path of a file with its credentials, in the form of AWS.
+    /// Path of a file with its credentials, in the format of AWS.
     pub fn credentials(&self) -> PathBuf {
         self.files.path().join("credentials")
     }

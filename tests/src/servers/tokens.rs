@@ -158,7 +158,7 @@ fn read_certificate(file: &Path) -> Result<String> {
     Ok(text.lines().filter(|line| !line.starts_with("-----")).collect())
 }
 
-/// Answers one request. Counts a token before it is sent: its reader may ask for the count.
+/// Answers one request. Counts a token before sending it, because its receiver may read the count at once.
 fn answer(mut stream: &TcpStream, signer: &Signer, issued: &AtomicU32) -> Result<()> {
     let request = Message::read(stream)?;
     let query = request.second().split_once('?').map_or("", |(_, query)| query);

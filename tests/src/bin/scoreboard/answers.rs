@@ -1,4 +1,4 @@
-//! The answers of a hostile registry: a name, where it applies, and what is sent.
+//! The answers of a hostile registry: for each a name, the requests that get it, and the bytes sent.
 
 use crate::mean::{Deed, MANIFEST, body, head};
 use porthole_testkit::image::{Built, Compression};
@@ -24,7 +24,7 @@ impl Target {
     }
 }
 
-/// Makes an answer from the good body, the registry's address, and the address of another host.
+/// Makes an answer from the correct body, the registry's address, and the address of another host.
 type Make = fn(Vec<u8>, &str, &str) -> Deed;
 
 #[derive(Clone)]
@@ -45,7 +45,7 @@ impl Answer {
     }
 }
 
-/// All of them, for every target that they make sense for.
+/// All answers, for every target to which they apply.
 pub(crate) fn all() -> Vec<Answer> {
     let mut answers = Vec::new();
     let targets = [Target::Manifest, Target::Config, Target::Layer, Target::Upload];

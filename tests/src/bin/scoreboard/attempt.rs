@@ -1,4 +1,4 @@
-//! One attempt: a program that is run, watched and judged; and the table of all.
+//! One attempt, in which a program is run, watched and judged, and the table of all attempts.
 
 use porthole_tests::{Result, memory};
 use std::{
@@ -18,17 +18,17 @@ use std::{
 pub(crate) struct Row {
     pub(crate) name: &'static str,
     pub(crate) tried: u32,
-    /// It ended in time, by itself, and said so.
+    /// Number of attempts that ended in time, by themselves, and reported how.
     pub(crate) survived: u32,
-    /// Something that was complete before, or was called complete, is not.
+    /// Number of attempts after which something was incomplete that had been complete, or was reported as complete.
     pub(crate) lost: u32,
-    /// A secret was printed, or sent to a host that it is not for.
+    /// Number of attempts that printed a secret, or sent one to a wrong host.
     pub(crate) leaked: u32,
-    /// A control character was printed, or a host was reached that must not be.
+    /// Number of attempts that printed a control character, or reached a forbidden host.
     pub(crate) escaped: u32,
     /// Largest memory of a process, in bytes.
     pub(crate) peak: u64,
-    /// What went wrong, in words.
+    /// Descriptions of what went wrong.
     pub(crate) notes: Vec<String>,
 }
 
@@ -78,7 +78,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
 
 /// How a program ended.
 pub(crate) struct Ran {
-    /// `None`: by a signal, or it was ended because it took too long.
+    /// Exit code. `None` if a signal ended the program, or it was killed because it took too long.
     pub(crate) code: Option<i32>,
     pub(crate) stdout: Vec<u8>,
     pub(crate) stderr: Vec<u8>,
@@ -86,7 +86,7 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    /// Whether it ended by itself, without a panic.
+    /// Whether the program ended by itself, without a panic.
     pub(crate) fn ended_well(&self) -> bool {
         self.code.is_some_and(|code| code != 101) && !contains(&self.stderr, b"panicked at")
     }
@@ -97,14 +97,14 @@ impl Ran {
         format!("{:?}: {}", self.code, last.escape_debug())
     }
 
-    /// Whether a secret is in its output.
+    /// Whether the output contains any of these secrets.
     pub(crate) fn leaks(&self, secrets: &[&str]) -> bool {
         secrets
             .iter()
             .any(|secret| contains(&self.stdout, secret.as_bytes()) || contains(&self.stderr, secret.as_bytes()))
     }
 
-    /// Whether its output would do more to a terminal than write.
+    /// Whether the output contains characters that control a terminal.
     pub(crate) fn escapes(&self) -> bool {
         [&self.stdout, &self.stderr].into_iter().any(|output| has_controls(output))
     }
@@ -114,7 +114,7 @@ pub(crate) fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
 
-/// Control characters but line feed and tab, and characters that change the direction of text.
+/// Whether bytes contain control characters other than line feed and tab, or characters that change the direction of text.
 pub(crate) fn has_controls(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     text.chars().any(|char| {
@@ -123,14 +123,14 @@ pub(crate) fn has_controls(bytes: &[u8]) -> bool {
     })
 }
 
-/// Runs a program to its end, or for this time.
+/// Runs a program to its end. Kills it after this time.
 pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<Ran> {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let read = |pipe: Option<Box<dyn Read + Send>>| {
         thread::spawn(move || {
             let mut bytes = Vec::new();
-            // What was printed before the end counts.
+            // Keep what was printed before an error.
             let _ = pipe.map(|pipe| pipe.take(16 << 20).read_to_end(&mut bytes));
             bytes
         })
@@ -140,7 +140,7 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<Ran> {
     let own = env::current_exe()?;
     let (started, mut peak) = (Instant::now(), 0);
     let code = loop {
-        // Before it runs its own program, a child has the memory of this one.
+        // Before `exec`, a child has the memory of this process.
         if fs::read_link(format!("/proc/{}/exe", child.id())).is_ok_and(|program| program != own) {
             peak = memory::peak(child.id()).unwrap_or(peak).max(peak);
         }
@@ -174,7 +174,7 @@ pub(crate) fn all<T: Sync>(items: &[T], attempt: impl Fn(&T) -> Result<Verdict> 
     done.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().collect()
 }
 
-/// Attempts at once: most of them wait.
+/// Number of concurrent attempts. Most of them wait.
 const AT_ONCE: usize = 6;
-/// In which every attempt must end.
+/// Time within which every attempt must end.
 pub(crate) const LIMIT: Duration = Duration::from_secs(45);

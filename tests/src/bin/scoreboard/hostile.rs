@@ -1,4 +1,4 @@
-//! The hostile registry, through pull, copy, push and the relay.
+//! A hostile registry against `pull`, `copy`, `push` and the relay.
 
 use crate::{
     Scale,
@@ -24,7 +24,7 @@ use std::{
 };
 
 const PASSWORD: &str = "canary-password";
-/// Seconds of real time are spent on what is the same with one.
+/// Short time limits. The behaviour at longer ones is the same.
 const SHORT: [&str; 6] = ["--stall", "2s", "--min-rate", "1kB/1s", "--commit-wait", "2s"];
 
 pub(crate) fn rows(_: Scale) -> Result<Vec<Row>> {
@@ -46,7 +46,7 @@ pub(crate) fn rows(_: Scale) -> Result<Vec<Row>> {
     ])
 }
 
-/// The registry, and a host that must get no secret.
+/// Starts the registry, and a host that must not receive a secret.
 fn servers(answer: &Answer, good: &Built) -> Result<(Mean, Mean)> {
     let elsewhere = Mean::start(good.clone(), |_, _, _| Some(Deed::Bytes(head(404, &[], 0))))?;
     let (place, image) = (elsewhere.authority.clone(), good.clone());
@@ -64,7 +64,7 @@ fn command(answer: &Answer, good: &Built, verb: &str) -> Result<Verdict> {
     let secret = STANDARD.encode(format!("keeper:{PASSWORD}"));
     fs::write(path.join("auth.json"), format!(r#"{{"auths":{{"{}":{{"auth":"{secret}"}}}}}}"#, mean.authority))?;
     let name = format!("{}/a/b:1", mean.authority);
-    // An image that was there before must stay.
+    // An image that is in the store before must stay.
     let kept = image(1000);
     kept.clone().into_content("kept").write_layout(&path.join("kept"))?;
     let porthole = || -> Result<Command> {
@@ -103,7 +103,7 @@ fn command(answer: &Answer, good: &Built, verb: &str) -> Result<Verdict> {
     })
 }
 
-/// Whether the store has a damaged blob, lost its first image, or calls something the image that is not.
+/// Whether the store has a damaged blob, lost its first image, or has the name for something other than the image.
 fn lost(porthole: &dyn Fn() -> Result<Command>, path: &Path, verb: &str, ran: &Ran, name: &str) -> Result<bool> {
     let check = run(porthole()?.args(["store", "check"]), LIMIT)?;
     let kept = run(porthole()?.args(["manifest", "store:kept"]), LIMIT)?;
@@ -112,7 +112,7 @@ fn lost(porthole: &dyn Fn() -> Result<Command>, path: &Path, verb: &str, ran: &R
     match verb {
         "pull" => {
             let verified = run(porthole()?.args(["verify", &format!("store:{name}")]), LIMIT)?;
-            // A success has a whole image, and a failure names none. By a tag, it may be another one.
+            // After a success the image is complete, and after a failure no image has the name. By tag, it may be another image.
             lost |= (ran.code == Some(0)) != (verified.code == Some(0));
             lost |= ran.code != Some(0) && contains(&images.stdout, name.as_bytes());
         }
@@ -126,7 +126,7 @@ fn lost(porthole: &dyn Fn() -> Result<Command>, path: &Path, verb: &str, ran: &R
     Ok(lost)
 }
 
-/// Each request ends, the relay lives, and no host gets what is not for it.
+/// Checks that each request ends, the relay keeps running, and no host gets a secret of another.
 fn through_relay(answers: &[&Answer], good: &Built) -> Result<Row> {
     let relay = Relay::with([
         "--allow-private",
@@ -151,7 +151,7 @@ fn through_relay(answers: &[&Answer], good: &Built) -> Result<Row> {
         };
         let target = format!("/v2/a/b/{what}?ns={}", mean.authority);
         let started = Instant::now();
-        // A client knows how long a blob is, and stops there.
+        // A client knows the size of a blob, and reads no further.
         let asked = thread::spawn(move || ask(port, &target, 1 << 20).ok());
         while !asked.is_finished() && started.elapsed() < LIMIT {
             thread::sleep(std::time::Duration::from_millis(5));
@@ -172,7 +172,7 @@ fn through_relay(answers: &[&Answer], good: &Built) -> Result<Row> {
     Ok(row)
 }
 
-/// Asks, and reads an answer of at most this many bytes.
+/// Sends a request, and reads at most `most` bytes of the response.
 fn ask(port: u16, target: &str, most: u64) -> Result<u64> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     let head = format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n");

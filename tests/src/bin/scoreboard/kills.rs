@@ -1,4 +1,4 @@
-//! Kills at random points: what was complete before is complete afterwards, and the next run finishes the work.
+//! Kills at random points. What was complete before must be complete afterwards, and the next run must finish the work.
 
 use crate::{
     Scale,
@@ -26,7 +26,7 @@ fn porthole(home: &Path, arguments: &[&str]) -> Result<Command> {
     Ok(porthole)
 }
 
-/// How long a command takes that is not killed.
+/// Measures how long a command takes when it is not killed.
 fn measured(command: &mut Command) -> Result<Duration> {
     let started = Instant::now();
     let ran = run(command, LIMIT)?;
@@ -36,7 +36,7 @@ fn measured(command: &mut Command) -> Result<Duration> {
     Ok(started.elapsed())
 }
 
-/// Kills a command after a part of the time that it takes.
+/// Runs a command and kills it after a part of the time that it takes.
 fn killed(command: &mut Command, takes: Duration, turn: u32, turns: u32) -> Result<()> {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     // Spread over the whole run, in an order without a pattern.
@@ -92,7 +92,7 @@ fn pushes(kills: u32) -> Result<Row> {
     for turn in 0..kills {
         let (internet, socket) = registry()?;
         killed(&mut push(&socket)?, takes, turn, kills)?;
-        // A tag stands for an image whose parts are all there.
+        // A tag must point to an image whose blobs are all in the registry.
         let whole = |site: &Site| {
             site.content("a/b").is_none_or(|content| {
                 let named = content.roots.iter().any(|root| root.name.is_some());
@@ -115,7 +115,7 @@ fn unpacks(kills: u32) -> Result<Row> {
         let name = format!("root{turn}");
         killed(&mut porthole(home.path(), &["unpack", "oci:layout:1", &name])?, takes, turn, kills)?;
         let folder = home.path().join(&name);
-        // The directory is there with everything in it, or not at all.
+        // The directory is complete or does not exist.
         let half = folder.exists() && folder.join("noise").metadata().map_or(0, |file| file.len()) != 6 << 20;
         let again = folder.exists() || done(&mut porthole(home.path(), &["unpack", "oci:layout:1", &name])?)?;
         row.add(&Verdict { survived: again, lost: half, note: format!("turn {turn}"), ..Verdict::default() });

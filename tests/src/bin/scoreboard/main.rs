@@ -1,4 +1,4 @@
-//! The scoreboard of `cargo xtask scoreboard`: what was tried against `porthole` and `relay`, and with what result, in one table.
+//! The scoreboard of `cargo xtask scoreboard`: a table of the attacks on `porthole` and `relay`, with their results.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it prints its table")]
 
@@ -15,7 +15,7 @@ use attempt::Row;
 use porthole_tests::Result;
 use std::{env, fs, process::ExitCode, time::Instant};
 
-/// How much is tried.
+/// The number of attempts.
 #[derive(Clone, Copy)]
 pub(crate) struct Scale {
     pub(crate) long: bool,
@@ -59,7 +59,7 @@ fn main() -> Result<ExitCode> {
     Ok(if rows.iter().all(Row::is_clean) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What `corpus replay` said, which ran before this program.
+/// The row for the fuzzing corpora, from the result of `corpus replay`, which ran before this program.
 fn replay(_: Scale) -> Result<Vec<Row>> {
     let said = env::var("PORTHOLE_REPLAYED").unwrap_or_default();
     let Some((tried, failed)) = said.split_once(' ') else { return Ok(Vec::new()) };

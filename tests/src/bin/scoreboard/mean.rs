@@ -1,4 +1,4 @@
-//! A registry that holds one image, and does something else with some requests.
+//! A registry with one image that answers some requests in a hostile way.
 
 use porthole_testkit::image::{Built, Image, Layer};
 use porthole_tests::Result;
@@ -10,16 +10,16 @@ use std::{
     time::Duration,
 };
 
-/// What is sent in place of a good answer.
+/// What the registry sends in place of a correct answer.
 #[derive(Clone, Debug)]
 pub(crate) enum Deed {
-    /// These bytes, and the end of the connection.
+    /// These bytes. Then closes the connection.
     Bytes(Vec<u8>),
-    /// These bytes, and then nothing.
+    /// These bytes. Then keeps the connection open and sends nothing.
     Stall(Vec<u8>),
-    /// The first bytes at once, the others one by one.
+    /// The first bytes at once, then the others one by one.
     Drip(Vec<u8>, Vec<u8>),
-    /// The first bytes, and then the others again and again.
+    /// The first bytes, then the others repeatedly without an end.
     Endless(Vec<u8>, Vec<u8>),
 }
 
@@ -29,7 +29,8 @@ pub(crate) struct Mean {
 }
 
 impl Mean {
-    /// `deed` gets method, path and authority of a request, and says what else is sent; `None` for a good answer.
+    /// Starts the registry. `deed` gets method, path and authority of a request, and returns what to send; `None` sends the correct
+    /// answer.
     pub(crate) fn start(
         image: Built,
         deed: impl Fn(&str, &str, &str) -> Option<Deed> + Send + Sync + 'static,
@@ -108,7 +109,7 @@ fn answer(
     Some(())
 }
 
-/// What a good registry answers.
+/// The answer of a correct registry.
 fn good(image: &Built, method: &str, path: &str, authority: &str, start: usize) -> Vec<u8> {
     let Some(body) = body(image, path) else {
         return match method {
@@ -130,7 +131,7 @@ fn good(image: &Built, method: &str, path: &str, authority: &str, start: usize) 
     answer
 }
 
-/// A manifest, or a blob, by the end of its path.
+/// The manifest or blob that the end of a path names.
 pub(crate) fn body(image: &Built, path: &str) -> Option<Vec<u8>> {
     if path.ends_with("/manifests/1") {
         return Some(image.manifest.bytes.clone());
@@ -147,7 +148,7 @@ pub(crate) fn head(status: u16, headers: &[(&str, &str)], length: usize) -> Vec<
 
 pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
-/// An image with a layer of this many bytes that cannot be compressed.
+/// An image with one layer of this many incompressible bytes.
 pub(crate) fn image(bytes: usize) -> Built {
     let noise = porthole_tests::images::pseudo_random(bytes);
     Image::new().layer(Layer::new("COPY noise").file("noise", noise)).build()

@@ -1,4 +1,4 @@
-//! The relay against clients: raw bytes, names that lead inside, and readers that stop.
+//! Hostile clients of the relay: raw bytes, names that lead to private hosts, and readers that stop.
 
 use crate::{
     Scale,
@@ -25,7 +25,7 @@ fn is_alive(port: u16) -> bool {
     http::request(port, "GET", "/healthz", &[], &[]).is_ok_and(|answer| answer.second() == "200")
 }
 
-/// Sends bytes, and reads what comes within two seconds.
+/// Sends bytes. Reads until no byte arrives for two seconds.
 fn exchange(port: u16, bytes: &[u8]) -> Result<Vec<u8>> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_read_timeout(Some(Duration::from_secs(2)))?;
@@ -38,8 +38,8 @@ fn exchange(port: u16, bytes: &[u8]) -> Result<Vec<u8>> {
     Ok(answer)
 }
 
-/// Requests that two parsers may read differently. The registry must never see the one that is hidden in another, and the answers of
-/// a connection must not be more than its requests.
+/// Requests that two parsers may read differently. The registry must never see a request that is hidden in another, and a connection
+/// must not get more answers than it sent requests.
 fn raw_requests() -> Result<Row> {
     let mean = Mean::start(image(1000), |_, _, _| None)?;
     let relay = Relay::start(&[&mean.authority])?;
@@ -114,7 +114,7 @@ fn raw_requests() -> Result<Row> {
         let answer = exchange(port, text.as_bytes())?;
         let asked: Vec<_> = mean.heads().split_off(before);
         let hidden = asked.iter().filter(|head| head.contains("/hidden/")).count();
-        // Without a length, what follows is a request of its own.
+        // Without a length, the following bytes are a further request.
         let lower = text.to_ascii_lowercase();
         let is_pipeline = text.ends_with(&hidden_request(&host, &ns))
             && !lower.contains("content-length")
@@ -134,7 +134,7 @@ fn hidden_request(host: &str, ns: &str) -> String {
     format!("GET /v2/a/hidden/manifests/1?ns={ns} HTTP/1.1\r\n{host}\r\n")
 }
 
-/// Registries and redirects that lead to this machine. A server here counts who comes.
+/// Registries and redirects that lead to this machine. A server on it counts the requests.
 fn places_inside() -> Result<Row> {
     let inside = Mean::start(image(1000), |_, _, _| None)?;
     let at = inside.authority.rsplit_once(':').ok_or("a port")?.1.to_owned();
@@ -170,7 +170,7 @@ fn places_inside() -> Result<Row> {
     Ok(row)
 }
 
-/// Ways to write the address of this machine, and others that are not public.
+/// Ways to write the address of this machine, and addresses that are not public.
 const INSIDE: &[&str] = &[
     "127.0.0.1",
     "127.1",
@@ -205,7 +205,7 @@ const INSIDE: &[&str] = &[
 ];
 const EMPTY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/// Readers that take nothing, and a good client beside them.
+/// Clients that do not read their responses, and one correct client at the same time.
 fn stalled_readers(scale: Scale) -> Result<Row> {
     let readers = scale.of(300, 2000);
     let mean = Mean::start(image(8 << 20), |_, _, _| None)?;
@@ -234,7 +234,7 @@ fn stalled_readers(scale: Scale) -> Result<Row> {
     Ok(row)
 }
 
-/// Heads that come a byte at a time are cut.
+/// Clients that send the head of a request one byte at a time are disconnected.
 fn slow_heads(scale: Scale) -> Result<Row> {
     let clients = scale.of(200, 2000);
     let relay = Relay::with(["--header-time", "2s"])?;
@@ -248,7 +248,7 @@ fn slow_heads(scale: Scale) -> Result<Row> {
     let started = Instant::now();
     while started.elapsed() < Duration::from_secs(3) {
         for stream in &mut held {
-            // A connection that was cut takes no more.
+            // This fails if the relay has closed the connection.
             let _ = stream.write_all(b"G");
         }
         thread::sleep(Duration::from_millis(200));

@@ -1,4 +1,4 @@
-//! The store on a disk that fills up, and under sixteen processes at once.
+//! The store on a full disk, and with sixteen concurrent processes.
 
 use crate::{
     Scale,
@@ -22,7 +22,7 @@ fn porthole(home: &Path, store: &Path, arguments: &[&str]) -> Result<Command> {
 struct Disk(Scratch);
 
 impl Disk {
-    /// `None` without the right to mount one.
+    /// Mounts a disk. `None` if this process may not mount.
     fn new(kibibytes: u32) -> Result<Option<Self>> {
         let folder = Scratch::new("disk")?;
         let size = format!("size={kibibytes}k");
@@ -37,7 +37,7 @@ impl Drop for Disk {
     }
 }
 
-/// Disks from nothing to enough: a pull fails and says so, or is complete.
+/// Pulls to disks of increasing size. Each pull must be complete, or fail with an error.
 fn full_disks(scale: Scale) -> Result<Row> {
     let mean = Mean::start(image(1 << 20), |_, _, _| None)?;
     let name = format!("{}/a/b:1", mean.authority);
@@ -54,7 +54,7 @@ fn full_disks(scale: Scale) -> Result<Row> {
         let check = run(&mut porthole(home.path(), &store, &["store", "check"])?, LIMIT)?;
         let verified = run(&mut porthole(home.path(), &store, &["verify", &format!("store:{name}")])?, LIMIT)?;
         let complete = verified.code == Some(0);
-        // A store that could not even be made has nothing to lose.
+        // If the store could not be created, there is nothing to lose.
         let damaged = check.code == Some(7) || ran.code == Some(0) && !complete;
         row.add(&Verdict {
             survived: ran.ended_well(),
@@ -67,7 +67,7 @@ fn full_disks(scale: Scale) -> Result<Row> {
     Ok(row)
 }
 
-/// Processes that may open few files: a pull fails and says so, or is complete.
+/// Pulls with a low limit on open files. Each pull must be complete, or fail with an error.
 fn few_files(scale: Scale) -> Result<Row> {
     let mean = Mean::start(image(1 << 20), |_, _, _| None)?;
     let name = format!("{}/a/b:1", mean.authority);

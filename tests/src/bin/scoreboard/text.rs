@@ -1,4 +1,4 @@
-//! Text of a hostile image, in everything that is printed of it.
+//! Hostile text in an image, and the output of every verb for it.
 
 use crate::{
     Scale,
@@ -9,7 +9,7 @@ use porthole_tests::{Result, program::ours, servers::Scratch};
 use serde_json::json;
 use std::process::Command;
 
-/// Sequences that set a title, colours and the clipboard, that clear the screen, and characters that reverse text.
+/// Sequences that set a title, colours and the clipboard or clear the screen, and characters that reverse text.
 const HOSTILE: &[&str] = &[
     "\u{1b}]0;title\u{7}",
     "\u{1b}[31mred\u{1b}[2J",
