@@ -38,32 +38,33 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result {
 
 fn document(date: &str, form: &str, builds: &str, table: &str) -> String {
     format!(
-        "# Security tests\n\n{INTRODUCTION}\nThe {form} form on {date}, {builds} builds, two cores that other work shared:\n\n{table}\n{LEGEND}"
+        "# Security tests\n\n{INTRODUCTION}\nThe {form} form on {date}, {builds} builds, two cores shared with other work:\n\n{table}\n{LEGEND}"
     )
 }
 
 const INTRODUCTION: &str = "\
 `cargo xtask scoreboard` attacks the release builds (`--dev`: the development builds) of `porthole` and `relay` on this machine and counts the results. The short form takes
-about five minutes, `--long` about half an hour; `--write` puts the table here.
+about five minutes, `--long` about half an hour; `--write` writes the table to this file.
 ";
 
 const LEGEND: &str = "\
-- **tried**: attempts. A hostile registry is one of about 60 wrong answers in place of a manifest, a configuration, a layer or the answer to an
-  upload; a raw request is one that two parsers may read differently; a place inside is a way to write an address that is not public.
-- **survived**: it ended by itself within 45 seconds, without a panic, or the relay answered the next request. After a kill: the same command,
-  run again, succeeds.
-- **lost**: a blob of the store is damaged, an image that was there before is not whole, or a success is none.
+- **tried**: attempts. A hostile registry sends one of about 60 wrong answers in place of a manifest, a configuration, a layer or the answer to an
+  upload. A raw request is one that two parsers may read differently. Registries and redirects that lead inside have an address that is not public,
+  written in different ways.
+- **survived**: the program ended by itself within 45 seconds, without a panic, or the relay answered the next request. After a kill, the same command,
+  run again, succeeded.
+- **lost**: a blob of the store is damaged, an image that was in the store before is incomplete, or a reported success is false.
 - **leaked**: the password of the test is in the output, in the log of `--debug`, in the trace, or in a request to another host.
 - **escaped**: a control character or a change of direction is in the output, a request that was hidden in another reached the registry, or
-  the relay connected to a place inside.
-- **peak memory**: of the largest process; not measured where it is killed.
+  the relay connected to an address that is not public.
+- **peak memory**: of the largest process; not measured if it is killed.
 
-Held by tests of the suite instead: every changed byte of every blob on disk is found (`store/tests/check.rs`); blobs and manifests of one user
-never come out of the relay's cache, of one that two relays share, or of a cache in front of it, for another (`relay/src/tests/cache.rs`,
-`tests/e2e/replicas.rs`, `tests/e2e/proxies.rs`); the bytes of a push reach no place that its registry did not name (`relay/src/tests/pushing.rs`); token realms
-and addresses are judged by whole names (every row of `registry/tests/*.tsv`); JSON is read as RFC 8259 says (`core/tests/json_suite.rs`);
+Tests of the suite check the following instead: every changed byte of every blob on disk is found (`store/tests/check.rs`); blobs and manifests of one user
+are never served to another from the relay's cache, from a cache that two relays share, or from a cache in front of the relay (`relay/src/tests/cache.rs`,
+`tests/e2e/replicas.rs`, `tests/e2e/proxies.rs`); the bytes of a push reach only hosts that its registry named (`relay/src/tests/pushing.rs`); token realms
+and addresses are compared by whole names (every row of `registry/tests/*.tsv`); JSON is parsed according to RFC 8259 (`core/tests/json_suite.rs`);
 advisories of dependencies fail the build (`cargo xtask check`).
 
-Not in the table: the page in a browser with the same registry (`cargo xtask test` has its own faults for it), a replay of disks that lose what
-was not synced, DNS rebinding with a real resolver.
+Not in the table: the page in a browser with the same registry (`cargo xtask test` has its own faults for it), simulated disks that lose unsynced
+writes, DNS rebinding with a real resolver.
 ";
