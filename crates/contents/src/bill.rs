@@ -1,4 +1,4 @@
-//! Bills of materials: what someone says is in an image, read and compared with the packages that it has.
+//! Bills of materials: documents that list what an image contains, read and compared with its packages.
 
 mod compare;
 mod document;

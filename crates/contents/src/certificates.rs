@@ -1,4 +1,4 @@
-//! Certificates in the files of a layer, found while it is read: whose they are, and until when they are valid.
+//! Certificates in the files of a layer, found while the layer is read: their subject, and the end of their validity.
 
 use crate::{
     der::{BOOLEAN, OCTET_STRING, SEQUENCE, element, expect, time},
@@ -55,19 +55,19 @@ impl CertificateCollector {
         }
     }
 
-    /// Reads what was taken: the data of the entry is complete.
+    /// Ends the entry and reads the data that was kept.
     pub fn end(&mut self) {
         let Some((path, offset, bytes)) = self.taking.take() else { return };
         let leaves = blocks(&bytes).take(MOST).filter_map(|der| not_after_of_leaf(&der));
         self.all.extend(leaves.map(|not_after| LeafCertificate { path: path.clone(), offset, not_after }));
     }
 
-    /// What was found since this was called last, in archive order.
+    /// The certificates found since the last call, in archive order.
     pub fn take(&mut self) -> Vec<LeafCertificate> {
         std::mem::take(&mut self.all)
     }
 
-    /// All that was found, in archive order.
+    /// All certificates that were found, in archive order.
     pub fn finish(self) -> Vec<LeafCertificate> {
         self.all
     }
@@ -132,7 +132,7 @@ fn not_after_of_leaf(der: &[u8]) -> Option<String> {
     (issuer != subject).then_some(not_after)
 }
 
-/// What the certificate says of that, if anything.
+/// The value of `cA`, if the certificate has the extension.
 fn is_authority(extensions: &[u8]) -> Option<bool> {
     let (mut rest, _) = expect(SEQUENCE, extensions)?;
     while !rest.is_empty() {

@@ -1,4 +1,4 @@
-//! What is different between the packages of two images.
+//! The differences between the packages of two images.
 
 use crate::{
     inventory::{Installed, Inventory},
@@ -16,9 +16,9 @@ use std::{
 pub struct PackageChange<'i> {
     /// What happened from the first to the second.
     pub kind: PackageChangeKind,
-    /// In the first image.
+    /// The package in the first image.
     pub before: Option<&'i Installed>,
-    /// In the second image.
+    /// The package in the second image.
     pub after: Option<&'i Installed>,
 }
 
@@ -33,15 +33,15 @@ pub enum PackageChangeKind {
     Upgraded,
     /// The second image has an earlier version.
     Downgraded,
-    /// The version is the same in another writing, or for another architecture.
+    /// The version is equal but written differently, or the architecture differs.
     Changed,
 }
 
 impl PackageChangeKind {
-    /// All of them.
+    /// Every kind, in the order of declaration.
     pub const ALL: [Self; 5] = [Self::Added, Self::Removed, Self::Upgraded, Self::Downgraded, Self::Changed];
 
-    /// Its name in one word, for programs.
+    /// The word for it in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Added => "added",
@@ -75,9 +75,9 @@ impl<'i> PackageChange<'i> {
     }
 }
 
-/// The differences between the packages that two images have in the end, by ecosystem and name.
+/// The differences between the packages of two final images, by ecosystem and name.
 ///
-/// A version that an image has several times, as npm's packages often are, counts once. Of several versions, those at the same path
+/// A version that an image has several times, as is common with npm, counts once. Of several versions, those at the same path
 /// are compared, then the latest ones.
 pub fn changes<'i>(before: &'i Inventory, after: &'i Inventory) -> Vec<PackageChange<'i>> {
     let mut names: BTreeMap<(Ecosystem, &str), [Vec<&Installed>; 2]> = BTreeMap::new();
@@ -122,7 +122,7 @@ fn only<'i>(all: Vec<&'i Installed>, of_other: &BTreeSet<(&str, Option<&str>)>) 
     all
 }
 
-/// Takes pairs that have the same key out of both lists, in their order.
+/// Removes pairs with the same key from both lists, and returns them in their order.
 fn pair<'i, K: Eq + Hash>(
     before: &mut Vec<&'i Installed>,
     after: &mut Vec<&'i Installed>,

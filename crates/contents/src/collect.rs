@@ -6,14 +6,14 @@ use porthole_core::{
     tar::{Entry, Kind},
 };
 
-/// What one layer says about packages.
+/// The package databases of one layer.
 #[derive(Clone, Debug, Default)]
 pub struct Collected {
     /// Its databases, in archive order.
     pub databases: Vec<Database>,
     /// Databases that could not be read.
     pub unread: Vec<Unread>,
-    /// The layer could not be read: what it changed is not known, so none of its changes counts.
+    /// The layer could not be read. Its changes are not known, so none of them counts.
     pub lost: bool,
 }
 
@@ -24,7 +24,7 @@ pub struct Database {
     pub path: Vec<u8>,
     /// Where its data starts in the archive of the layer.
     pub offset: u64,
-    /// What it says.
+    /// Its records.
     pub records: Vec<Record>,
 }
 
@@ -58,7 +58,7 @@ struct RpmFiles {
 }
 
 impl RpmFiles {
-    /// The database, read with the log, once both are here and in one directory.
+    /// The database read together with its log, once both were collected from one directory.
     fn read(&self) -> Option<(&[u8], u64, ReadRecords)> {
         let ((path, offset, database), (of_log, log)) = (self.database.as_ref()?, self.log.as_ref()?);
         let is_beside = of_log.strip_suffix(LOG_SUFFIX) == Some(path);
@@ -66,13 +66,13 @@ impl RpmFiles {
     }
 }
 
-/// What a database says, or why it was not read.
+/// The records of a database, or why it was not read.
 type ReadRecords = Result<Vec<Record>, Unreadable>;
 
-/// What SQLite puts behind the name of a database for its log.
+/// The suffix that SQLite appends to the name of a database for its log.
 const LOG_SUFFIX: &[u8] = b"-wal";
 
-/// The file that is taken at present.
+/// The file whose data is being collected.
 #[derive(Debug)]
 struct Taking {
     kind: DatabaseKind,
@@ -84,13 +84,13 @@ struct Taking {
 #[derive(Debug)]
 enum Held {
     Whole(Vec<u8>),
-    /// A program: the whole of it if it is small enough, and the search for what Go puts into it.
+    /// A program: all of it if it is small enough, and the search for Go's build information.
     Program {
         bytes: Vec<u8>,
         whole: bool,
         go: GoScan,
     },
-    /// A file that is no program, whatever its mode says.
+    /// A file that is not a program, although its mode says so.
     Nothing,
 }
 
@@ -98,7 +98,7 @@ enum Held {
 const PROGRAMS: [&[u8]; 5] = [b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe"];
 
 impl DatabaseCollector {
-    /// One that reads what package managers record of the contents of files, also where that is in files of its own.
+    /// A collector that also reads the digests that package managers record, in databases and in files of their own.
     pub fn with_recorded() -> Self {
         Self { recorded: true, ..Self::default() }
     }
@@ -123,7 +123,7 @@ impl DatabaseCollector {
                 self.collected.unread.push(Unread { path, why: Unreadable::bytes(name, limit) });
                 return false;
             }
-            // The size is a claim: memory is taken when bytes come.
+            // The size is only a claim, so memory is allocated as bytes arrive.
             _ => Held::Whole(Vec::new()),
         };
         self.taking = Some(Taking { kind, path, offset: entry.offset, content });
@@ -149,7 +149,7 @@ impl DatabaseCollector {
         }
     }
 
-    /// Reads what was taken: the data of the entry is complete.
+    /// Ends the entry and reads the data that was kept.
     pub fn end(&mut self) {
         let Some(Taking { kind, path, offset, content }) = self.taking.take() else { return };
         let content = match (kind, content) {
@@ -175,14 +175,14 @@ impl DatabaseCollector {
         self.add(path, offset, records);
     }
 
-    /// Reads rpm's database with what is known of its log. What is read with the log takes the place of what was read without.
+    /// Reads rpm's database with its log, as far as the log is known. The result replaces what was read without the log.
     fn end_rpm(&mut self, kind: DatabaseKind, path: Vec<u8>, offset: u64) {
         if let Some((of_database, offset, records)) = self.rpm.read() {
             let of_database = of_database.to_vec();
             self.collected.databases.retain(|known| (&known.path, known.offset) != (&of_database, offset));
             self.collected.unread.retain(|known| known.path.strip_suffix(LOG_SUFFIX) != Some(of_database.as_slice()));
             match records {
-                // Nothing, too: it takes the place of what was read without the log.
+                // An empty result also replaces what was read without the log.
                 Ok(records) => self.collected.databases.push(Database { path: of_database, offset, records }),
                 Err(why) => self.collected.unread.push(Unread { path: of_database, why }),
             }
@@ -204,12 +204,12 @@ impl DatabaseCollector {
         }
     }
 
-    /// What was collected since this was called last. A database that is being read comes later.
+    /// What was collected since the last call. A database that is still being read is not part of it.
     pub fn take(&mut self) -> Collected {
         std::mem::take(&mut self.collected)
     }
 
-    /// All that was collected.
+    /// Everything that was collected.
     pub fn finish(self) -> Collected {
         self.collected
     }

@@ -1,7 +1,7 @@
-//! What makes an image dangerous to run, as far as the image itself is evidence of it.
+//! Dangers of running an image that the image itself is evidence of.
 //!
-//! Rights count that no package brought: the distribution's own set-uid and set-gid files are no danger here. Nothing reads a clock:
-//! a certificate is compared with the time at which the image says it was made. What the documents alone tell is a finding of `inspect`.
+//! Only rights that no package brought count: set-uid and set-gid files of the distribution are not reported. Nothing reads a clock:
+//! a certificate is compared with the time at which the image says it was made. Dangers that the documents alone show are findings of `inspect`.
 
 use crate::{
     certificates::LeafCertificate,
@@ -20,7 +20,7 @@ pub struct Danger {
     pub path: Option<Vec<u8>>,
     /// Index of the layer that last wrote the file.
     pub layer: Option<u32>,
-    /// In words, on one line.
+    /// The evidence in words, on one line.
     pub text: String,
 }
 
@@ -45,7 +45,7 @@ pub enum DangerKind {
 }
 
 impl DangerKind {
-    /// All of them.
+    /// Every kind, in the order of declaration.
     pub const ALL: [Self; 7] = [
         Self::UnownedSetUid,
         Self::UnownedCapabilities,
@@ -56,7 +56,7 @@ impl DangerKind {
         Self::Shell,
     ];
 
-    /// Its name in one word, for programs.
+    /// The word for it in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::UnownedSetUid => "unowned-set-uid",
@@ -69,12 +69,12 @@ impl DangerKind {
         }
     }
 
-    /// Whether it is seen in what files hold, or are, and does not depend on which packages own them.
+    /// Whether it follows from the files themselves, and not from which packages own them.
     pub fn is_of_contents(self) -> bool {
         !matches!(self, Self::UnownedSetUid | Self::UnownedCapabilities | Self::UnownedWorldWritable)
     }
 
-    /// What it finds, for people.
+    /// The danger in words.
     pub fn about(self) -> &'static str {
         match self {
             Self::UnownedSetUid => "set-uid and set-gid files that no package owns",

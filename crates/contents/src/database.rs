@@ -24,7 +24,7 @@ use crate::{
 };
 use serde_json::Value;
 
-/// What a file of an image says about packages.
+/// One record about packages, from a file of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Record {
@@ -83,10 +83,10 @@ pub enum Owner {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unreadable {
-    /// It is not what its name promises.
+    /// The content does not have the format that the name of the file implies.
     #[error("expected {expected}")]
     Malformed {
-        /// What its name promises.
+        /// The format that the name implies.
         expected: &'static str,
     },
     /// This program does not read databases of this kind.
@@ -99,7 +99,7 @@ pub enum Unreadable {
         name: &'static str,
         /// How much the limit allows.
         limit: u64,
-        /// What is counted.
+        /// The unit that is counted.
         unit: &'static str,
     },
 }
@@ -160,7 +160,7 @@ pub(crate) fn may_have_log(bytes: &[u8]) -> bool {
     rpm::may_have_log(bytes)
 }
 
-/// Why a log alone says nothing.
+/// Why a log without its database is not read.
 const LONE_LOG: &str = "the write-ahead log of a database of rpm that is not in the same layer";
 
 /// The records of a text about a Go program, as [`GoScan`] finds it.

@@ -16,7 +16,7 @@ pub struct FileDigests {
 }
 
 impl FileDigests {
-    /// Those of a content.
+    /// Computes the digests of a content.
     pub fn of(content: &[u8]) -> Self {
         let mut hashing = Hashing::default();
         hashing.update(content);
@@ -56,7 +56,7 @@ impl FileDigests {
     }
 }
 
-/// The digests of a layer's files, by where their data starts in its archive.
+/// The digests of a layer's files, by the offset of their data in its archive.
 #[derive(Clone, Debug, Default)]
 pub struct LayerDigests(HashMap<u64, FileDigests>);
 
@@ -132,7 +132,7 @@ impl DigestCollector {
         }
     }
 
-    /// The digests since this was called last, with where the data of each file starts.
+    /// The digests since the last call, each with the offset at which the data of its file starts.
     pub fn take(&mut self) -> Vec<(u64, FileDigests)> {
         self.all.0.drain().collect()
     }

@@ -19,7 +19,7 @@ pub struct ExportSubject<'s> {
 }
 
 impl ExportSubject<'_> {
-    /// Second precision in UTC, as SPDX requires. 1970 where the image says nothing that fits.
+    /// The time in UTC with second precision, as SPDX requires; 1970 if the image states no valid time.
     fn time(&self) -> String {
         const UNKNOWN: &str = "1970-01-01T00:00:00Z";
         let shape = |text: &str| {
@@ -43,7 +43,7 @@ impl ExportSubject<'_> {
         seconds.map_or_else(|| UNKNOWN.to_owned(), |text| format!("{text}Z"))
     }
 
-    /// The digest in hexadecimal, or that of nothing.
+    /// The digest in hexadecimal, or that of an empty text.
     fn identity(&self) -> String {
         let hex = self.digest.and_then(|digest| digest.rsplit(':').next()).unwrap_or_default();
         format!("{hex:0<32}")

@@ -74,7 +74,7 @@ impl FileFacts {
     /// Reads what is known of a file.
     ///
     /// # Errors
-    /// The range of the file that is needed next. There is none after [`KnownBytes::close`], or once the limits of it are reached.
+    /// The range of the file that is needed next. This error does not occur after [`KnownBytes::close`] or once its limits are reached.
     pub fn read(known: &KnownBytes) -> Result<Self, Range<u64>> {
         let mut facts = Self::default();
         magic::read(&mut facts, known);
@@ -107,7 +107,7 @@ impl FileFacts {
         self.add(name, FactValue::Flag(flag));
     }
 
-    /// Nothing if there are none.
+    /// Adds no fact for an empty list.
     fn list(&mut self, name: &'static str, list: Vec<String>) {
         if !list.is_empty() {
             self.add(name, FactValue::List(list));

@@ -19,9 +19,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 pub struct Inventory {
     /// By ecosystem, name, version and layer. Packages that a later layer removed are among them.
     pub packages: Vec<Installed>,
-    /// The distribution, as the image says in the end.
+    /// The distribution, from the final image.
     pub release: Option<Release>,
-    /// Files that dpkg moves aside, as the image says in the end.
+    /// Files that dpkg moves aside in the final image.
     pub diversions: Vec<Diversion>,
 }
 
@@ -41,7 +41,7 @@ pub struct Installed {
 }
 
 impl Inventory {
-    /// Puts together what was collected of each layer, bottom first; `tree` has all of them stacked, and may have more.
+    /// Makes the inventory from what was collected from each layer, bottom first. `tree` has all of these layers stacked, and may have more.
     pub fn of(tree: &FileTree, layers: &[Collected]) -> Self {
         let places = Places::of(layers);
         let mut histories: BTreeMap<NodeId, History<'_>> = BTreeMap::new();
@@ -54,7 +54,7 @@ impl Inventory {
                 match (records, histories.get_mut(&row.node)) {
                     (Some(records), Some(history)) => history.push((layer, Some(records))),
                     (Some(records), None) => drop(histories.insert(row.node, vec![(layer, Some(records))])),
-                    // A hard link leads to the same bytes as before.
+                    // A hard link refers to bytes that an earlier entry has.
                     (None, Some(history)) if ends(&row) => history.push((layer, None)),
                     (None, _) => {}
                 }
@@ -74,16 +74,16 @@ impl Inventory {
         Self { packages, release: release(&histories), diversions: diversions(&histories) }
     }
 
-    /// The packages that the image has in the end.
+    /// The packages of the final image.
     pub fn present(&self) -> impl Iterator<Item = &Installed> {
         self.packages.iter().filter(|installed| installed.removed_by.is_none())
     }
 }
 
-/// What a database says from each layer on that changed it; `None` where it is gone.
+/// The content of a database as of each layer that changed it; `None` where a layer deleted it.
 type History<'c> = Vec<(u32, Option<&'c [Record]>)>;
 
-/// Whether the row says that the file of a database is gone or something else.
+/// Whether the row replaces or deletes the file of a database.
 fn ends(row: &Row) -> bool {
     row.change != Change::Unchanged && row.kind != Kind::Hardlink
 }
@@ -113,7 +113,7 @@ impl<'c> Places<'c> {
 
 /// Compares each version of a database with the one before.
 fn trace(path: &[u8], history: &[(u32, Option<&[Record]>)], packages: &mut Vec<Installed>) {
-    // Where in `packages` those are that the database has at present.
+    // Positions in `packages` of those that the database has as of this layer.
     let mut present: BTreeMap<(Ecosystem, &str, &str, Option<&str>), usize> = BTreeMap::new();
     for (layer, records) in history {
         let mut next = BTreeMap::new();
@@ -142,7 +142,7 @@ fn trace(path: &[u8], history: &[(u32, Option<&[Record]>)], packages: &mut Vec<I
     }
 }
 
-/// npm's list of what it installed says nothing new of a package that has a `package.json`, and nothing of a directory that is gone.
+/// An entry of npm's list is skipped if the package has a `package.json`, or if its directory was deleted.
 fn drop_listed_twice(tree: &FileTree, packages: &mut Vec<Installed>) {
     let own: HashSet<Vec<u8>> = packages
         .iter()
@@ -232,7 +232,7 @@ impl<'c> Owned<'c> {
 }
 
 /// Adds what a file beside the database records. dpkg takes a file that another package replaced out of the list of the package, and
-/// leaves its digest; a configuration file, which the database has, may be here once more.
+/// leaves its digest. A configuration file, which the database has, may be repeated here.
 fn add_recorded(package: &mut Package, files: &[RecordedFile]) {
     let of_dpkg = package.ecosystem == Ecosystem::Deb && !package.files.is_empty();
     let owned: HashSet<&[u8]> = package.files.iter().filter(|_| of_dpkg).map(Vec::as_slice).collect();
@@ -269,7 +269,7 @@ fn documented_by(tree: &FileTree, name: &str) -> Option<Owner> {
     Some(Owner::Deb(std::str::from_utf8(target).ok()?.to_owned()))
 }
 
-/// What dpkg moves aside in the end.
+/// Files that dpkg moves aside in the final image.
 fn diversions(histories: &BTreeMap<NodeId, History<'_>>) -> Vec<Diversion> {
     let last = histories.values().filter_map(|history| history.last().and_then(|(_, records)| *records));
     let of = |record: &Record| match record {
@@ -279,7 +279,7 @@ fn diversions(histories: &BTreeMap<NodeId, History<'_>>) -> Vec<Diversion> {
     last.flatten().filter_map(of).collect()
 }
 
-/// The distribution that the image names in the end.
+/// The distribution that the final image names.
 fn release(histories: &BTreeMap<NodeId, History<'_>>) -> Option<Release> {
     let last = histories.values().filter_map(|history| history.last());
     let releases = last.filter_map(|(layer, records)| {

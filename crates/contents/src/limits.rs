@@ -1,4 +1,4 @@
-//! Upper bounds for what is read from an image. What exceeds one is reported as unread, with the name of the limit.
+//! Upper bounds for what is read from an image. An input that exceeds one is reported as not read, with the name of the limit.
 
 /// Bytes of a database that lists many packages, such as dpkg's `status`.
 pub const DATABASE_BYTES: u64 = 256 << 20;

@@ -25,7 +25,7 @@ pub struct Ownership<'t> {
     owned: HashSet<usize>,
     /// Where packages of languages are.
     languages: AllPlaces,
-    /// What dpkg moved aside, by the path.
+    /// Files that dpkg moved aside, by path.
     diversions: HashMap<&'t [u8], &'t Diversion>,
     inventory: &'t Inventory,
 }
@@ -37,14 +37,14 @@ pub struct ModifiedFile<'o> {
     pub row: &'o Row,
     /// The package that owns it.
     pub installed: &'o Installed,
-    /// What the package brought.
+    /// The digest that the package recorded.
     pub recorded: &'o RecordedFile,
-    /// The digest of the content at present, by the same algorithm. `None` if it is no file any more.
+    /// The digest of the current content by the same algorithm. `None` if the path is no longer a file.
     pub found: Option<ContentDigest>,
 }
 
 impl<'t> Ownership<'t> {
-    /// Finds the owners of what all layers together have.
+    /// Finds the owners of the files of the final image.
     pub fn of(tree: &'t FileTree, inventory: &'t Inventory) -> Self {
         let view = tree.view(Mode::Merged);
         let rows = view.rows();
@@ -105,7 +105,7 @@ impl<'t> Ownership<'t> {
                 if of_link.is_some_and(|digests| digests.matches(&recorded.digest)) {
                     continue;
                 }
-                // A hard link to what is no file, or to a link that a later layer replaced: what it was is not known.
+                // A hard link to something that is not a file, or to a link that a later layer replaced: its original content is not known.
                 if row.kind == Kind::Hardlink && self.view.content(row.node).is_none() {
                     continue;
                 }
@@ -175,7 +175,7 @@ struct Resolver {
 }
 
 impl Resolver {
-    /// The place of what is at a path, where directories may be links.
+    /// The index of the row at a path whose directories may be links.
     fn find(&mut self, all: &Ownership<'_>, file: &[u8]) -> Option<usize> {
         if let Some(place) = all.places.get(file) {
             return Some(*place);

@@ -6,7 +6,7 @@ use std::fmt;
 /// A package of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Package {
-    /// Whose package it is.
+    /// The ecosystem that it belongs to.
     pub ecosystem: Ecosystem,
     /// Its name. With a scope for npm (`@scope/name`), a vendor for Composer (`vendor/name`), a group for Maven
     /// (`group:artifact`).
@@ -25,7 +25,7 @@ pub struct Package {
     pub size: Option<u64>,
     /// Clean paths of the files and directories that it owns, as far as its database lists them.
     pub files: Vec<Vec<u8>>,
-    /// Clean paths of files, and of directories with all that is in them, where its database says that it is.
+    /// Clean paths of files, and of directories with all that is in them, that contain the package, as its database states.
     pub places: Vec<Vec<u8>>,
     /// The files whose content had a digest when the package was installed, as far as its database records them.
     pub recorded: Vec<RecordedFile>,
@@ -61,7 +61,7 @@ pub struct RecordedFile {
     pub configuration: bool,
 }
 
-/// A digest by which a package manager records content. Those algorithms are old: it shows changes, not attacks.
+/// A digest by which a package manager records content. Some of these algorithms are broken: a match excludes accidents, not attacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ContentDigest {
@@ -166,7 +166,7 @@ pub enum Ecosystem {
 }
 
 impl Ecosystem {
-    /// All of them.
+    /// Every ecosystem, in the order of declaration.
     pub const ALL: [Self; 11] = [
         Self::Deb,
         Self::Apk,

@@ -57,7 +57,7 @@ pub fn purl(package: &Package, release: Option<&Release>) -> String {
 pub struct PurlParts {
     /// The type, in lower case.
     pub kind: String,
-    /// What stands before the name, without percent-encoding; empty if nothing does.
+    /// The namespace before the name, without percent-encoding; empty if there is none.
     pub namespace: String,
     /// The name, without percent-encoding.
     pub name: String,
@@ -68,7 +68,7 @@ pub struct PurlParts {
 }
 
 impl PurlParts {
-    /// Reads a package URL; `None` if the text is none.
+    /// Reads a package URL; `None` if the text is not one.
     pub fn parse(text: &str) -> Option<Self> {
         let rest = text.strip_prefix("pkg:")?.trim_start_matches('/');
         let (rest, subpath) = rest.split_once('#').unwrap_or((rest, ""));
@@ -132,7 +132,7 @@ pub fn comparable_version(ecosystem: Ecosystem, version: &str) -> String {
     version.to_owned()
 }
 
-/// Takes percent-encoding back. What is not encoded properly stays as it is.
+/// Decodes percent-encoding. An invalid sequence stays as it is.
 fn decode(text: &str) -> String {
     let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
     let (bytes, mut decoded) = (text.as_bytes(), Vec::with_capacity(text.len()));

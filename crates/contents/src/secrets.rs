@@ -32,12 +32,12 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use found::Found;
 use std::{ops::Range, sync::OnceLock};
 
-/// What is known of a text beside its bytes.
+/// Where a text comes from.
 #[derive(Clone, Copy, Debug)]
 pub enum TextOrigin<'p> {
     /// A file with this clean path.
     File(&'p [u8]),
-    /// A line of a file with this clean path. What the rest of the file would have to say counts as said.
+    /// A line of a file with this clean path. Rules that need the rest of the file are applied as if it matched.
     Line(&'p [u8]),
     /// Environment, labels and instructions: short texts that a person wrote.
     Config,
@@ -100,7 +100,7 @@ pub fn scan_file(path: &[u8], bytes: &[u8]) -> Option<Vec<SecretMatch>> {
     is_text.then(|| scan(bytes, origin))
 }
 
-/// Whether the text is a file that lies where programs keep examples and tests.
+/// Whether the text is a file in a directory for examples or tests.
 pub(crate) fn is_example(origin: TextOrigin<'_>) -> bool {
     const NAMES: [&[u8]; 13] = [
         b"test",

@@ -8,7 +8,7 @@ mod rpm;
 use crate::package::Ecosystem;
 use std::cmp::Ordering;
 
-/// Compares two versions of a package. Equal are also versions that differ in writing only, such as `1.0` and `1.0.0` of Python.
+/// Compares two versions of a package. Versions that differ only in notation are equal, such as `1.0` and `1.0.0` of Python.
 pub fn compare(ecosystem: Ecosystem, a: &str, b: &str) -> Ordering {
     match ecosystem {
         Ecosystem::Deb => deb::compare(a, b),

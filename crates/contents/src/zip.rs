@@ -15,7 +15,7 @@ const LOCATOR_64_BYTES: usize = 20;
 const END_64_BYTES: usize = 56;
 const MEMBER_BYTES: usize = 46;
 const LOCAL_BYTES: usize = 30;
-/// The last bytes of an archive, in which the record at the end is found whatever the length of its comment.
+/// The last bytes of an archive that may contain the end record, for a comment of any length.
 pub(crate) const TAIL: u64 = (END_BYTES + u16::MAX as usize + LOCATOR_64_BYTES + END_64_BYTES) as u64;
 
 /// Where the directory is.
@@ -32,7 +32,7 @@ pub(crate) fn place(tail: &[u8], size: u64) -> Option<DirectoryPlace> {
     let first = last.saturating_sub(usize::from(u16::MAX));
     let at = (first..=last).rev().find(|&at| tail[at..].starts_with(&END))?;
     let large = at.checked_sub(LOCATOR_64_BYTES).filter(|&locator| tail[locator..].starts_with(&LOCATOR_64));
-    // What the locator says of the record's place is wrong where bytes were put in front of the archive.
+    // The locator's offset is wrong if bytes were prepended to the archive.
     let large =
         large.and_then(|locator| locator.checked_sub(END_64_BYTES)).filter(|&end| tail[end..].starts_with(&END_64));
     let (end, count, length) = match large {
@@ -56,7 +56,7 @@ pub(crate) struct ZipEntry<'a> {
     /// Bytes, unpacked and as stored.
     pub(crate) size: u64,
     pub(crate) packed: u64,
-    /// Seconds since 1970, in the time of the place where the archive was made unless an extension has it in UTC.
+    /// Seconds since 1970, in local time unless an extension states it in UTC.
     pub(crate) modified: Option<i64>,
     method: u16,
     local: u64,

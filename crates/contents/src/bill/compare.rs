@@ -1,4 +1,4 @@
-//! A bill of materials beside the packages that the databases of the image record.
+//! Compares a bill of materials with the packages that the databases of an image record.
 
 use super::{BillOfMaterials, BillPackage};
 use crate::{
@@ -9,10 +9,10 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a bill of materials and an image agree on, and what only one of them has.
+/// The result of comparing a bill of materials with an image.
 #[derive(Clone, Debug, Default)]
 pub struct BillComparison<'c> {
-    /// By ecosystem and name.
+    /// Rows in order of ecosystem and name.
     pub rows: Vec<BillRow<'c>>,
     /// Entries of the bill that are not compared: files, systems, images, and packages of ecosystems that are not read here.
     pub others: usize,
@@ -25,30 +25,30 @@ pub struct BillRow<'c> {
     pub agreement: BillAgreement,
     /// Whose package it is; `None` for an entry of the bill that does not say and that the image does not have.
     pub ecosystem: Option<Ecosystem>,
-    /// In the bill.
+    /// The package as the bill states it.
     pub listed: Option<&'c BillPackage>,
-    /// In the image. Beside a package that only the bill has: one of a lower layer, which a later layer removed.
+    /// The package as the image records it. If only the bill has the package, this is one that a later layer removed.
     pub installed: Option<&'c Installed>,
 }
 
 /// Whether the bill, the image or both have a package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum BillAgreement {
-    /// Both, in the same version.
+    /// Bill and image have the package in the same version.
     Same,
-    /// Both, in different versions.
+    /// Bill and image have the package in different versions.
     Version,
-    /// Only the bill.
+    /// Only the bill has the package.
     OnlyBill,
-    /// Only the image.
+    /// Only the image has the package.
     OnlyImage,
 }
 
 impl BillAgreement {
-    /// All of them.
+    /// Every case, in the order of declaration.
     pub const ALL: [Self; 4] = [Self::Same, Self::Version, Self::OnlyBill, Self::OnlyImage];
 
-    /// Its name, for programs.
+    /// The word for it in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Same => "same",

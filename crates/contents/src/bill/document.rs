@@ -3,7 +3,7 @@
 use crate::{limits::PACKAGES, purl::PurlParts};
 use serde_json::Value;
 
-/// What someone says is in an image.
+/// A bill of materials: the packages that its author states for an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BillOfMaterials {
     /// The format with its version, such as `SPDX-2.3` or `CycloneDX 1.6`.
@@ -40,7 +40,7 @@ impl BillPackage {
 }
 
 impl BillOfMaterials {
-    /// Reads a document that is either of them, or an in-toto statement with one. `None` for another document.
+    /// Reads an SPDX or CycloneDX document, or an in-toto statement with one. `None` for any other document.
     pub fn of_document(document: &Value) -> Option<Self> {
         if document["spdxVersion"].is_string() {
             return spdx(document);
@@ -51,7 +51,7 @@ impl BillOfMaterials {
         if document["bomFormat"] == "CycloneDX" { cyclonedx(document) } else { None }
     }
 
-    /// Reads the predicate of a statement of this type; `None` if the type is that of no bill. cosign wraps the document of older
+    /// Reads the predicate of a statement of this type; `None` if the type is not that of a bill of materials. cosign wraps the document of older
     /// statements in `Data`.
     pub fn of_predicate(kind: &str, predicate: &Value) -> Option<Self> {
         let is_spdx = kind.starts_with("https://spdx.dev/Document") || kind.starts_with("https://spdx.dev/spdx-");
@@ -64,7 +64,7 @@ impl BillOfMaterials {
     }
 }
 
-/// The entries of a list that a bill may leave out. `None` for what is no list: the document is then no bill, rather than an empty one.
+/// The entries of a list that a bill may leave out. `None` if the value is not a list: the document is then not a bill, instead of an empty one.
 fn entries(list: &Value) -> Option<&[Value]> {
     if list.is_null() { Some(&[]) } else { list.as_array().map(Vec::as_slice) }
 }
@@ -98,7 +98,7 @@ fn cyclonedx(document: &Value) -> Option<BillOfMaterials> {
     // Version 1.5 turned the list of tools into a map of lists.
     let tools = metadata["tools"].as_array().or_else(|| metadata["tools"]["components"].as_array());
     let mut packages = Vec::new();
-    // Components may have components. A stack of our own: the document decides how deep they lie.
+    // Components may contain components to any depth, so this loop has an explicit stack.
     let mut next: Vec<&Value> = entries(&document["components"])?.iter().rev().collect();
     while let Some(component) = next.pop()
         && packages.len() < PACKAGES
@@ -125,7 +125,7 @@ const NO_PACKAGES: [&str; 5] = ["CONTAINER", "OPERATING-SYSTEM", "DEVICE", "FIRM
 /// Types of components of CycloneDX that package managers install.
 const PACKAGE_TYPES: [&str; 3] = ["library", "application", "framework"];
 
-/// A text that is there and not empty.
+/// The text of a field, if it is present and not empty.
 fn text(value: &Value) -> Option<String> {
     value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }

@@ -12,7 +12,7 @@ use std::io::Read as _;
 
 const EXPECTED: &str = "the list of crates of a Rust program";
 
-/// The crates that a program is made of; none for a program without the section. Crates of the build alone are left out.
+/// The crates that a program is made of; none for a program without the section. Crates that only the build uses are left out.
 pub(super) fn binary(bytes: &[u8]) -> Result<Vec<Record>, Unreadable> {
     let section = object::File::parse(bytes).ok().and_then(|file| file.section_by_name(".dep-v0")?.data().ok());
     section.map_or(Ok(Vec::new()), section_of)

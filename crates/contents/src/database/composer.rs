@@ -23,7 +23,7 @@ pub(super) fn installed(path: &[u8], bytes: &[u8]) -> Result<Vec<Record>, Unread
         let licences = package.get("license").and_then(Value::as_array).into_iter().flatten();
         let licence = all_of(licences.filter_map(Value::as_str).filter_map(text)).or_else(|| field("license"));
         let Some((name, version)) = field("name").zip(field("version")) else { continue };
-        // A metapackage is installed nowhere: its path is `null`.
+        // A metapackage has no files: its path is `null`.
         let nowhere = package.get("install-path").is_some_and(Value::is_null);
         let place = field("install-path").unwrap_or_else(|| format!("../{name}"));
         let place = (!nowhere).then(|| paths.relative(directory, place.as_bytes())).transpose()?;

@@ -7,7 +7,7 @@ use super::{
 use crate::package::{Ecosystem, Package};
 use serde_json::Value;
 
-/// The libraries that are NuGet packages, each with the files that publishing puts beside the document; the program's own projects are none.
+/// The libraries that are NuGet packages, each with the files that publishing puts beside the document; the program's own projects are not packages.
 pub(super) fn dependencies(path: &[u8], bytes: &[u8]) -> Result<Vec<Record>, Unreadable> {
     let expected = "a JSON object with `libraries` in deps.json";
     let document = json(bytes, expected)?;

@@ -98,7 +98,7 @@ pub(super) fn build_info(found: &[u8]) -> Result<Vec<Record>, Unreadable> {
         let version = version.unwrap_or_default();
         match (keyword, path) {
             (Some("mod" | "dep"), Some(path)) => packages.push(Package::new(Ecosystem::Golang, path, version)),
-            // A directory of the one who built it is in the place of the module above, and has no name of its own.
+            // The module above is replaced by a local directory of the build, which has no module path.
             (Some("=>"), Some(path)) if path.starts_with(['.', '/']) => {}
             // The module above is replaced by this one.
             (Some("=>"), Some(path)) if packages.len() > 1 => {

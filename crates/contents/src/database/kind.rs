@@ -24,7 +24,7 @@ pub enum DatabaseKind {
     Apk,
     /// rpm's database, in any of its three formats.
     Rpm,
-    /// Changes that SQLite has not yet written to rpm's database. They count together with the database.
+    /// Changes that SQLite has not yet written to rpm's database. Database and log are read together.
     RpmLog,
     /// `package.json` of a package in `node_modules`.
     Npm,
@@ -51,7 +51,7 @@ pub enum DatabaseKind {
 }
 
 impl DatabaseKind {
-    /// All of them.
+    /// Every kind, in the order of declaration.
     pub const ALL: [Self; 21] = [
         Self::DpkgStatus,
         Self::DpkgStatusFile,
@@ -76,7 +76,7 @@ impl DatabaseKind {
         Self::Binary,
     ];
 
-    /// The kind of the file with this clean path and these permission bits. `None` if it says nothing of packages.
+    /// The kind of the file with this clean path and these permission bits. `None` if the file does not record packages.
     pub fn of(path: &[u8], mode: u32) -> Option<Self> {
         let (directory, name) = match path.iter().rposition(|&b| b == b'/') {
             Some(slash) => (&path[..slash], &path[slash + 1..]),
@@ -121,7 +121,7 @@ impl DatabaseKind {
         })
     }
 
-    /// Bytes of such a file that are read, and the name of that limit.
+    /// How many bytes of such a file are read, and the name of that limit.
     pub fn limit(self) -> (&'static str, u64) {
         match self {
             Self::DpkgStatus | Self::Apk | Self::Rpm | Self::RpmLog => ("DATABASE_BYTES", DATABASE_BYTES),
@@ -132,7 +132,7 @@ impl DatabaseKind {
     }
 }
 
-/// Where rpm keeps its database: by itself, in Fedora and SUSE, and in systems that are updated as a whole.
+/// Directories of rpm's database: the default, that of Fedora and SUSE, and that of image-based systems (rpm-ostree).
 fn is_rpm(directory: &[u8]) -> bool {
     matches!(directory, b"var/lib/rpm" | b"usr/lib/sysimage/rpm" | b"usr/share/rpm")
 }

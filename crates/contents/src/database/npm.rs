@@ -8,7 +8,7 @@ use super::{
 use crate::package::{Ecosystem, Package};
 use serde_json::Value;
 
-/// The package. A document without name or version, as tools write for a folder of one module format, is none.
+/// The package. A document without name or version, which tools write to set the module format of a folder, is not a package.
 pub(super) fn package(bytes: &[u8]) -> Result<Vec<Record>, Unreadable> {
     let document = json(bytes, "a JSON object in package.json")?;
     let field = |name: &str| document.get(name).and_then(Value::as_str).and_then(text);
@@ -20,7 +20,7 @@ pub(super) fn package(bytes: &[u8]) -> Result<Vec<Record>, Unreadable> {
 }
 
 /// `node_modules/.package-lock.json`, which npm writes beside what it installed: each package by its directory, relative to the one above
-/// `node_modules`. Links to directories of the application are none. A `package-lock.json` says what is declared, and is not read.
+/// `node_modules`. Links to directories of the application are not packages. A `package-lock.json` says what is declared, and is not read.
 pub(super) fn lock(path: &[u8], bytes: &[u8]) -> Result<Vec<Record>, Unreadable> {
     let expected = "a JSON object with `packages` in .package-lock.json";
     let document = json(bytes, expected)?;

@@ -4,7 +4,8 @@ use super::Unreadable;
 use crate::limits::{OWNED_PATH_BYTES, OWNED_PATHS};
 use porthole_core::path;
 
-/// Counts the paths of one database. Two small texts make a long path, so that the size of the database is no bound.
+/// Counts the paths of one database. Each pair of a directory and a name makes a path, so the size of the database does not bound
+/// the size of its paths.
 #[derive(Default)]
 pub(super) struct OwnedPaths {
     count: usize,

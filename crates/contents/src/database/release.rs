@@ -13,7 +13,7 @@ pub struct Release {
     pub name: Option<String>,
 }
 
-/// The distribution; nothing for a file without `ID`.
+/// The distribution; `None` for a file without `ID`.
 pub(super) fn read(bytes: &[u8]) -> Vec<Record> {
     let text = String::from_utf8_lossy(bytes);
     let mut release = Release::default();

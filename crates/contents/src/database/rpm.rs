@@ -37,7 +37,7 @@ pub(super) fn installed(bytes: &[u8]) -> Result<Vec<Record>, Unreadable> {
     Ok(records)
 }
 
-/// The same of a database in SQLite with the write-ahead log beside it.
+/// Reads a database in SQLite together with its write-ahead log.
 pub(super) fn installed_with_log(bytes: &[u8], log: &[u8]) -> Result<Vec<Record>, Unreadable> {
     installed(&log::with_log(bytes, log)?)
 }

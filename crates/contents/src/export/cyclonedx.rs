@@ -7,7 +7,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 
-/// The packages that the image has in the end, as a CycloneDX 1.6 document.
+/// The packages of the final image as a CycloneDX 1.6 document.
 pub fn cyclonedx(inventory: &Inventory, subject: ExportSubject<'_>) -> Value {
     let mut image = json!({ "type": "container", "bom-ref": "image", "name": subject.name });
     if let Some(digest) = subject.digest {
@@ -36,7 +36,7 @@ pub fn cyclonedx(inventory: &Inventory, subject: ExportSubject<'_>) -> Value {
     })
 }
 
-/// A UUID of version 8 (RFC 9562: of our own making) from the digest of the image.
+/// A UUID of version 8 (RFC 9562: custom) from the digest of the image.
 fn serial(identity: &str) -> String {
     let hex: String = identity.chars().filter(char::is_ascii_hexdigit).chain(std::iter::repeat('0')).take(32).collect();
     let hex = hex.to_lowercase();

@@ -8,7 +8,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 
-/// The packages that the image has in the end, as an SPDX 2.3 document.
+/// The packages of the final image as an SPDX 2.3 document.
 pub fn spdx(inventory: &Inventory, subject: ExportSubject<'_>) -> Value {
     const IMAGE: &str = "SPDXRef-Image";
     let image = json!({
@@ -64,7 +64,7 @@ fn package(id: &str, installed: &Installed, inventory: &Inventory) -> Value {
     if let Some(vendor) = &package.vendor {
         value["supplier"] = json!(format!("Organization: {vendor}"));
     }
-    // What a package records need not be an SPDX expression, and only those may be declared.
+    // A recorded licence need not be an SPDX expression, and SPDX allows only expressions as declared licence.
     if let Some(licence) = &package.licence {
         match is_expression(licence) {
             true => value["licenseDeclared"] = json!(licence),

@@ -13,12 +13,12 @@ use porthole_core::{
     tar::{Entry, EntrySink, Flow, Kind, Scanner},
 };
 
-/// What is in an archive.
+/// The members of an archive.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ArchiveMembers {
     /// In the order of the archive, at most [`LISTED_MEMBERS`].
     pub listed: Vec<ArchiveMember>,
-    /// How many there are, as far as the archive was read.
+    /// How many members there are in the part of the archive that was read.
     pub count: u64,
     /// Why there may be more.
     pub problem: Option<String>,
@@ -30,13 +30,13 @@ pub struct ArchiveMembers {
 pub struct ArchiveMember {
     /// Its name as stored.
     pub path: Vec<u8>,
-    /// What it is.
+    /// Its type.
     pub kind: Kind,
     /// Size in bytes, unpacked.
     pub size: u64,
     /// Bytes that it takes in the archive, where each member is packed by itself.
     pub packed: Option<u64>,
-    /// Seconds since 1970: in UTC, or, where a zip archive does not say so, in the time of the place where it was made.
+    /// Seconds since 1970: in UTC, or, where a zip archive does not say so, in the local time of its author.
     pub modified: Option<i64>,
     /// What a link leads to.
     pub link: Vec<u8>,

@@ -1,4 +1,4 @@
-//! The bytes of a file that are at hand.
+//! The part of a file that was already read.
 
 use crate::limits::{FACT_BYTES, FACT_READS};
 use object::ReadRef;
@@ -7,11 +7,11 @@ use std::{cell::Cell, collections::BTreeMap, ops::Range};
 /// Bytes are asked for in blocks: to read two structures close to each other takes one request.
 const BLOCK: u64 = 64 << 10;
 
-/// The bytes of a file that are at hand. What reads them says which others it needs.
+/// The part of a file that was already read. A reader of facts asks for the ranges that it lacks.
 #[derive(Debug)]
 pub struct KnownBytes {
     size: u64,
-    /// By their offsets, with a gap between any two.
+    /// Parts by offset. No two of them touch.
     parts: BTreeMap<u64, Vec<u8>>,
     given: usize,
     reads: u32,
@@ -20,13 +20,13 @@ pub struct KnownBytes {
 }
 
 impl KnownBytes {
-    /// A file of this size, and its first bytes.
+    /// Starts with the size of a file and its first bytes.
     pub fn new(size: u64, start: Vec<u8>) -> Self {
         let (given, parts) = (start.len(), BTreeMap::from([(0, start)]));
         Self { size, parts, given, reads: 0, closed: false, missing: Cell::new(None) }
     }
 
-    /// Bytes of the file.
+    /// Size of the file in bytes.
     pub fn size(&self) -> u64 {
         self.size
     }
@@ -49,7 +49,7 @@ impl KnownBytes {
                 offset
             }
         };
-        // What it reaches now is one part with it.
+        // Parts that now touch become one.
         let end = |parts: &BTreeMap<u64, Vec<u8>>| start + parts.get(&start).map_or(0, |part| part.len() as u64);
         while let Some((&next, _)) = self.parts.range(start + 1..=end(&self.parts)).next() {
             let known = (end(&self.parts) - next) as usize;
@@ -59,12 +59,12 @@ impl KnownBytes {
         }
     }
 
-    /// No more bytes will be given: what needs others is left out.
+    /// No more bytes will be given. Facts that need others are left out.
     pub fn close(&mut self) {
         self.closed = true;
     }
 
-    /// The first bytes that were missing since this was called last, and whether they may be asked for.
+    /// The first range that was missing since the last call, and whether it may be asked for.
     pub(super) fn take_missing(&self) -> Option<(Range<u64>, bool)> {
         let (start, end) = self.missing.take()?;
         let few = end - start <= FACT_BYTES.saturating_sub(self.given) as u64;
@@ -108,7 +108,7 @@ impl<'a> ReadRef<'a> for &'a KnownBytes {
     }
 
     fn read_bytes_at_until(self, range: Range<u64>, delimiter: u8) -> Result<&'a [u8], ()> {
-        // Names are short: more is read only if there is no end in the first bytes.
+        // Names are short: more is read only if the first bytes contain no terminator.
         let mut length = 256;
         loop {
             let whole = range.end.min(self.size).checked_sub(range.start).ok_or(())?;

@@ -2,13 +2,13 @@
 
 use super::{FileFacts, KnownBytes, archive, certificate, elf, key, macho, pe, picture, wasm};
 
-/// Bytes at the beginning that tell the kind.
+/// Bytes at the beginning that identify the kind.
 const HEAD: u64 = 4096;
 
-/// Adds what a kind of file says. `None`: it says no more, or bytes are missing.
+/// Adds the facts of a kind of file. `None` if there are no more, or bytes are missing.
 type Reader = fn(&mut FileFacts, &KnownBytes) -> Option<()>;
 
-/// Where the bytes are that tell a kind, and what reads the rest.
+/// Offset and value of the bytes that identify a kind, and the function that reads its facts.
 struct Magic(usize, &'static [u8], &'static str, Reader);
 
 const KINDS: &[Magic] = &[

@@ -1,4 +1,4 @@
-//! Where packages of languages are: their databases seldom list files, and the place of a database says which directory is theirs.
+//! Directories of language packages. Their databases rarely list files; the path of a database determines which directory belongs to the package.
 
 use super::Installed;
 use crate::{database::split, package::Ecosystem};
@@ -22,7 +22,7 @@ impl Installed {
         places
     }
 
-    /// Whether it owns the path: its database lists it, or it is in one of its [places](Self::places) and in that of no package below.
+    /// Whether it owns the path: its database lists it, or it is in one of its [places](Self::places) and not in that of a package below it.
     pub fn owns(&self, path: &[u8]) -> bool {
         let within = |place: Vec<u8>| match path.strip_prefix(place.as_slice()) {
             Some([]) => true,
@@ -74,7 +74,7 @@ impl AllPlaces {
         false
     }
 
-    /// Whether npm put a link to a package there: those of its programs, and of packages that are elsewhere.
+    /// Whether the path is a link that npm made: to a program of a package, or to a package elsewhere.
     pub(crate) fn have_link(&self, path: &[u8], target: &[u8]) -> bool {
         path.split(|&b| b == b'/').any(|name| name == MODULES) && self.have(target)
     }

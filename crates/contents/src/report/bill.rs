@@ -1,4 +1,4 @@
-//! A bill of materials beside the packages of an image, as `porthole packages --against --json` prints it.
+//! The comparison of a bill of materials with the packages of an image, as `porthole packages --against --json` prints it.
 
 use crate::{
     bill::{BillPackage, BillRow},

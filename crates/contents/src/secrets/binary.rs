@@ -8,7 +8,7 @@ use crate::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use memchr::memmem;
 
-/// How names end of files in which people keep such keys.
+/// Suffixes of file names that are usual for such keys.
 const NAMES: [&[u8]; 11] =
     [b".key", b".der", b".pk8", b".p8", b".pkcs8", b".p12", b".pfx", b".jks", b".jceks", b".keystore", b".ks"];
 
@@ -76,14 +76,14 @@ const RSA_NUMBERS: usize = 9;
 const PASSWORD_ALGORITHMS: [&[u8]; 2] =
     [&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 5], &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 12, 1]];
 
-/// A store of PKCS #12 (RFC 7292) with a bag for a private key, which is encrypted as a rule. One for certificates alone has none.
+/// A store of PKCS #12 (RFC 7292) with a bag for a private key, which is encrypted as a rule. A store with only certificates has none.
 fn pkcs12(bytes: &[u8]) -> Option<Confidence> {
     /// `data` of PKCS #7.
     const DATA: &[u8] = &[6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 1];
     /// `keyBag` and `pkcs8ShroudedKeyBag`.
     const PLAIN: &[u8] = &[6, 11, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 12, 10, 1, 1];
     const ENCRYPTED: &[u8] = &[6, 11, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 12, 10, 1, 2];
-    // Windows writes lengths that are not definite.
+    // Windows writes indefinite lengths.
     let content = match bytes {
         [SEQUENCE, 0x80, content @ ..] => content,
         _ => expect(SEQUENCE, bytes)?.0,
@@ -97,7 +97,7 @@ fn pkcs12(bytes: &[u8]) -> Option<Confidence> {
     }
 }
 
-/// A key store of Java, `JKS` or `JCEKS`, with a private or a secret key. A trust store has certificates alone.
+/// A key store of Java, `JKS` or `JCEKS`, with a private or a secret key. A trust store has only certificates.
 fn java(bytes: &[u8]) -> bool {
     let (magic, rest) = bytes.split_at_checked(4).unwrap_or_default();
     matches!(magic, [0xfe, 0xed, 0xfe, 0xed] | [0xce, 0xce, 0xce, 0xce]) && has_key(rest).unwrap_or(false)

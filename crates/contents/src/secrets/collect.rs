@@ -62,7 +62,7 @@ struct Taking {
 }
 
 impl Taking {
-    /// Whether a zero among the first bytes does not yet say that it is of no interest.
+    /// Whether the file is still searched if there is a zero among its first bytes.
     fn may_have_zeros(&self, data: &[u8]) -> bool {
         let start: Vec<u8> = self.bytes.iter().chain(data).take(2).copied().collect();
         self.may_be_key || wide::is_marked(&start)
@@ -93,7 +93,7 @@ impl SecretCollector {
         if memchr::memchr(0, &data[..head]).is_some() && !taking.may_have_zeros(data) {
             self.taking = None;
         } else if taking.size > SCANNED_BYTES {
-            // Enough to know that it is a text.
+            // These bytes show that it is a text.
             taking.bytes.extend_from_slice(&data[..head]);
             if taking.bytes.len() >= HEAD {
                 let text = self.taking.take().filter(Taking::is_text);
@@ -104,7 +104,7 @@ impl SecretCollector {
         }
     }
 
-    /// Searches what was taken: the data of the entry is complete.
+    /// Ends the entry and searches the data that was kept.
     pub fn end(&mut self) {
         let Some(Taking { path, offset, bytes, .. }) = self.taking.take() else { return };
         let Some(found) = scan_file(&path, &bytes) else { return };
@@ -113,7 +113,7 @@ impl SecretCollector {
         self.all.secrets.extend(found.into_iter().map(|found| FileSecret { path: path.clone(), offset, found }));
     }
 
-    /// What was found since this was called last, with the files that were searched since.
+    /// What was found since the last call, with the files that were searched since.
     pub fn take(&mut self) -> FileSecrets {
         std::mem::take(&mut self.all)
     }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 /// A secret in a configuration.
 #[derive(Clone, Debug)]
 pub struct ConfigSecret {
-    /// Where it is.
+    /// The part of the configuration that has it.
     pub place: ConfigPlace,
     /// The secret, and the rule that found it.
     pub found: SecretMatch,

@@ -126,7 +126,7 @@ fn is_kubeconfig(text: &[u8], origin: TextOrigin<'_>) -> bool {
     mentions(text, origin, b"users", KUBECONFIG) && MARKS.iter().any(|mark| mentions(text, origin, mark, KUBECONFIG))
 }
 
-/// `scheme://user:password@host`. In git's file of credentials that is what it says; elsewhere it may be an example.
+/// `scheme://user:password@host`. In git's `.git-credentials` it is a real one; elsewhere it may be an example.
 pub(super) fn url(text: &[u8], hit: Range<usize>, origin: TextOrigin<'_>) -> Option<Found> {
     const EXAMPLES: [&[u8]; 6] = [b"example", b"localhost", b"127.0.0.1", b"host", b"server", b"proxy"];
     const USUAL: [&[u8]; 9] = [b"pass", b"pw", b"pwd", b"p", b"guest", b"postgres", b"root", b"test", b"admin"];
@@ -204,7 +204,7 @@ pub(super) fn ends_name(suffix: &[u8]) -> bool {
         || suffix.iter().all(|byte| byte.is_ascii_digit() || *byte == b'_')
 }
 
-/// Where the words are looked for that say what a file is.
+/// Bytes at the start of a file that are searched for words that identify its kind.
 pub(super) const HEAD: usize = 4 << 10;
 const KUBECONFIG: usize = 256 << 10;
 

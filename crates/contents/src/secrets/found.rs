@@ -7,14 +7,14 @@ use std::ops::Range;
 pub enum Confidence {
     /// It looks like one, in a place of examples or tests.
     Low,
-    /// The form is that of a secret, and others have it as well.
+    /// The form is that of a secret, but other texts have it too.
     Medium,
-    /// The form is that of a secret and of nothing else.
+    /// Only secrets have this form.
     High,
 }
 
 impl Confidence {
-    /// Its name in one word.
+    /// The word for it in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Low => "low",

@@ -12,11 +12,11 @@ use std::ops::Range;
 pub struct MaskedLine {
     /// The line, with `********` in place of each secret.
     pub text: Vec<u8>,
-    /// Where the part is that was named. A part of a secret is the whole mask.
+    /// Where the requested part is now. A part of a secret becomes the whole mask.
     pub range: Range<usize>,
 }
 
-/// Masks the secrets of a line of the file at this clean path; `cut`: whether more of the line lies before and after it. What depends on
+/// Masks the secrets of a line of the file at this clean path; `cut` says whether the line continues before and after it. What depends on
 /// the rest of the file counts as a secret. `None` for a line without one.
 pub fn mask_line(path: &[u8], line: &[u8], range: Range<usize>, cut: (bool, bool)) -> Option<MaskedLine> {
     let mut secrets: Vec<Range<usize>> =
@@ -51,7 +51,7 @@ pub fn mask_line(path: &[u8], line: &[u8], range: Range<usize>, cut: (bool, bool
 
 const MASK: &[u8] = b"********";
 
-/// Where a place is after a secret was masked: `within` if it was in the secret.
+/// Adjusts a position after a secret was masked: `within` if it was inside the secret.
 fn moved(place: &mut usize, original: usize, secret: &Range<usize>, within: usize, end: usize) {
     if original >= secret.end {
         *place = end + (original - secret.end);

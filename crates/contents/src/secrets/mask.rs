@@ -30,7 +30,7 @@ impl SecretMask {
     }
 
     /// Masks the texts of a JSON document that people write, such as the parameters of a build. A field may show by its name that its value is
-    /// a secret; what stands before a colon in the name, such as `build-arg`, says nothing.
+    /// a secret; the part before a colon in the name, such as `build-arg`, says nothing.
     pub fn json(&mut self, value: &mut Value) {
         match value {
             Value::String(text) => self.mask(text),

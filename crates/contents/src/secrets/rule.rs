@@ -5,11 +5,11 @@ use std::{fmt, ops::Range};
 
 /// A kind of secret, and how it is found.
 pub struct SecretRule {
-    /// Its name, for programs.
+    /// Its name in JSON.
     pub name: &'static str,
-    /// What it finds, for people.
+    /// What it finds, in words.
     pub about: &'static str,
-    /// Words, in any case, at which the rule looks closer.
+    /// Keywords, in any case, at which the rule is tried.
     pub(super) keys: &'static [&'static str],
     /// The secret at one of the keywords, if it is one.
     pub(super) find: fn(&[u8], Range<usize>, TextOrigin<'_>) -> Option<Found>,

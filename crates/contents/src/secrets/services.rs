@@ -123,7 +123,7 @@ pub(super) fn pgpass(text: &[u8], hit: Range<usize>, origin: TextOrigin<'_>) -> 
     (value.len() >= 4 && !is_word_only(&text[value.clone()])).then(|| Found::new(value, Confidence::High))
 }
 
-/// Whether it is what the documentation has in place of a password.
+/// Whether it is the placeholder of the documentation.
 fn is_word_only(value: &[u8]) -> bool {
     [b"password".as_slice(), b"pass", b"secret"].contains(&value.to_ascii_lowercase().as_slice())
 }

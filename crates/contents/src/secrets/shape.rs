@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-/// Longest value that is looked at, so that a hostile text costs no more than its length allows.
+/// Longest value that is examined. It bounds the time that a hostile text can cost.
 const RUN: usize = 8 << 10;
 
 /// The run of bytes that `belongs` accepts, from a place on.
@@ -11,13 +11,13 @@ pub(super) fn run(text: &[u8], start: usize, belongs: fn(u8) -> bool) -> Range<u
     start..start + rest.iter().position(|&byte| !belongs(byte)).unwrap_or(rest.len())
 }
 
-/// The same without the dots at its end, which are those of a sentence.
+/// The same without trailing dots, which end a sentence.
 pub(super) fn without_dots(text: &[u8], range: Range<usize>) -> Range<usize> {
     let dots = text[range.clone()].iter().rev().take_while(|&&byte| byte == b'.').count();
     range.start..range.end - dots
 }
 
-/// Whether no word begins before this place and includes it.
+/// Whether this position is not inside a word.
 pub(super) fn starts_word(text: &[u8], start: usize) -> bool {
     start.checked_sub(1).and_then(|before| text.get(before)).is_none_or(|&byte| !is_word(byte))
 }
@@ -48,7 +48,7 @@ pub(super) fn entropy(bytes: &[u8]) -> f64 {
         .sum()
 }
 
-/// Whether a person wrote it in place of a secret: `${TOKEN}`, `<token>`, `xxxx`, `changeme`, `AKIA…EXAMPLE`.
+/// Whether it is a placeholder: `${TOKEN}`, `<token>`, `xxxx`, `changeme`, `AKIA…EXAMPLE`.
 pub(super) fn is_placeholder(value: &[u8]) -> bool {
     holds_placeholder(value, 0)
 }

@@ -8,7 +8,7 @@ pub struct SecretValue(Vec<u8>);
 
 /// Shorter secrets are masked whole.
 const SHOWN_FROM: usize = 20;
-/// Bytes of a longer one that are shown: as a rule the name of its kind.
+/// Bytes of a longer one that are shown: usually the prefix that names its kind.
 const SHOWN: usize = 4;
 
 impl SecretValue {

@@ -59,7 +59,7 @@ pub(super) fn compare(a: &str, b: &str) -> Ordering {
         (b_part, b) = next(b);
         order = a_part.compare(b_part);
         if matches!((a_part, b_part), (Part::End, Part::End)) {
-            // What is no version of apk has an order as well.
+            // Texts that are not versions of apk are ordered too.
             return a.cmp(b);
         }
     }

@@ -10,7 +10,7 @@ pub(super) fn compare(a: &str, b: &str) -> Ordering {
     numbers(a_epoch, b_epoch).then_with(|| part(a, b)).then_with(|| part(a_revision, b_revision))
 }
 
-/// Alternately what is no digit, and a number.
+/// Alternates between non-digits and numbers.
 fn part(mut a: &str, mut b: &str) -> Ordering {
     while !a.is_empty() || !b.is_empty() {
         let ((a_text, a_rest), (b_text, b_rest)) = (leading(a, is_text), leading(b, is_text));
@@ -32,7 +32,7 @@ fn is_text(character: char) -> bool {
     !is_digit(character)
 }
 
-/// `~` is before the end, letters are before what is no letter.
+/// `~` is before the end, letters are before other characters.
 fn text(a: &str, b: &str) -> Ordering {
     let rank = |character: Option<char>| match character {
         Some('~') => (0, '~'),

@@ -64,7 +64,7 @@ impl<'b> Pages<'b> {
     }
 
     fn of_page(&self, page: &'b [u8], visit: Visit<'_>) -> Result<(), Unreadable> {
-        // Entries lie from the end of the page down: each ends where the one before starts.
+        // Entries are stored from the end of the page downwards: each ends where the one before starts.
         let mut end = page.len();
         let mut key = &page[..0];
         for number in 0..self.number(page, 20, 2)? {
@@ -85,7 +85,7 @@ impl<'b> Pages<'b> {
         Ok(())
     }
 
-    /// Data in overflow pages. The chain ends with the length that the entry names, so that a circle has an end.
+    /// Data in overflow pages. At most the length that the entry states is read, so a cyclic chain ends.
     fn chain(&self, entry: &[u8]) -> Result<Vec<u8>, Unreadable> {
         let (mut number, length) = (self.number(entry, 4, 4)?, self.number(entry, 8, 4)?);
         if length > self.bytes.len() {

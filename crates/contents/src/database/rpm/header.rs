@@ -34,7 +34,7 @@ mod tag {
 const ENTRY: usize = 16;
 /// Flag of a file: its owner may change it.
 const CONFIG: u64 = 1;
-/// Flag of a file: the package owns its path, and brings no content.
+/// Flag of a file: the package owns the path but ships no content (`%ghost`).
 const GHOST: u64 = 1 << 6;
 /// What is to be verified of a file: its digest. The package leaves it out of files that programs change.
 const VERIFY_DIGEST: u64 = 1;

@@ -47,7 +47,7 @@ struct Database<'b> {
 }
 
 impl<'b> Database<'b> {
-    /// All rows of a table; each page is read once, so that a circle has an end.
+    /// All rows of a table; each page is read once, so a cyclic tree ends.
     fn table(&self, root: usize, visit: Visit<'_>) -> Result<(), Unreadable> {
         let mut seen = vec![false; self.bytes.len() / self.page + 1];
         let mut waiting = vec![root];
