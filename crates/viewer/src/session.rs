@@ -39,9 +39,8 @@ use given::UnpackedFile;
 pub use holdings::SessionHoldings;
 use kept::Keeping;
 use names::NameLists;
-pub(crate) use page::{BlobPlace, PageImage};
+pub(crate) use page::{BlobPlace, OfPage, PageImage};
 use probe::ProbeRun;
-pub(crate) use resolve::OfPage;
 use versions::VersionName;
 
 use crate::{

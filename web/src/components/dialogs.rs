@@ -1,11 +1,11 @@
 //! What lies over the page, one at a time.
 
 use super::{
+    modal::Modal,
     settings::Settings,
     signin::SignIn,
     words::{bdi, shown},
 };
-use crate::hooks::modal::use_modal;
 use porthole_viewer::protocol::{RegistryRoute as Way, RouteReason};
 use porthole_viewer::router::GIVEN;
 use porthole_viewer::state::{Action, Dialog, LookRoute, State};
@@ -39,31 +39,6 @@ pub fn dialog(state: &Rc<State>, dispatch: &Callback<Action>) -> Html {
                 <div class="actions"><button class="primary" onclick={close.reform(|_| ())}>{ "Close" }</button></div>
             </Modal>
         },
-    }
-}
-
-/// What a dialog needs.
-#[derive(Properties, PartialEq)]
-pub struct ModalProps {
-    /// Of the element.
-    pub id: AttrValue,
-    /// For screen readers.
-    pub label: AttrValue,
-    /// Called when it is closed with Escape.
-    pub on_close: Callback<()>,
-    /// What is in it.
-    pub children: Html,
-}
-
-/// A modal dialog.
-#[component]
-pub fn Modal(props: &ModalProps) -> Html {
-    let node = use_modal();
-    let on_close = props.on_close.clone();
-    html! {
-        <dialog ref={node} id={props.id.clone()} aria-label={props.label.clone()} onclose={move |_| on_close.emit(())}>
-            { props.children.clone() }
-        </dialog>
     }
 }
 

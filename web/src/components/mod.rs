@@ -19,6 +19,7 @@ pub mod foot;
 pub mod layers;
 pub mod map;
 pub mod mark;
+mod modal;
 pub mod outline;
 pub mod overview;
 mod owners;

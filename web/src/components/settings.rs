@@ -1,6 +1,6 @@
 //! The settings: relay, what is kept, theme.
 
-use super::{dialogs::Modal, field::write};
+use super::{modal::Modal, field::write};
 use crate::hooks::{storage, text_file::text_input};
 use porthole_viewer::protocol::{RelayMode, RelaySettings};
 use porthole_viewer::size::size;

@@ -1,6 +1,6 @@
 //! The dialog for a user name and a password. Both go to the session's memory and nowhere else.
 
-use super::{dialogs::Modal, words::bdi};
+use super::{modal::Modal, words::bdi};
 use porthole_viewer::protocol::Secret;
 use porthole_viewer::state::Action;
 use web_sys::HtmlInputElement;

@@ -14,17 +14,13 @@
 //! assert_eq!(internet.log().len(), 2);
 //! ```
 
-mod discovery;
 mod serve;
 mod socket;
 mod transport;
-mod upload;
 
-pub use discovery::Deletes;
-pub use serve::{Auth, Negotiation, Site, bearer};
+pub use serve::{Auth, Deletes, Negotiation, Site, Uploads, bearer};
 pub use socket::Socket;
 pub use transport::MemoryBody;
-pub use upload::Uploads;
 
 use http::{HeaderMap, Method};
 use porthole_registry::transport::{ErrorKind, Redirects};

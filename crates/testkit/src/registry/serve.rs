@@ -1,22 +1,26 @@
 //! Responses of an in-memory registry.
 
-use super::{
-    discovery::Discovery,
-    upload::{Sessions, Uploads},
-};
+mod discovery;
+mod upload;
+
+pub use discovery::Deletes;
+pub use upload::Uploads;
+
 use crate::image::{Blob, Content};
+use discovery::Discovery;
 use http::{HeaderMap, Method, StatusCode, header};
 use std::collections::BTreeMap;
+use upload::Sessions;
 
 /// One host: a registry, a token server, or both.
 #[derive(Clone, Default)]
 pub struct Site {
     pub(super) repositories: BTreeMap<String, Content>,
-    pub(super) uploads: Uploads,
-    pub(super) sessions: Sessions,
-    pub(super) referrers: bool,
-    pub(super) discovery: Discovery,
-    pub(super) page: Option<usize>,
+    uploads: Uploads,
+    sessions: Sessions,
+    referrers: bool,
+    discovery: Discovery,
+    page: Option<usize>,
     auth: Auth,
     negotiation: Negotiation,
     no_digest_header: bool,

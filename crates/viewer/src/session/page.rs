@@ -55,6 +55,13 @@ async fn read(image: &PageImage, descriptor: &Descriptor) -> Result<Vec<u8>, Err
     Ok(bytes)
 }
 
+/// An image that is part of the front end, or in a file that a person gave to it.
+pub(crate) struct OfPage {
+    pub(crate) image: PageImage,
+    /// Its layers, bottom first.
+    pub(crate) blobs: Vec<BlobPlace>,
+}
+
 /// The blob of a layer that is in a file of the front end.
 pub(crate) enum BlobPlace {
     /// Its bytes, which go along with the order.

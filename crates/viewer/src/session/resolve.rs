@@ -1,6 +1,6 @@
 //! From what was typed to an image whose layers are on their way.
 
-use super::{BlobPlace, Front, PageImage, Session, Wish, crew::twin, page};
+use super::{Front, OfPage, Session, Wish, crew::twin, page};
 use crate::{
     failure,
     given::GivenFile,
@@ -422,11 +422,4 @@ pub(super) struct Found {
     pub(super) resolved: ResolvedImage,
     /// Where it is part of the front end.
     pub(super) page: Option<OfPage>,
-}
-
-/// An image that is part of the front end.
-pub(crate) struct OfPage {
-    pub(crate) image: PageImage,
-    /// Its layers, bottom first.
-    pub(crate) blobs: Vec<BlobPlace>,
 }

@@ -1,6 +1,6 @@
 //! Upload sessions.
 
-use super::serve::{Answer, Site};
+use super::{Answer, Site};
 use crate::image::{Blob, Root};
 use http::{HeaderMap, Method, header};
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! Discovery and deletion: catalog, referrers, `DELETE`.
 
-use super::serve::{Answer, Site};
+use super::{Answer, Site};
 use serde_json::Value;
 
 /// What clients may delete.
