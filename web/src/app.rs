@@ -4,8 +4,8 @@ use crate::components::dialogs::dialog;
 use crate::hooks::{clock, file, opened, session::Session, storage};
 use crate::pages::{inspect::Inspect, start::start_page};
 use porthole_viewer::address::Address;
-use porthole_viewer::given::reference;
 use porthole_viewer::protocol::{Command, RelaySettings};
+use porthole_viewer::session::given_reference;
 use porthole_viewer::state::{Action, Effect, State, recent_text};
 use std::rc::Rc;
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
@@ -59,7 +59,7 @@ impl Component for App {
                     link.send_message(Action::File(first));
                 }
                 if let Some(second) = names.next() {
-                    link.send_message(Action::Compare { with: reference(&second), platform: None });
+                    link.send_message(Action::Compare { with: given_reference(&second), platform: None });
                 }
             })
         };

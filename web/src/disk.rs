@@ -2,7 +2,7 @@
 
 use crate::transport::BLOB_SCHEME;
 use js_sys::{ArrayBuffer, Uint8Array};
-use porthole_viewer::given::OpenFile;
+use porthole_viewer::session::OpenFile;
 use std::{future::Future, io, ops::Range, pin::Pin};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;

@@ -13,10 +13,7 @@ use crate::{
 };
 use js_sys::Reflect;
 use porthole_registry::transport::Environment as _;
-use porthole_viewer::{
-    given::{GivenFile, OpenFile},
-    kept::{KeptError, KeptFile, KeptFiles, KeptLock, Later, TEMPORARY},
-};
+use porthole_viewer::session::{GivenFile, KeptError, KeptFile, KeptFiles, KeptLock, Later, OpenFile, TEMPORARY};
 use std::{cell::RefCell, future::Future, io, ops::Range, pin::Pin};
 use wasm_bindgen::{JsCast as _, prelude::*};
 use web_sys::{File, Url};

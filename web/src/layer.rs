@@ -7,7 +7,10 @@ use crate::{
     worker,
 };
 use porthole_core::limits::Limits;
-use porthole_viewer::{contents::ContentsEngine, layer::WorkerReport, worker::LayerWorker};
+use porthole_viewer::{
+    contents::ContentsEngine,
+    worker::{LayerWorker, WorkerReport},
+};
 use std::rc::Rc;
 use wasm_bindgen_futures::spawn_local;
 

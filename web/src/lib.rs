@@ -25,3 +25,4 @@ pub mod app;
 pub mod components;
 pub mod hooks;
 pub mod pages;
+mod pane;

@@ -1,26 +1,26 @@
 //! The width of the right pane, which a person drags or moves by keys. In pixels.
 
 /// Narrowest width of the pane.
-pub const NARROWEST: i32 = 260;
+pub(crate) const NARROWEST: i32 = 260;
 /// Widest width of the pane in any window.
-pub const WIDEST: i32 = 1_000;
+pub(crate) const WIDEST: i32 = 1_000;
 /// What stays for the layers and the tree.
 const REST: i32 = 560;
 /// What an arrow key moves the edge by.
 const STEP: i32 = 24;
 
 /// The widest that the pane may be in a window of this width, so that the layers and some of the tree stay in sight.
-pub fn widest(window: i32) -> i32 {
+pub(crate) fn widest(window: i32) -> i32 {
     window.saturating_sub(REST).clamp(NARROWEST, WIDEST)
 }
 
 /// The width that the pane gets in a window of this width where another one is wanted.
-pub fn fitting(wanted: i32, window: i32) -> i32 {
+pub(crate) fn fitting(wanted: i32, window: i32) -> i32 {
     wanted.clamp(NARROWEST, widest(window))
 }
 
 /// The width that a key of the edge asks for; `None` for a key that means nothing there. The pane is on the right: it grows to the left.
-pub fn by_key(key: &str, now: i32) -> Option<i32> {
+pub(crate) fn by_key(key: &str, now: i32) -> Option<i32> {
     match key {
         "ArrowLeft" => Some(now.saturating_add(STEP)),
         "ArrowRight" => Some(now.saturating_sub(STEP)),

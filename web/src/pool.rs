@@ -2,8 +2,8 @@
 
 use crate::protocol::{pack, unpack};
 use porthole_viewer::{
-    layer::{WorkerOrder, WorkerReport},
-    pool::Pool,
+    session::Pool,
+    worker::{WorkerOrder, WorkerReport},
 };
 use std::{cell::RefCell, rc::Rc};
 use wasm_bindgen::{JsCast, prelude::*};

@@ -6,8 +6,8 @@
 
 use js_sys::{Array, ArrayBuffer, Uint8Array};
 use porthole_viewer::{
-    layer::{WorkerOrder, WorkerReport},
     message::{decode, encode},
+    worker::{WorkerOrder, WorkerReport},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::{JsCast as _, JsValue};
@@ -89,13 +89,13 @@ mod tests {
     use porthole_core::failure::FailureClass;
     use porthole_registry::trace::RecordedExchange;
     use porthole_viewer::{
-        layer::{BlobRequest, KeptIndex, LayerFindings, ReadJob, WorkerOrder, WorkerReport},
         protocol::{
             Chain, Changes, Command, ContentFateFact, Event, FailureCause, FailureNotice, FileView, LostPart,
             ProbeKind, ProbeProgress, ProbeState, ProbeSums, ProbeWish, ProofStep, RegistryRoute, RelayMode,
             RelaySettings, Remedy, RouteReason, RowSort, RowWindow, SearchQuery, Secret, ShownFate, ViewMode, WireLine,
             WireLog,
         },
+        worker::{BlobRequest, KeptIndex, LayerFindings, ReadJob, WorkerOrder, WorkerReport},
     };
 
     fn survives<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(message: T) {

@@ -16,9 +16,8 @@ use porthole_core::{failure::FailureClass, limits::Limits, platform::Platform};
 use porthole_registry::{Options, Registry, trace::Recorder, transport::Environment as _};
 use porthole_source::Place;
 use porthole_viewer::{
-    given::{GivenFile, GivenPlace, reference},
     protocol::{Event, EvidenceJob, FailureNotice},
-    session::{self, ArchiveFile as _, Front, SavedFile, Session},
+    session::{self, ArchiveFile as _, Front, GivenFile, GivenPlace, SavedFile, Session, given_reference},
 };
 use std::{
     cell::{OnceCell, RefCell},
@@ -88,7 +87,7 @@ pub fn run() {
             Some(command) => session.obey(command),
             None => match (given(&message), written::handle(&message)) {
                 (Some((name, file)), _) => {
-                    files.borrow_mut().insert(reference(&name), (name, file));
+                    files.borrow_mut().insert(given_reference(&name), (name, file));
                 }
                 (None, Some(handle)) => *place.borrow_mut() = Some(handle),
                 (None, None) => tell(&internal("the page sent what its session does not understand".into())),

@@ -6,9 +6,8 @@
 use crate::{disk::OnDisk, own::OwnName};
 use js_sys::{Array, Object, Promise, Reflect, Uint8Array};
 use porthole_viewer::{
-    given::{GivenFile, OpenFile},
-    session::{ArchiveFile, ScratchFile},
-    size::size,
+    session::{ArchiveFile, GivenFile, OpenFile, ScratchFile},
+    words::size,
 };
 use std::{future::Future, io, ops::Range, pin::Pin};
 use wasm_bindgen::{JsCast as _, prelude::*};

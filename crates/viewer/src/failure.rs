@@ -29,7 +29,7 @@ use porthole_registry::{
 
 /// What is known around an error.
 #[derive(Clone, Copy, Debug)]
-pub struct Context<'a> {
+pub(crate) struct Context<'a> {
     /// Logical registry of the look.
     pub registry: &'a str,
     /// How it was reached.
@@ -76,7 +76,7 @@ impl FailureNotice {
 }
 
 /// Twin of a client's error.
-pub fn explain(error: &Error, context: Context<'_>) -> FailureNotice {
+pub(crate) fn explain(error: &Error, context: Context<'_>) -> FailureNotice {
     let notice = match error {
         Error::Unauthorized { message, .. } | Error::Status { message, .. }
             if context.route == RegistryRoute::Relay && relay_refusal(message).is_some() =>
@@ -103,13 +103,13 @@ fn may_pass(kind: FailureClass) -> bool {
 }
 
 /// Twin of what keeps verified documents from being an image, wherever they come from.
-pub fn of_image<E: std::error::Error + Classify>(registry: &str, error: &resolve::Error<E>) -> FailureNotice {
+pub(crate) fn of_image<E: std::error::Error + Classify>(registry: &str, error: &resolve::Error<E>) -> FailureNotice {
     let context = Context { registry, route: RegistryRoute::Page, relay: None };
     context.notice(error.failure(), error.to_string())
 }
 
 /// Twin of an error of an image that is part of the front end, or in a file of this name.
-pub fn of_page(registry: &str, name: &str, error: &resolve::Error<local::Error>) -> FailureNotice {
+pub(crate) fn of_page(registry: &str, name: &str, error: &resolve::Error<local::Error>) -> FailureNotice {
     let mut notice = of_image(registry, error);
     match error {
         resolve::Error::Source(local::Error::Compressed { compression, .. }) => {
@@ -134,7 +134,7 @@ pub fn of_page(registry: &str, name: &str, error: &resolve::Error<local::Error>)
 }
 
 /// A file is compressed as a whole, and the front end has no room for what it unpacks to.
-pub fn of_no_room(name: &str, compression: Compression, why: &str) -> FailureNotice {
+pub(crate) fn of_no_room(name: &str, compression: Compression, why: &str) -> FailureNotice {
     let text = format!(
         "The files in `{name}` are found only by unpacking all of it, because it is compressed with {compression} as a whole. \
          This page has no room for that: {why}."
@@ -151,7 +151,7 @@ pub fn of_no_room(name: &str, compression: Compression, why: &str) -> FailureNot
 }
 
 /// A proxy in front of the relay that serves this page wants the person to sign in again.
-pub fn of_expired_sign_in(registry: &str) -> FailureNotice {
+pub(crate) fn of_expired_sign_in(registry: &str) -> FailureNotice {
     let text = format!(
         "The sign-in of this page has expired: what came is not from the relay that serves it, so {registry} was not asked. \
          Reload the page and sign in again."
@@ -164,7 +164,7 @@ pub fn of_expired_sign_in(registry: &str) -> FailureNotice {
 }
 
 /// A file that was given before and is not there any more.
-pub fn of_absent_file(name: &str) -> FailureNotice {
+pub(crate) fn of_absent_file(name: &str) -> FailureNotice {
     let text = format!(
         "{name} is a file on this machine, and nothing of it was uploaded. A page cannot open it again by its address."
     );
@@ -176,13 +176,17 @@ pub fn of_absent_file(name: &str) -> FailureNotice {
 }
 
 /// A file that cannot be read any more.
-pub fn of_changed_file() -> FailureNotice {
+pub(crate) fn of_changed_file() -> FailureNotice {
     let text = "the file was moved or changed after it was opened, and the browser cannot read it any more";
     FailureNotice { remedies: vec![Remedy::ChooseFile], ..FailureNotice::plain(FailureClass::Other, text) }
 }
 
 /// A file has several images, or none that is meant. `names` are those to choose from.
-pub fn of_choice(repository: &str, names: &[(Option<String>, Descriptor)], error: &ChoiceError) -> FailureNotice {
+pub(crate) fn of_choice(
+    repository: &str,
+    names: &[(Option<String>, Descriptor)],
+    error: &ChoiceError,
+) -> FailureNotice {
     let choice = |(name, root): &(Option<String>, Descriptor)| {
         let name = name.as_deref().map_or_else(|| root.digest.to_string(), pretty::visible);
         (name, format!("{GIVEN}/{repository}@{}", root.digest))
@@ -196,7 +200,7 @@ pub fn of_choice(repository: &str, names: &[(Option<String>, Descriptor)], error
 }
 
 /// Whether the relay itself failed, after the direct way had failed: the direct failure is the one to show then.
-pub fn is_of_relay(error: &Error) -> bool {
+pub(crate) fn is_of_relay(error: &Error) -> bool {
     match error {
         Error::Unauthorized { message, .. } | Error::Status { message, .. } => relay_refusal(message).is_some(),
         Error::Transport { .. } | Error::PlainRelay { .. } | Error::Relay(_) => true,
@@ -276,7 +280,7 @@ fn relay_refusal(message: &str) -> Option<Refusal> {
 }
 
 /// Expected and got.
-pub fn sides(mismatch: &Mismatch) -> (String, String) {
+pub(crate) fn sides(mismatch: &Mismatch) -> (String, String) {
     match mismatch {
         Mismatch::Digest { expected, got } => (expected.to_string(), got.to_string()),
         Mismatch::Size { expected, got } => (format!("{expected} bytes"), format!("{got} bytes")),

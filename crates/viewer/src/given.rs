@@ -115,7 +115,7 @@ pub type GivenPlace = Place<BTreeMap<String, GivenFile>, GivenFile>;
 
 /// The reference that stands for a file of this name in addresses: its name as a repository of [`GIVEN`](crate::router::GIVEN).
 /// Two names may become one reference; the file that was given last counts.
-pub fn reference(name: &str) -> String {
+pub fn given_reference(name: &str) -> String {
     let mut repository = String::new();
     let mut separator = "";
     for character in name.chars().take(LONGEST) {
@@ -156,11 +156,11 @@ mod tests {
             ("größe.tar", "file.localhost/gr-e.tar"),
             ("", "file.localhost/file"),
         ] {
-            let made = reference(name);
+            let made = given_reference(name);
             assert_eq!(made, expected, "{name}");
             let parsed: Reference = made.parse().unwrap();
             assert_eq!(parsed.registry(), crate::router::GIVEN);
         }
-        assert!(reference(&"x".repeat(5000)).parse::<Reference>().is_ok());
+        assert!(given_reference(&"x".repeat(5000)).parse::<Reference>().is_ok());
     }
 }

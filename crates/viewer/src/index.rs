@@ -13,7 +13,7 @@ use std::{
 };
 
 /// The seek index of a layer.
-pub struct OpenIndex {
+pub(crate) struct OpenIndex {
     index: SeekIndex<GivenFile>,
     /// Where in the blob its bytes are, if the index can be read.
     offsets: Option<Offsets>,
@@ -23,7 +23,7 @@ pub struct OpenIndex {
 
 impl OpenIndex {
     /// Takes the bytes of an index. `None` = they are none.
-    pub fn of_memory(bytes: Vec<u8>) -> Option<Self> {
+    pub(crate) fn of_memory(bytes: Vec<u8>) -> Option<Self> {
         let held = Rc::new(bytes);
         // Memory does not wait.
         let opened = pin!(Self::open(GivenFile::new(Held(Rc::clone(&held)))));
@@ -37,24 +37,24 @@ impl OpenIndex {
     ///
     /// # Errors
     /// That of the index, or of the file.
-    pub async fn open(file: GivenFile) -> Result<Self, Error> {
+    pub(crate) async fn open(file: GivenFile) -> Result<Self, Error> {
         let index = SeekIndex::open(file).await?;
         let offsets = index.offsets().await.ok();
         Ok(Self { index, offsets, held: None })
     }
 
     /// What the header says.
-    pub fn facts(&self) -> &IndexReader {
+    pub(crate) fn facts(&self) -> &IndexReader {
         self.index.facts()
     }
 
     /// Where in the blob each byte of the archive is, roughly.
-    pub fn offsets(&self) -> Option<&Offsets> {
+    pub(crate) fn offsets(&self) -> Option<&Offsets> {
         self.offsets.as_ref()
     }
 
     /// Its bytes, where they are in memory.
-    pub fn held(&self) -> Option<&Rc<Vec<u8>>> {
+    pub(crate) fn held(&self) -> Option<&Rc<Vec<u8>>> {
         self.held.as_ref()
     }
 
@@ -62,7 +62,7 @@ impl OpenIndex {
     ///
     /// # Errors
     /// Those of the question, and of reading.
-    pub async fn ask<T>(&self, question: impl FnMut(&mut IndexReader) -> Result<T, Ask>) -> Result<T, Error> {
+    pub(crate) async fn ask<T>(&self, question: impl FnMut(&mut IndexReader) -> Result<T, Ask>) -> Result<T, Error> {
         self.index.ask(question).await
     }
 }

@@ -11,8 +11,8 @@
 mod housekeeping;
 mod record;
 
-pub use housekeeping::Housekeeping;
-pub use record::KeptRecord;
+pub(crate) use housekeeping::Housekeeping;
+pub(crate) use record::KeptRecord;
 
 use crate::given::GivenFile;
 use std::{future::Future, pin::Pin};
@@ -82,6 +82,6 @@ impl Drop for KeptLock {
 /// What files are called while they are written.
 pub const TEMPORARY: &str = "new-";
 /// Bytes that are kept. The least recently used files go first.
-pub const KEPT_BYTES: u64 = 256_000_000;
+pub(crate) const KEPT_BYTES: u64 = 256_000_000;
 /// Behind the digest in the name of a file: another version of this program may read archives otherwise.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,16 +1,16 @@
 //! What a front end shows of a container image, with no browser and no terminal in it.
 //!
-//! A front end gives a [`Session`](session::Session) a transport with a clock, a [`Pool`](pool::Pool) of layer workers and a
+//! A front end gives a [`Session`](session::Session) a transport with a clock, a [`Pool`](session::Pool) of layer workers and a
 //! [`Front`](session::Front) that takes events. It sends [`Command`](protocol::Command)s and shows
 //! [`Event`](protocol::Event)s: the chain of proof, progress, rows of the file tree, the content of a file, failures with
 //! their remedies. [`State`](state::State) keeps what the events say, and turns what a person does into commands.
 //!
 //! - [`session`] owns credentials, routes, the file tree and every query. All of its work is one future.
-//! - [`worker`] reads one layer: fetches the blob, verifies it, scans it. All of its work is one future.
-//! - [`probe`] looks into the files of a layer while a worker reads it; [`contents`] is the engine that does so.
-//! - [`state`], [`address`] and [`shell`] are the page's own model: state, URL fragment, the equal command line.
-//! - [`message`] turns commands, events, orders and reports into bytes and back.
-//! - [`outline`] folds JSON and XML; [`pretty`], [`size`], [`time`] and [`mode`] put values into words.
+//! - [`worker`] reads one layer: fetches the blob, verifies it, scans it. All of its work is one future. [`contents`] is the engine
+//!   that looks into files meanwhile.
+//! - [`protocol`] has what goes to and from a session, and [`message`] turns that into bytes for another thread and back.
+//! - [`state`] and [`address`] are the model of a page: what it shows, its URL fragment, the equal command line.
+//! - [`listing`] puts a file tree into rows, and [`words`] puts values into words.
 //!
 //! Nothing here spawns, blocks or knows its target. A front end polls the two futures, on one thread.
 //!
@@ -20,11 +20,9 @@
 //! use porthole_registry::{Options, Registry};
 //! use porthole_testkit::{image::{Image, Layer}, registry::{Internet, Site}};
 //! use porthole_viewer::{
-//!     given::GivenFile,
-//!     layer::WorkerOrder,
-//!     pool::Pool,
 //!     protocol::{Command, Event, EvidenceJob, FileView},
-//!     session::{self, ArchiveFile, Front, SavedFile, ScratchFile, Session},
+//!     session::{self, ArchiveFile, Front, GivenFile, Pool, SavedFile, ScratchFile, Session},
+//!     worker::WorkerOrder,
 //! };
 //! use std::{cell::RefCell, future::Future, pin::pin, rc::Rc, task::{Context, Waker}};
 //!
@@ -80,46 +78,57 @@
 //! ```
 
 pub mod address;
-pub mod bill;
+mod bill;
 mod chain;
 mod compare;
 pub mod contents;
 mod errands;
-pub mod failure;
-pub mod given;
-pub mod highlight;
+mod failure;
+mod given;
+mod highlight;
 mod hits;
-pub mod index;
-pub mod kept;
-pub mod layer;
+mod index;
+mod kept;
+mod layer;
 pub mod listing;
-pub mod look;
+mod look;
 pub mod message;
-pub mod mode;
+mod mode;
 mod names;
-pub mod outline;
+mod outline;
 mod overview;
 mod pace;
-pub mod packages;
-pub mod pane;
-pub mod pool;
-pub mod prepared;
-pub mod pretty;
-pub mod probe;
+mod packages;
+mod pool;
+mod prepared;
+mod pretty;
+mod probe;
 pub mod protocol;
-pub mod router;
+mod router;
 mod secrets;
 pub mod session;
-pub mod shell;
-pub mod sieve;
+mod shell;
+mod sieve;
 mod sifted;
-pub mod signed;
-pub mod size;
-pub mod special;
-pub mod stack;
+mod signed;
+mod size;
+mod special;
+mod stack;
 pub mod state;
-pub mod summary;
-pub mod time;
+mod summary;
+mod time;
 mod treemap;
 mod waste;
 pub mod worker;
+
+/// Values in words and marks, as the page shows them.
+pub mod words {
+    pub use crate::{
+        highlight::{PieceKind, TextPiece, highlight},
+        mode::mode,
+        outline::{OUTLINE_DEPTH, OUTLINE_NODES, OutlineNode, outline},
+        pretty::{Token, TokenKind, pretty, visible, visible_bytes},
+        size::{count, percent, size},
+        time::{day, iso, moment},
+    };
+}

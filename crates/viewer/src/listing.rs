@@ -1,5 +1,6 @@
 //! The flattened tree: which rows a view shows, and in which order.
 
+pub use crate::special::SpecialFiles;
 use crate::{
     packages::MarkedFiles,
     protocol::{self, Changes, FileView, RowChange, RowKind, RowWindow},

@@ -18,7 +18,7 @@ use crate::{
     session::OfPage,
     stack::Stack,
 };
-pub use alone::Alone;
+pub(crate) use alone::Alone;
 pub(crate) use kept::KeptLayer;
 use porthole_core::{limits::Limits, manifest, platform, reference::Reference, toc::Toc};
 use porthole_inspect::{
@@ -28,7 +28,7 @@ use porthole_inspect::{
 use std::rc::Rc;
 
 /// A look, from the reference to the last row.
-pub struct Look {
+pub(crate) struct Look {
     /// Number that the front end gave it.
     pub number: u32,
     /// The chain of proof.
@@ -60,7 +60,7 @@ pub struct Look {
 }
 
 /// The part of a look that has layers.
-pub struct LookBody {
+pub(crate) struct LookBody {
     /// What was asked for.
     pub reference: Reference,
     /// What it turned out to be.
@@ -87,7 +87,7 @@ pub struct LookBody {
 
 /// What is known of a layer that lets its files be read one by one.
 #[derive(Clone)]
-pub enum Access {
+pub(crate) enum Access {
     /// It was read to its end, and this is its index.
     Index(Rc<OpenIndex>),
     /// It was listed from this table of contents.
@@ -110,21 +110,21 @@ impl LookBody {
     }
 
     /// Where the content of the file at a path is, as a view shows it.
-    pub fn content(&self, view: &FileView, path: &[u8]) -> Option<porthole_core::tree::Content> {
+    pub(crate) fn content(&self, view: &FileView, path: &[u8]) -> Option<porthole_core::tree::Content> {
         let top = self.layers.len().saturating_sub(1) as u32;
         let view = self.tree(view).view(listing::mode(view, top));
         view.content(view.find(path)?)
     }
 
     /// What lets the files of a layer be read.
-    pub fn access(&self, layer: u32) -> Option<&Access> {
+    pub(crate) fn access(&self, layer: u32) -> Option<&Access> {
         self.access.get(layer as usize)?.as_ref()
     }
 }
 
 impl Look {
     /// A look that begins at a tag or digest.
-    pub fn begin(number: u32, target: &str, view: FileView, selected: Option<&str>, limits: Limits) -> Self {
+    pub(crate) fn begin(number: u32, target: &str, view: FileView, selected: Option<&str>, limits: Limits) -> Self {
         let mut look = Self {
             number,
             chain: Chain::begin(target),
@@ -153,7 +153,7 @@ impl Look {
     }
 
     /// A step of the client, for the chain of proof.
-    pub fn step(&mut self, step: &ResolveStep, out: &mut Vec<Event>) {
+    pub(crate) fn step(&mut self, step: &ResolveStep, out: &mut Vec<Event>) {
         match step {
             ResolveStep::Document(document) => {
                 let (digest, media_type) = (document.raw().digest().to_string(), document.media_type().as_str());
@@ -190,7 +190,7 @@ impl Look {
     }
 
     /// The link in progress does not hold, which ends the look.
-    pub fn fail(&mut self, mut failure: FailureNotice, out: &mut Vec<Event>) {
+    pub(crate) fn fail(&mut self, mut failure: FailureNotice, out: &mut Vec<Event>) {
         let step = self.chain.fail(failure.mismatch.clone());
         failure.step = failure.step.or(step);
         out.push(self.chain_event());
@@ -276,12 +276,12 @@ impl Look {
     }
 
     /// The view that is shown.
-    pub fn view(&self) -> &FileView {
+    pub(crate) fn view(&self) -> &FileView {
         &self.view
     }
 
     /// The tag beside the digest that was asked for stands for this digest.
-    pub fn compare_tag(&mut self, asked: &str, tagged: &str, out: &mut Vec<Event>) {
+    pub(crate) fn compare_tag(&mut self, asked: &str, tagged: &str, out: &mut Vec<Event>) {
         self.chain.compare_tag(asked, tagged);
         out.push(self.chain_event());
     }

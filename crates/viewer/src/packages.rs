@@ -3,10 +3,8 @@
 mod found;
 mod owned;
 
-pub use found::{
-    FoundCertificate, FoundDatabase, FoundDetails, FoundLines, FoundOwner, FoundRecord, PathRoom, found,
-    found_certificates,
-};
+pub use found::{FoundCertificate, FoundDatabase, FoundDetails, FoundLines, FoundOwner, FoundRecord};
+pub(crate) use found::{PathRoom, found, found_certificates};
 pub(crate) use owned::MarkedFiles;
 
 use crate::{

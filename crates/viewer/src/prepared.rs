@@ -11,7 +11,7 @@ use porthole_core::{
 use std::rc::Rc;
 
 /// A layer as its table of contents lists it.
-pub struct TocListing {
+pub(crate) struct TocListing {
     /// Entries, as layer workers send them.
     pub batches: Vec<Vec<u8>>,
     /// Number of entries.
@@ -27,13 +27,13 @@ pub struct TocListing {
 }
 
 /// Whether a layer names a table of contents.
-pub fn announced(layer: &Descriptor, limits: &Limits) -> bool {
+pub(crate) fn announced(layer: &Descriptor, limits: &Limits) -> bool {
     TocReader::new(layer, limits).is_ok_and(|reader| reader.announced())
 }
 
 impl TocListing {
     /// The listing of a table of contents. `fetched` bytes were received for it.
-    pub fn of(toc: Toc, fetched: u64) -> Self {
+    pub(crate) fn of(toc: Toc, fetched: u64) -> Self {
         let mut batches = Batches::default();
         toc.replay(&mut batches);
         batches.flush();

@@ -5,11 +5,11 @@ use porthole_registry::transport::ErrorKind;
 use std::collections::HashMap;
 
 /// The registry of the images that are part of the front end.
-pub const SAMPLE: &str = "sample.localhost";
+pub(crate) const SAMPLE: &str = "sample.localhost";
 /// The registry of the images in files that a person gives to the front end.
 pub const GIVEN: &str = "file.localhost";
 /// The registry of the images that a relay serves from its own disk.
-pub const LAYOUT: &str = "layout.localhost";
+pub(crate) const LAYOUT: &str = "layout.localhost";
 
 /// Registries that send no CORS headers: a direct request would only spend their quota.
 const WITHOUT_CORS: [&str; 16] = [
@@ -36,7 +36,7 @@ const WITHOUT_CORS_BELOW: [&str; 4] = [".gcr.io", ".pkg.dev", ".azurecr.io", ".a
 
 /// A relay that could be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Relay {
+pub(crate) struct Relay {
     /// Base URL without a slash at the end.
     pub url: String,
     /// It serves this page.
@@ -45,19 +45,19 @@ pub struct Relay {
 
 impl Relay {
     /// Its address is a loopback one: what goes through it does not leave this machine on the way there.
-    pub fn on_this_machine(&self) -> bool {
+    pub(crate) fn on_this_machine(&self) -> bool {
         is_on_this_machine(&self.url)
     }
 
     /// Whether what is sent through it can be read on the way.
-    pub fn in_the_clear(&self) -> bool {
+    pub(crate) fn in_the_clear(&self) -> bool {
         self.url.starts_with("http://") && !self.on_this_machine()
     }
 }
 
 /// Where a registry is asked, and why there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Decision {
+pub(crate) struct Decision {
     /// Way to the registry.
     pub route: RegistryRoute,
     /// Reason for it.
@@ -66,7 +66,7 @@ pub struct Decision {
 
 /// Decides for each registry, and remembers what was learned about it.
 #[derive(Clone, Debug, Default)]
-pub struct Router {
+pub(crate) struct Router {
     settings: RelaySettings,
     serving: Option<Relay>,
     learned: HashMap<String, RouteReason>,
@@ -74,17 +74,17 @@ pub struct Router {
 
 impl Router {
     /// Takes a person's choice. What was learned of registries stays.
-    pub fn set(&mut self, settings: RelaySettings) {
+    pub(crate) fn set(&mut self, settings: RelaySettings) {
         self.settings = settings;
     }
 
     /// Sets the relay that serves this front end.
-    pub fn set_serving(&mut self, relay: Option<Relay>) {
+    pub(crate) fn set_serving(&mut self, relay: Option<Relay>) {
         self.serving = relay;
     }
 
     /// The relay in use: the typed one before the one that serves this page; none if relays are never to be used.
-    pub fn relay(&self) -> Option<Relay> {
+    pub(crate) fn relay(&self) -> Option<Relay> {
         if self.settings.mode == RelayMode::Never {
             return None;
         }
@@ -98,7 +98,7 @@ impl Router {
     }
 
     /// The person asks for the relay for this registry.
-    pub fn use_relay(&mut self, registry: &str) {
+    pub(crate) fn use_relay(&mut self, registry: &str) {
         self.learned.insert(registry.into(), RouteReason::Chosen);
         if self.settings.mode == RelayMode::Never {
             self.settings.mode = RelayMode::Auto;
@@ -106,7 +106,7 @@ impl Router {
     }
 
     /// Where to ask first. `None`: only a relay would do, and there is none.
-    pub fn first(&self, registry: &str) -> Option<Decision> {
+    pub(crate) fn first(&self, registry: &str) -> Option<Decision> {
         if registry == SAMPLE || registry == GIVEN {
             return Some(Decision { route: RegistryRoute::Page, reason: RouteReason::Local });
         }
@@ -145,7 +145,7 @@ impl Router {
     ///
     /// Only a relay of this machine or of this page is used without being asked for: any other learns which image is
     /// looked at, and that is the person's to decide.
-    pub fn after(&mut self, registry: &str, failed: ErrorKind) -> Option<Decision> {
+    pub(crate) fn after(&mut self, registry: &str, failed: ErrorKind) -> Option<Decision> {
         if self.settings.mode != RelayMode::Auto {
             return None;
         }

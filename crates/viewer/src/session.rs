@@ -46,9 +46,15 @@ use versions::VersionName;
 use crate::{
     errands::Errands,
     look::{Look, LookBody},
-    pool::{Assignment, Pool, Roster},
+    pool::{Assignment, Roster},
     protocol::{ArchiveFormat, Event, ExportWish, FailureCause, FileView, ListedBill, NameList, ProbeKind, SignerRule},
     router::Router,
+};
+pub use crate::{
+    given::{GivenFile, GivenPlace, OpenFile, given_reference},
+    kept::{KeptError, KeptFile, KeptFiles, KeptLock, Later, TEMPORARY},
+    pool::Pool,
+    router::{GIVEN, is_on_this_machine},
 };
 use porthole_contents::secrets::SecretMask;
 use porthole_core::{platform::Platform, reference::Reference};

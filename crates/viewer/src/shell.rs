@@ -1,12 +1,12 @@
 //! The `porthole` command that shows what the page shows.
 
 use porthole_core::layer::LayerNumber;
-pub use porthole_core::shell::quote;
+pub(crate) use porthole_core::shell::quote;
 use std::fmt::Write as _;
 
 /// Quotes a path escaped as `porthole ls --json` escapes it, so that the shell hands over the archive's own bytes. Where there is an
 /// escape this is `$'…'`, whose `\xNN` and `\\` are the same escapes.
-pub fn quote_escaped(path: &str) -> String {
+pub(crate) fn quote_escaped(path: &str) -> String {
     if !path.contains('\\') {
         return quote(path);
     }
@@ -22,13 +22,13 @@ pub fn quote_escaped(path: &str) -> String {
 }
 
 /// `porthole <verb> …` about an image.
-pub fn command(verb: &str, reference: &str, platform: Option<&str>) -> String {
+pub(crate) fn command(verb: &str, reference: &str, platform: Option<&str>) -> String {
     let platform = platform.map(|platform| format!(" --platform {}", quote(platform))).unwrap_or_default();
     format!("porthole {verb}{platform} {}", quote(reference))
 }
 
 /// `porthole ls …` with the options of a view; options come first, so that no path is taken for one.
-pub fn list_command(reference: &str, platform: Option<&str>, view: LsListing, path: Option<&str>) -> String {
+pub(crate) fn list_command(reference: &str, platform: Option<&str>, view: LsListing, path: Option<&str>) -> String {
     let mut command = String::from("porthole ls");
     if let Some(platform) = platform {
         let _ = write!(command, " --platform {}", quote(platform));
@@ -45,7 +45,7 @@ pub fn list_command(reference: &str, platform: Option<&str>, view: LsListing, pa
 }
 
 /// `porthole cat …` of a file in all layers stacked.
-pub fn cat_command(reference: &str, platform: Option<&str>, path: &str) -> String {
+pub(crate) fn cat_command(reference: &str, platform: Option<&str>, path: &str) -> String {
     command("cat", reference, platform) + &argument(Some(path))
 }
 
@@ -59,7 +59,7 @@ fn argument(path: Option<&str>) -> String {
 
 /// What `porthole ls` can list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LsListing {
+pub(crate) enum LsListing {
     /// What a container sees, `porthole ls`.
     Merged,
     /// One layer alone, `porthole ls --layer`.

@@ -15,7 +15,7 @@ use std::borrow::Cow;
 ///
 /// Case is ignored. Paths are matched as they are shown, with escapes.
 #[derive(Debug, Default)]
-pub enum PathFilter {
+pub(crate) enum PathFilter {
     /// Nothing was typed: everything fits.
     #[default]
     All,
@@ -31,7 +31,7 @@ pub enum PathFilter {
 
 impl PathFilter {
     /// Reads a filter. Never fails: an invalid expression is a filter that says so.
-    pub fn new(typed: &str) -> Self {
+    pub(crate) fn new(typed: &str) -> Self {
         let typed = typed.trim();
         if typed.is_empty() {
             return Self::All;
@@ -53,7 +53,7 @@ impl PathFilter {
 
     /// Whether a node of a tree fits, mostly without its whole path: `above` says whether its parent fits, `name` is the last
     /// component of `path`, which has no leading slash.
-    pub fn names(&self, above: bool, name: &[u8], path: impl FnOnce() -> Vec<u8>) -> bool {
+    pub(crate) fn names(&self, above: bool, name: &[u8], path: impl FnOnce() -> Vec<u8>) -> bool {
         match self {
             Self::All => true,
             // What a path contains, every path below it contains.
@@ -72,12 +72,12 @@ impl PathFilter {
     }
 
     /// Whether every path fits.
-    pub fn is_all(&self) -> bool {
+    pub(crate) fn is_all(&self) -> bool {
         matches!(self, Self::All)
     }
 
     /// Why nothing fits, in words.
-    pub fn problem(&self) -> Option<&str> {
+    pub(crate) fn problem(&self) -> Option<&str> {
         match self {
             Self::Invalid(why) => Some(why),
             _ => None,

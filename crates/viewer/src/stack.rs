@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 ///
 /// Entries of the lowest unfinished layer are applied as they come, provisionally: a layer that turns out wrong is
 /// undone whole, and the one above it follows.
-pub struct Stack {
+pub(crate) struct Stack {
     tree: FileTree,
     layers: Vec<Waiting>,
     /// The layer whose turn it is; all below are finished.
@@ -29,7 +29,7 @@ struct Waiting {
 
 /// What a turn of [`Stack::pump`] did.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct StackTurn {
+pub(crate) struct StackTurn {
     /// The tree changed.
     pub changed: bool,
     /// There is more to do, and nothing to wait for.
@@ -40,34 +40,34 @@ pub struct StackTurn {
 
 impl Stack {
     /// An empty tree for `layers` layers, of at most `max_nodes` nodes.
-    pub fn new(layers: usize, max_nodes: u64) -> Self {
+    pub(crate) fn new(layers: usize, max_nodes: u64) -> Self {
         let layers = (0..layers).map(|_| Waiting::default()).collect();
         Self { tree: FileTree::new(max_nodes), layers, current: 0, reader: None, open: false }
     }
 
     /// An empty tree for one layer by itself, of at most `max_nodes` nodes. The layer keeps its number.
-    pub fn of_layer(layer: u32, max_nodes: u64) -> Self {
+    pub(crate) fn of_layer(layer: u32, max_nodes: u64) -> Self {
         let current = layer as usize;
         Self { current, ..Self::new(current + 1, max_nodes) }
     }
 
     /// The tree as it is now, an open layer included.
-    pub fn tree(&self) -> &FileTree {
+    pub(crate) fn tree(&self) -> &FileTree {
         &self.tree
     }
 
     /// Takes digests of contents, by layer and by where their data starts in its archive.
-    pub fn learn_contents(&mut self, digest: impl Fn(u32, u64) -> Option<Digest>) {
+    pub(crate) fn learn_contents(&mut self, digest: impl Fn(u32, u64) -> Option<Digest>) {
         self.tree.learn_contents(digest);
     }
 
     /// Every layer is stacked or undone.
-    pub fn complete(&self) -> bool {
+    pub(crate) fn complete(&self) -> bool {
         self.current == self.layers.len()
     }
 
     /// A batch of entries of a layer.
-    pub fn receive(&mut self, layer: u32, batch: Vec<u8>) {
+    pub(crate) fn receive(&mut self, layer: u32, batch: Vec<u8>) {
         if let Some(waiting) = self.layers.get_mut(layer as usize)
             && !waiting.stopped
         {
@@ -76,7 +76,7 @@ impl Stack {
     }
 
     /// Forgets the entries of a layer that is not settled: they come once more.
-    pub fn restart(&mut self, layer: u32) {
+    pub(crate) fn restart(&mut self, layer: u32) {
         let current = self.current == layer as usize;
         let Some(waiting) = self.layers.get_mut(layer as usize) else { return };
         *waiting = Waiting::default();
@@ -89,7 +89,7 @@ impl Stack {
     }
 
     /// Nothing more will come of a layer: keep it if it is verified.
-    pub fn settle(&mut self, layer: u32, verified: bool) {
+    pub(crate) fn settle(&mut self, layer: u32, verified: bool) {
         if let Some(waiting) = self.layers.get_mut(layer as usize) {
             waiting.verdict = Some(verified);
             if !verified {
@@ -99,7 +99,7 @@ impl Stack {
     }
 
     /// Applies up to `budget` entries.
-    pub fn pump(&mut self, budget: usize) -> StackTurn {
+    pub(crate) fn pump(&mut self, budget: usize) -> StackTurn {
         let mut turn = StackTurn::default();
         let mut left = budget;
         while let Some(waiting) = self.layers.get_mut(self.current) {

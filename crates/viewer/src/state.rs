@@ -23,6 +23,8 @@ pub use probe::{PackagesFound, ProbeCost, ProbedRows, SecretsFound, link_to};
 pub use recent::{read_recent, recent_text};
 pub use wire::WireShown;
 
+pub use crate::signed::{SignedLink, SignedState};
+
 use crate::address::Address;
 use crate::pretty::visible;
 use crate::protocol::{

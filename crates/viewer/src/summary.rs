@@ -11,7 +11,7 @@ use porthole_core::{
 use porthole_inspect::resolve::ResolvedImage;
 
 /// Twin of what a reference turned out to be.
-pub fn summarize(reference: &Reference, resolved: &ResolvedImage) -> ImageSummary {
+pub(crate) fn summarize(reference: &Reference, resolved: &ResolvedImage) -> ImageSummary {
     let image = &resolved.image;
     let root = resolved.index.as_ref().map_or(&image.manifest.raw, manifest::Document::raw);
     let index = resolved.index.as_ref().and_then(|document| match document {

@@ -5,11 +5,11 @@ mod replay;
 mod scan;
 mod wire;
 
-use crate::{
-    errands::Errands,
-    layer::{LayerFindings, ReadJob, WorkerOrder, WorkerReport},
-    probe::{LayerProbe, ProbeEngine},
-    protocol::FailureCause,
+use crate::{errands::Errands, protocol::FailureCause};
+pub use crate::{
+    layer::{BlobRequest, KeptIndex, LayerFindings, ReadJob, WorkerOrder, WorkerReport},
+    packages::{FoundCertificate, FoundDatabase, FoundDetails, FoundLines, FoundOwner, FoundRecord},
+    probe::{FileHashes, FoundFile, FoundLine, LayerProbe, LineEncoding, ProbeEngine, ProbeFound, SecretPlace},
 };
 use fetch::{Link, RequestedLayer};
 use porthole_core::{

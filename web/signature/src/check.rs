@@ -16,8 +16,7 @@ use porthole_viewer::{
         EvidenceAnswer, EvidenceBlob, EvidenceCard, EvidenceJob, EvidenceLack, ListedBill, ShownSigner,
         SignatureVerdict, SignerIdentity, SignerText, SignerWish,
     },
-    size::size,
-    time,
+    words::{iso, size},
 };
 
 /// Checks what a session found.
@@ -100,7 +99,7 @@ fn card(
     let shown = signer.as_ref().filter(|_| is_proved).map(shown);
     let mut facts = signer.map(|signer| facts_of_signer(signer, is_proved)).unwrap_or_default();
     facts.extend(outcome.reason().map(|reason| named("Reason", reason)));
-    facts.extend(times.into_iter().map(|seconds| named("Signed time", time::iso(seconds))));
+    facts.extend(times.into_iter().map(|seconds| named("Signed time", iso(seconds))));
     facts.extend(log_index.map(|index| named("Position in the log", index.to_string())));
     let is_statement = statement.is_some();
     let title = match statement {

@@ -2,8 +2,8 @@
 
 use super::words::bdi;
 use porthole_viewer::protocol::{ShownFacts, ShownMembers};
-use porthole_viewer::size::{count, size};
 use porthole_viewer::state::Action;
+use porthole_viewer::words::{count, size};
 use yew::prelude::*;
 
 /// Draws the facts of a file. Nothing is drawn for text and data that say no more.

@@ -2,8 +2,8 @@
 
 use super::words::{bdi, tip};
 use porthole_viewer::protocol::{ArtifactBlob, ArtifactSummary, FindingLink, ViewMode};
-use porthole_viewer::size::size;
 use porthole_viewer::state::Action;
+use porthole_viewer::words::size;
 use yew::prelude::*;
 
 /// What an artifact is: its kind, what it says of itself, and its blobs.

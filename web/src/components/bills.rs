@@ -8,8 +8,8 @@ use crate::hooks::text_file::text_input;
 use porthole_viewer::protocol::{
     BillDifference, BillFact, BillWindow, EvidenceState, ImageSummary, PackageQuery, PackageWindow,
 };
-use porthole_viewer::size::count;
 use porthole_viewer::state::{Action, EvidenceFound};
+use porthole_viewer::words::count;
 use web_sys::HtmlSelectElement;
 use yew::prelude::*;
 

@@ -2,8 +2,8 @@
 
 use super::field::PlaceField;
 use porthole_viewer::protocol::{SHOWN_BYTES, ShownPart};
-use porthole_viewer::size::count;
 use porthole_viewer::state::Action;
+use porthole_viewer::words::count;
 use web_sys::Element;
 use yew::prelude::*;
 

@@ -3,9 +3,8 @@
 use super::words::{bdi, tip};
 use porthole_viewer::address::Tab;
 use porthole_viewer::protocol::{Chain, LinkState, ProofLink, ProofStep, Sizes};
-use porthole_viewer::signed::{SignedLink, SignedState};
-use porthole_viewer::size::size;
-use porthole_viewer::state::Action;
+use porthole_viewer::state::{Action, SignedLink, SignedState};
+use porthole_viewer::words::size;
 use std::rc::Rc;
 use yew::prelude::*;
 

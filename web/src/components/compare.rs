@@ -12,8 +12,8 @@ use porthole_viewer::protocol::{
     HistoryEntry, ImageLayer, ImageSummary, LayerRelation, MatchedLayer, PackageChangeFact, PackageChanges,
     ProbeProgress, VersionDiff, ViewMode,
 };
-use porthole_viewer::size::{count, size};
 use porthole_viewer::state::{Action, ProbeCost, State, contents_cost};
+use porthole_viewer::words::{count, size};
 use std::rc::Rc;
 use yew::prelude::*;
 

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::hooks::copy::{Copied, use_copy};
 use porthole_viewer::protocol::{BaseLayers, HistoryEntry, ImageSummary};
-use porthole_viewer::size::size;
 use porthole_viewer::state::Action;
+use porthole_viewer::words::size;
 use yew::prelude::*;
 
 /// The facts of the config, and the history. `base` is the image that this one was built on, where that is proved.

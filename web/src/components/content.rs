@@ -1,10 +1,9 @@
 //! What is in the selected file.
 
 use super::{bytes::hexadecimal, outline::nodes, text::TextView, words::bdi};
-use porthole_viewer::highlight::TextPiece;
 use porthole_viewer::protocol::{ShownContent, ShownPart};
-use porthole_viewer::size::size;
 use porthole_viewer::state::Action;
+use porthole_viewer::words::{TextPiece, size};
 use std::rc::Rc;
 use yew::prelude::*;
 

@@ -7,7 +7,7 @@ use super::{
     words::{bdi, shown},
 };
 use porthole_viewer::protocol::{RegistryRoute as Way, RouteReason};
-use porthole_viewer::router::GIVEN;
+use porthole_viewer::session::GIVEN;
 use porthole_viewer::state::{Action, Dialog, LookRoute, State};
 use std::rc::Rc;
 use yew::prelude::*;

@@ -4,9 +4,8 @@ use super::{
     chain::shorten,
     words::{bdi, lines},
 };
-use porthole_viewer::pretty::{TokenKind, pretty};
 use porthole_viewer::protocol::{DocumentText, ImageSummary, ProofStep};
-use porthole_viewer::size::size;
+use porthole_viewer::words::{TokenKind, pretty, size};
 use std::rc::Rc;
 use yew::prelude::*;
 

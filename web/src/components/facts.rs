@@ -7,14 +7,12 @@ use super::{
     versions::list,
     words::bdi,
 };
-use porthole_viewer::mode::mode;
 use porthole_viewer::protocol::{
     FileRow, ImageSummary, LayerProgress, LinkState, PathVersionFacts, RowChange, RowKind, Selection, ShownContent,
     ShownFacts, VersionDiff,
 };
-use porthole_viewer::size::{count, size};
 use porthole_viewer::state::Action;
-use porthole_viewer::time::{iso, moment};
+use porthole_viewer::words::{count, iso, mode, moment, size};
 use std::rc::Rc;
 use yew::prelude::*;
 

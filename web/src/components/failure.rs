@@ -4,7 +4,7 @@ use super::{chain::shorten_digests, words::bdi};
 use crate::hooks::file;
 use porthole_core::failure::FailureClass;
 use porthole_viewer::protocol::{FailureCause, FailureNotice, ProofStep, Remedy};
-use porthole_viewer::router::GIVEN;
+use porthole_viewer::session::GIVEN;
 use porthole_viewer::state::{Action, Dialog, worst};
 use std::collections::BTreeMap;
 use yew::prelude::*;

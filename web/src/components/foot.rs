@@ -3,8 +3,8 @@
 use super::words::{bdi, tip};
 use crate::hooks::copy::{Copied, use_copy};
 use porthole_viewer::protocol::{ExportWish, ProbeProgress, ProbeState};
-use porthole_viewer::size::size;
 use porthole_viewer::state::{Action, ProbeCost};
+use porthole_viewer::words::size;
 use std::rc::Rc;
 use yew::prelude::*;
 

@@ -7,8 +7,8 @@ use super::{
 use porthole_viewer::protocol::{
     BaseLayers, FailureNotice, ImageLayer, ImageSummary, LayerProgress, LayerState, LinkState,
 };
-use porthole_viewer::size::{count, percent, size};
 use porthole_viewer::state::Action;
+use porthole_viewer::words::{count, percent, size};
 use std::{collections::BTreeMap, rc::Rc};
 use yew::prelude::*;
 

@@ -1,10 +1,9 @@
 //! The files as a map: the area of each is proportional to its bytes, its colour is its layer.
 
 use super::words::{bdi, decimal};
-use porthole_viewer::pretty::visible;
 use porthole_viewer::protocol::{FileMap, MapMeasure, MapTile, RowKind};
-use porthole_viewer::size::size;
 use porthole_viewer::state::Action;
+use porthole_viewer::words::{size, visible};
 use std::rc::Rc;
 use wasm_bindgen::JsCast as _;
 use web_sys::HtmlElement;

@@ -1,7 +1,7 @@
 //! JSON and XML as a tree that is folded.
 
 use super::words::bdi;
-use porthole_viewer::outline::OutlineNode;
+use porthole_viewer::words::OutlineNode;
 use std::{iter::Peekable, slice::Iter};
 use yew::prelude::*;
 

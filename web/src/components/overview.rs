@@ -11,8 +11,8 @@ use super::{
 use porthole_viewer::protocol::{
     ArchiveFormat, ArchiveSaving, BaseLayers, DocumentFact, OtherEntry, OtherRole, OverviewFacts, Sizes,
 };
-use porthole_viewer::size::size;
 use porthole_viewer::state::{Action, PackagesFound};
+use porthole_viewer::words::size;
 use std::rc::Rc;
 use yew::prelude::*;
 

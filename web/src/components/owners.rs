@@ -2,8 +2,8 @@
 
 use super::probe::ask;
 use porthole_viewer::protocol::{OwnerFacts, ProbeProgress};
-use porthole_viewer::size::count;
 use porthole_viewer::state::{Action, ProbeCost};
+use porthole_viewer::words::count;
 use std::rc::Rc;
 use yew::prelude::*;
 

@@ -11,8 +11,8 @@ use porthole_viewer::protocol::{
     BillFormat, ExportWish, ImageSummary, PackageFact, PackageQuery, PackageSort, PackageWindow, ProbeKind,
     ProbeProgress, ProbeState, ViewMode,
 };
-use porthole_viewer::size::{count, size};
 use porthole_viewer::state::{Action, EvidenceFound, PackagesFound, ProbeCost, State, export_wish, link_to, source};
+use porthole_viewer::words::{count, size};
 use std::rc::Rc;
 use web_sys::HtmlSelectElement;
 use yew::prelude::*;

@@ -1,7 +1,7 @@
 //! Draws pieces of a text in colours without an element for each: the browser's registry of highlights takes ranges of one text node.
 
 use js_sys::{Array, Function, Object, Reflect};
-use porthole_viewer::highlight::{PieceKind, TextPiece};
+use porthole_viewer::words::{PieceKind, TextPiece};
 use std::ops::Range;
 use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::HtmlElement;

@@ -4,8 +4,8 @@ use super::words::{bdi, tip};
 use porthole_viewer::protocol::{
     ImageSummary, InstructionLine, LostPart, PathProblem, ProbeKind, ProbeProgress, ProbeState, ShownFate,
 };
-use porthole_viewer::size::{count, size};
 use porthole_viewer::state::{Action, ProbeCost};
+use porthole_viewer::words::{count, size};
 use std::rc::Rc;
 use yew::prelude::*;
 

@@ -6,8 +6,7 @@ use porthole_viewer::protocol::{
     EvidenceCard, EvidenceState, ImageSummary, PolicyFacts, SignatureVerdict, SignerCertificates, SignerIdentity,
     SignerText, SignerWish,
 };
-use porthole_viewer::signed::SignedLink;
-use porthole_viewer::state::{Action, EvidenceFound, State};
+use porthole_viewer::state::{Action, EvidenceFound, SignedLink, State};
 use std::rc::Rc;
 use web_sys::HtmlTextAreaElement;
 use yew::prelude::*;

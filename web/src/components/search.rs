@@ -3,8 +3,8 @@
 use super::field::write;
 use super::probe::{cost, fate, fate_name, files_of, instruction, layer_heading, more, status, switch};
 use porthole_viewer::protocol::{ImageSummary, ProbeKind, SearchHit, SearchQuery};
-use porthole_viewer::size::count;
 use porthole_viewer::state::{Action, ProbeCost, ProbedRows, State};
+use porthole_viewer::words::count;
 use std::rc::Rc;
 use web_sys::HtmlInputElement;
 use yew::prelude::*;

@@ -8,8 +8,8 @@ use porthole_viewer::address::Tab;
 use porthole_viewer::protocol::{
     ConfigSecretFact, ImageSummary, ProbeKind, ProbeState, SecretFact, SecretKind, ShownConfidence,
 };
-use porthole_viewer::size::count;
 use porthole_viewer::state::{Action, ProbeCost, SecretsFound, State};
+use porthole_viewer::words::count;
 use std::rc::Rc;
 use yew::prelude::*;
 

@@ -1,10 +1,10 @@
 //! The settings: relay, what is kept, theme.
 
-use super::{modal::Modal, field::write};
+use super::{field::write, modal::Modal};
 use crate::hooks::{storage, text_file::text_input};
 use porthole_viewer::protocol::{RelayMode, RelaySettings};
-use porthole_viewer::size::size;
 use porthole_viewer::state::{Action, PolicyAction, RecentAction, State};
+use porthole_viewer::words::size;
 use std::rc::Rc;
 use web_sys::{HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;

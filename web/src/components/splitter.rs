@@ -1,7 +1,7 @@
 //! The edge of the right pane: dragged, or moved by keys.
 
 use crate::hooks::storage;
-use porthole_viewer::pane::{self, NARROWEST, WIDEST};
+use crate::pane::{self, NARROWEST, WIDEST};
 use web_sys::HtmlElement;
 use yew::prelude::*;
 

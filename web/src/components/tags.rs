@@ -6,8 +6,8 @@ use porthole_viewer::address::{Address, Tab};
 use porthole_viewer::protocol::{
     ImageSummary, NameList, NameQuery, NameRow, NameSort, NameState, NameWindow, TagFacts,
 };
-use porthole_viewer::size::{count, size};
 use porthole_viewer::state::{Action, NameAction, State};
+use porthole_viewer::words::{count, size};
 use std::rc::Rc;
 use web_sys::HtmlSelectElement;
 use yew::prelude::*;

@@ -6,9 +6,8 @@ use super::{
     words::shown,
 };
 use js_sys::JsString;
-use porthole_viewer::highlight::TextPiece;
-use porthole_viewer::size::count;
 use porthole_viewer::state::Action;
+use porthole_viewer::words::{TextPiece, count};
 use std::{ops::Range, rc::Rc};
 use wasm_bindgen::JsCast as _;
 use web_sys::{HtmlElement, HtmlInputElement};

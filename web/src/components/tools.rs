@@ -1,10 +1,10 @@
 //! The tools over the tree: which files, which changes, a filter.
 
 use super::field::FilterField;
+use porthole_viewer::listing::SpecialFiles;
 use porthole_viewer::protocol::{FileView as Listing, RowChange, RowWindow, ViewMode};
-use porthole_viewer::size::count;
-use porthole_viewer::special::SpecialFiles;
 use porthole_viewer::state::Action;
+use porthole_viewer::words::count;
 use std::rc::Rc;
 use web_sys::HtmlSelectElement;
 use yew::prelude::*;

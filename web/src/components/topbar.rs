@@ -3,7 +3,7 @@
 use super::{mark::mark, words::shown};
 use crate::hooks::file;
 use porthole_viewer::protocol::RegistryRoute as Way;
-use porthole_viewer::router::GIVEN;
+use porthole_viewer::session::GIVEN;
 use porthole_viewer::state::{Action, Dialog, LookRoute, RecentReference};
 use std::rc::Rc;
 use web_sys::{HtmlInputElement, HtmlSelectElement};

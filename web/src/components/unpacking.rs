@@ -2,7 +2,7 @@
 
 use super::words::bdi;
 use porthole_viewer::protocol::FileReading;
-use porthole_viewer::size::size;
+use porthole_viewer::words::size;
 use yew::prelude::*;
 
 /// Why the file of this name is read, and how far it is.

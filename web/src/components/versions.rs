@@ -2,8 +2,8 @@
 
 use super::words::{bdi, tip};
 use porthole_viewer::protocol::{PathVersionFacts, RowChange, ShownHunk, ShownLine, ShownSide, VersionDiff};
-use porthole_viewer::size::size;
 use porthole_viewer::state::Action;
+use porthole_viewer::words::size;
 use std::rc::Rc;
 use yew::prelude::*;
 

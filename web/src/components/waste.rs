@@ -7,8 +7,8 @@ use super::{
 use porthole_viewer::protocol::{
     CopiedContent, FindingLink, LayerWasteFacts, ProbeProgress, ViewMode, WasteFacts, WastedPath, WhatIfFact,
 };
-use porthole_viewer::size::{count, size};
 use porthole_viewer::state::{Action, ProbeCost};
+use porthole_viewer::words::{count, size};
 use std::rc::Rc;
 use yew::prelude::*;
 

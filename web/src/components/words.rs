@@ -1,6 +1,6 @@
 //! Text from outside: labels, instructions, error bodies. It may hold anything.
 
-use porthole_viewer::pretty::visible;
+use porthole_viewer::words::visible;
 use yew::prelude::*;
 
 /// Characters of a tooltip.

@@ -3,7 +3,7 @@
 use super::global;
 use gloo_net::http::Request;
 use porthole_registry::transport::ErrorKind;
-use porthole_viewer::router::is_on_this_machine;
+use porthole_viewer::session::is_on_this_machine;
 use web_sys::{ReferrerPolicy, RequestCache, RequestCredentials, RequestMode};
 
 /// Asks the same host again, in ways that a page is always allowed.

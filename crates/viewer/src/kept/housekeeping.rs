@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 /// What to remove, and what to note about the use of the rest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Housekeeping {
+pub(crate) struct Housekeeping {
     /// Names of the files to remove.
     pub remove: Vec<String>,
     /// The new content of the file [`USES`](Self::USES).
@@ -20,11 +20,11 @@ pub struct Housekeeping {
 impl Housekeeping {
     /// Name of the file that notes when each file was last used: a line for each, its name and seconds since 1970. Without
     /// it, a file counts as used when it was written.
-    pub const USES: &str = "used";
+    pub(crate) const USES: &str = "used";
 
     /// Plans the work. `noted` is what [`USES`](Self::USES) holds, `used` are the files that were used just now, `now` is in
     /// seconds since 1970.
-    pub fn plan(files: Vec<KeptFile>, noted: &str, used: &[String], limit: u64, now: u64) -> Self {
+    pub(crate) fn plan(files: Vec<KeptFile>, noted: &str, used: &[String], limit: u64, now: u64) -> Self {
         let mut uses: BTreeMap<&str, u64> = noted.lines().filter_map(parse).collect();
         uses.extend(used.iter().map(|name| (name.as_str(), now)));
         let mut remove = Vec::new();

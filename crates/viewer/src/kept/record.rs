@@ -18,7 +18,7 @@ use porthole_core::{digest::Digest, image::Layer, limits::Limits};
 
 /// What is known of a kept index beside what it says itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeptRecord {
+pub(crate) struct KeptRecord {
     /// When the blob was read and verified, in seconds since 1970.
     pub verified: u64,
     /// What else decided how the blob was read: its media type, whether it had to be an archive, the table of contents that
@@ -43,7 +43,7 @@ impl KeptRecord {
     }
 
     /// The bytes in front of the index; `None` if there are too many of them.
-    pub fn to_bytes(&self) -> Option<Vec<u8>> {
+    pub(crate) fn to_bytes(&self) -> Option<Vec<u8>> {
         let mut facts = self.verified.to_le_bytes().to_vec();
         facts.extend_from_slice(&self.identity);
         facts.push(u8::from(self.note.is_some()));
@@ -59,7 +59,7 @@ impl KeptRecord {
     }
 
     /// Reads a record. `None` = it is damaged, or something else.
-    pub fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let length = Self::length(bytes)?;
         let (content, checksum) = bytes.get(..length)?.split_at(length - CHECKSUM);
         if Digest::sha256(content).as_bytes() != checksum {
@@ -79,15 +79,12 @@ impl KeptRecord {
         Some(Self { verified: u64::from_le_bytes(*verified), identity: *identity, note, texts })
     }
 
-    /// Bytes of the record, by its first [`Self::START`] bytes. `None` = it is something else.
-    pub fn length(start: &[u8]) -> Option<usize> {
+    /// Bytes of the record, by its first `START` bytes. `None` = it is something else.
+    pub(crate) fn length(start: &[u8]) -> Option<usize> {
         let rest = start.strip_prefix(MAGIC)?;
         let length = u32::from_le_bytes(*rest.first_chunk()?);
         Some(START + usize::try_from(length).ok().filter(|_| length <= LONGEST)? + CHECKSUM)
     }
-
-    /// Bytes that say how long a record is.
-    pub const START: usize = START;
 }
 
 /// What decides how a blob is read, beside the blob itself.
@@ -126,7 +123,7 @@ mod tests {
             KeptRecord { note: None, texts: Vec::new(), verified: u64::MAX, ..record() },
         ] {
             let mut bytes = record.to_bytes().unwrap();
-            assert_eq!(KeptRecord::length(&bytes[..KeptRecord::START]), Some(bytes.len()));
+            assert_eq!(KeptRecord::length(&bytes[..START]), Some(bytes.len()));
             bytes.extend_from_slice(b"an index");
             assert_eq!(KeptRecord::parse(&bytes), Some(record));
         }

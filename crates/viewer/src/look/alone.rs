@@ -11,7 +11,7 @@ use porthole_core::{
 };
 
 /// One layer in a tree of its own.
-pub struct Alone {
+pub(crate) struct Alone {
     /// Index of the layer, counted from 0 at the bottom.
     pub layer: u32,
     /// The tree that its entries are applied to.
@@ -28,7 +28,7 @@ impl Alone {
 
 impl LookBody {
     /// Applies up to `budget` entries to the tree of all layers, and as many to that of the layer by itself.
-    pub fn pump(&mut self, budget: usize) -> StackTurn {
+    pub(crate) fn pump(&mut self, budget: usize) -> StackTurn {
         let mut turn = self.stack.pump(budget);
         match (&turn.stopped, &mut self.alone) {
             (Some((layer, error)), _) if error.is_limit() => self.crowded.push(*layer),
@@ -46,7 +46,7 @@ impl LookBody {
     }
 
     /// What a stop means, in words.
-    pub fn explain(&self, layer: u32, error: &tree::Error) -> String {
+    pub(crate) fn explain(&self, layer: u32, error: &tree::Error) -> String {
         let number = LayerNumber::of_index(layer);
         if !error.is_limit() {
             return format!("a container runtime stops unpacking here, and so does this list: {error}");
@@ -62,7 +62,7 @@ impl LookBody {
     }
 
     /// The tree that a view shows.
-    pub fn tree(&self, view: &FileView) -> &FileTree {
+    pub(crate) fn tree(&self, view: &FileView) -> &FileTree {
         let layer = self.only(view);
         match &self.alone {
             Some(alone) if layer == Some(alone.layer) => alone.stack.tree(),
@@ -71,14 +71,14 @@ impl LookBody {
     }
 
     /// Nothing will be added to what a view shows.
-    pub fn complete(&self, view: &FileView) -> bool {
+    pub(crate) fn complete(&self, view: &FileView) -> bool {
         let settled = self.stack.complete() && self.layers.iter().all(|layer| layer.state.settled());
         let alone = self.only(view).filter(|&layer| self.is_crowded(layer));
         settled && alone.is_none_or(|layer| self.alone.as_ref().is_some_and(|it| it.layer == layer && !it.reading))
     }
 
     /// The layer that must be read again, and listed by itself, for a view; it counts as asked for.
-    pub fn ask_alone(&mut self, view: &FileView, max_nodes: u64) -> Option<u32> {
+    pub(crate) fn ask_alone(&mut self, view: &FileView, max_nodes: u64) -> Option<u32> {
         let layer = self.only(view).filter(|&layer| self.is_crowded(layer))?;
         let there = matches!(self.layers.get(layer as usize)?.state, LayerState::Verified | LayerState::Listed);
         // One after the other: a batch does not say which reading of the layer it belongs to.
@@ -90,7 +90,7 @@ impl LookBody {
     }
 
     /// The layer that is being read by itself, if it is this one.
-    pub fn reading_alone(&mut self, layer: u32) -> Option<&mut Alone> {
+    pub(crate) fn reading_alone(&mut self, layer: u32) -> Option<&mut Alone> {
         self.alone.as_mut().filter(|alone| alone.layer == layer && alone.reading)
     }
 

@@ -18,7 +18,7 @@ impl Look {
     }
 
     /// A batch of entries of a layer.
-    pub fn receive(&mut self, layer: u32, batch: Vec<u8>) {
+    pub(crate) fn receive(&mut self, layer: u32, batch: Vec<u8>) {
         let Some(body) = &mut self.body else { return };
         match body.reading_alone(layer) {
             Some(alone) => alone.stack.receive(layer, batch),
@@ -27,7 +27,7 @@ impl Look {
     }
 
     /// Progress of a layer.
-    pub fn progress(&mut self, layer: u32, compressed: u64, uncompressed: u64, entries: u64) {
+    pub(crate) fn progress(&mut self, layer: u32, compressed: u64, uncompressed: u64, entries: u64) {
         if self.is_read_again(layer) {
             return;
         }
@@ -38,7 +38,7 @@ impl Look {
     }
 
     /// A layer is listed from its table of contents.
-    pub fn listed(&mut self, layer: u32, listing: TocListing) {
+    pub(crate) fn listed(&mut self, layer: u32, listing: TocListing) {
         let Some(progress) = self.layer(layer) else { return };
         progress.state = LayerState::Listed;
         (progress.compressed, progress.uncompressed) = (listing.fetched, listing.uncompressed);
@@ -52,7 +52,7 @@ impl Look {
     }
 
     /// Keeps what lets the files of a layer be read, and takes `bytes` of memory, while there is room.
-    pub fn keep(&mut self, layer: u32, access: Access, bytes: u64) {
+    pub(crate) fn keep(&mut self, layer: u32, access: Access, bytes: u64) {
         let Some(body) = &mut self.body else { return };
         let total = body.access_bytes + bytes;
         let slot = body.access.get_mut(layer as usize).filter(|slot| slot.is_none() && total <= ACCESS);
@@ -63,14 +63,14 @@ impl Look {
     }
 
     /// Something to know of a layer.
-    pub fn note(&mut self, layer: u32, note: String) {
+    pub(crate) fn note(&mut self, layer: u32, note: String) {
         if let Some(progress) = self.layer(layer) {
             progress.note = Some(note);
         }
     }
 
     /// Bytes were fetched to read a file.
-    pub fn fetched(&mut self, bytes: u64) {
+    pub(crate) fn fetched(&mut self, bytes: u64) {
         self.files += bytes;
         if let Some(changed) = self.body.as_mut().and_then(|body| body.changed.first_mut()).filter(|_| bytes > 0) {
             *changed = true;
@@ -78,7 +78,7 @@ impl Look {
     }
 
     /// Nothing more is fetched: layers that are not read to their end have no files.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         let layers = self.body.as_ref().map_or(&[][..], |body| &body.layers);
         let open: Vec<u32> = layers.iter().filter(|layer| !layer.state.settled()).map(|layer| layer.index).collect();
         for layer in open {
@@ -90,7 +90,7 @@ impl Look {
     }
 
     /// A layer was read to its end.
-    pub fn done(&mut self, layer: u32, mut findings: LayerFindings, out: &mut Vec<Event>) {
+    pub(crate) fn done(&mut self, layer: u32, mut findings: LayerFindings, out: &mut Vec<Event>) {
         if findings.verified && self.is_read_again(layer) {
             return self.settle(layer, true);
         }
@@ -135,7 +135,7 @@ impl Look {
     }
 
     /// A layer could not be read.
-    pub fn lost(&mut self, layer: u32, mut failure: FailureNotice, out: &mut Vec<Event>) {
+    pub(crate) fn lost(&mut self, layer: u32, mut failure: FailureNotice, out: &mut Vec<Event>) {
         let Some(progress) = self.layer(layer) else { return };
         progress.state = LayerState::of_failure(failure.kind);
         progress.findings.push(failure.text.clone());

@@ -8,7 +8,7 @@ use std::time::Duration;
 impl Look {
     /// Stacks, lists and reports, each at its own pace. Returns the time until there is more to do; `None` = not until
     /// something comes from outside.
-    pub fn turn(&mut self, clock: impl Fn() -> Duration, out: &mut Vec<Event>) -> Option<Duration> {
+    pub(crate) fn turn(&mut self, clock: impl Fn() -> Duration, out: &mut Vec<Event>) -> Option<Duration> {
         let more = self.pump(&clock);
         if self.body.is_none() {
             self.tell_chain(out);

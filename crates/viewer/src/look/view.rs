@@ -9,7 +9,7 @@ use porthole_core::path;
 
 impl Look {
     /// Lists the rows of another view.
-    pub fn set_view(&mut self, view: FileView) {
+    pub(crate) fn set_view(&mut self, view: FileView) {
         if view.filter != self.view.filter {
             self.sifted = Expansion::all();
         }
@@ -18,7 +18,7 @@ impl Look {
     }
 
     /// The window on the screen.
-    pub fn set_window(&mut self, window: std::ops::Range<u64>, out: &mut Vec<Event>) {
+    pub(crate) fn set_window(&mut self, window: std::ops::Range<u64>, out: &mut Vec<Event>) {
         self.window = window;
         if !self.stale {
             self.show(out);
@@ -26,7 +26,7 @@ impl Look {
     }
 
     /// Opens or closes a directory.
-    pub fn open(&mut self, path: &str, open: bool) {
+    pub(crate) fn open(&mut self, path: &str, open: bool) {
         if let Some(path) = path::unescape(path) {
             self.expansion_mut().set(&path, open);
             self.relist();
@@ -34,13 +34,13 @@ impl Look {
     }
 
     /// Opens or closes every directory.
-    pub fn open_all(&mut self, open: bool) {
+    pub(crate) fn open_all(&mut self, open: bool) {
         *self.expansion_mut() = if open { Expansion::all() } else { Expansion::default() };
         self.relist();
     }
 
     /// Selects a path and opens what is above it.
-    pub fn select(&mut self, path: Option<&str>) {
+    pub(crate) fn select(&mut self, path: Option<&str>) {
         self.selected = path.and_then(path::unescape);
         self.reported = None;
         if let Some(selected) = &self.selected {
@@ -51,7 +51,7 @@ impl Look {
     }
 
     /// Finds a row of the list by the beginning of its name.
-    pub fn name_row(&self, text: &str, from: u64, out: &mut Vec<Event>) {
+    pub(crate) fn name_row(&self, text: &str, from: u64, out: &mut Vec<Event>) {
         let Some(body) = &self.body else { return };
         let found = body.listing.begins_with(body.tree(&self.view), text, from);
         let path = found.map(|found| path::escape(&found).into_owned());
@@ -59,7 +59,7 @@ impl Look {
     }
 
     /// The layer that must be read again for what is shown; it counts as asked for.
-    pub fn ask_alone(&mut self) -> Option<u32> {
+    pub(crate) fn ask_alone(&mut self) -> Option<u32> {
         let layer = self.body.as_mut()?.ask_alone(&self.view, self.limits.tree_nodes)?;
         self.relist();
         Some(layer)

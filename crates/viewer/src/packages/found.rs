@@ -69,7 +69,7 @@ pub struct FoundLines {
 
 /// Bytes that paths and recorded digests of one layer may still take. The session keeps them, and a layer can have millions.
 #[derive(Debug)]
-pub struct PathRoom(usize);
+pub(crate) struct PathRoom(usize);
 
 impl Default for PathRoom {
     fn default() -> Self {
@@ -153,7 +153,7 @@ pub struct FoundCertificate {
 }
 
 /// Twins of the certificates of a layer.
-pub fn found_certificates(all: Vec<LeafCertificate>) -> Vec<FoundCertificate> {
+pub(crate) fn found_certificates(all: Vec<LeafCertificate>) -> Vec<FoundCertificate> {
     let twin = |LeafCertificate { path, offset, not_after }: LeafCertificate| FoundCertificate {
         path: path::escape(&path).into_owned(),
         content: offset,
@@ -173,7 +173,7 @@ pub enum FoundOwner {
 }
 
 /// Twins of what was collected in a layer, as far as there is room for paths: its databases, and those that could not be read.
-pub fn found(layer: Collected, room: &mut PathRoom) -> (Vec<FoundDatabase>, Vec<(String, String)>) {
+pub(crate) fn found(layer: Collected, room: &mut PathRoom) -> (Vec<FoundDatabase>, Vec<(String, String)>) {
     let mut database = |Database { path, offset, records }: Database| FoundDatabase {
         path: path::escape(&path).into_owned(),
         content: offset,

@@ -36,7 +36,7 @@ pub trait Front {
     /// [`Session::hear_evidence`](super::Session::hear_evidence); that there will be none, to [`Session::bury_evidence`](super::Session::bury_evidence).
     fn check(&self, job: EvidenceJob);
 
-    /// What a person gave under a [`reference`](crate::given::reference), with its name. `None` = nothing, or it is not
+    /// What a person gave under a [`given_reference`](crate::session::given_reference), with its name. `None` = nothing, or it is not
     /// there any more: a page that is loaded again has no files.
     fn given(&self, reference: &str) -> Option<(String, GivenPlace)> {
         let _ = reference;

@@ -24,7 +24,7 @@ impl State {
                 }
             }
             Action::File(name) => {
-                let reference = given::reference(&name);
+                let reference = given::given_reference(&name);
                 self.file = Some(OpenedFile { name, reference: reference.clone() });
                 self.push(Address::of(reference), &mut effects);
                 self.begin(&mut effects);

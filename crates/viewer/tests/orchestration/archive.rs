@@ -5,7 +5,11 @@ use porthole_testkit::{
     image::{Built, Compression, Content, Image, Layer},
     registry::Fault,
 };
-use porthole_viewer::{given::GivenFile, protocol::ArchiveFormat, session::ArchiveFile, state::Action};
+use porthole_viewer::{
+    protocol::ArchiveFormat,
+    session::{ArchiveFile, GivenFile},
+    state::Action,
+};
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,

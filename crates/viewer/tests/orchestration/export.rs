@@ -7,8 +7,8 @@ use porthole_testkit::{
 };
 use porthole_viewer::{
     address::Tab,
-    given::GivenFile,
     protocol::{BillFormat, ExportWish, PackageQuery, ViewMode},
+    session::GivenFile,
     state::{Action, Effect, export_wish, source},
 };
 use serde_json::{Value, json};

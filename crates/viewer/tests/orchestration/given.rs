@@ -8,8 +8,8 @@ use porthole_testkit::{
 };
 use porthole_viewer::{
     address::Address,
-    given::{GivenFile, OpenFile},
     protocol::{Command, ComparedFiles, LayerState, Remedy, ShownContent},
+    session::{GivenFile, OpenFile},
     state::{Action, command, pinned_route},
 };
 use std::{cell::Cell, future::Future, io, ops::Range, pin::Pin, rc::Rc, sync::Arc};
@@ -187,7 +187,7 @@ fn two_archives_are_compared() {
         stage.give(name, GivenFile::new(Arc::<[u8]>::from(built(file).into_content("1").layout_tar())));
     }
     stage.act(Action::File("one.tar".into()));
-    stage.act(Action::Compare { with: porthole_viewer::given::reference("two.tar"), platform: None });
+    stage.act(Action::Compare { with: porthole_viewer::session::given_reference("two.tar"), platform: None });
     let comparison = stage.state.comparison.clone().unwrap();
     let ComparedFiles::Done { rows, .. } = &comparison.files else { panic!("{comparison:?}") };
     let paths: Vec<_> = rows.iter().map(|file| file.path.as_str()).collect();

@@ -6,8 +6,8 @@ use porthole_testkit::{
     registry::{Fault, Internet},
 };
 use porthole_viewer::{
-    kept::KeptError,
     protocol::{Command, ComparedFiles, LayerState, ShownContent},
+    session::KeptError,
     state::{Action, Dialog},
 };
 use std::{rc::Rc, time::Duration};

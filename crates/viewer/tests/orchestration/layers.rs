@@ -9,10 +9,10 @@ use porthole_testkit::{
     registry::Fault,
 };
 use porthole_viewer::{
-    layer::{WorkerOrder, WorkerReport},
     protocol::{Command, Event, FailureCause, LayerState, LinkState, ProofStep, Remedy, ShownContent, ViewMode},
     session,
     state::Action,
+    worker::{WorkerOrder, WorkerReport},
 };
 use serde_json::json;
 

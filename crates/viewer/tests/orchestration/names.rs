@@ -7,8 +7,8 @@ use porthole_testkit::{
 };
 use porthole_viewer::{
     address::{Address, Tab},
-    given::GivenFile,
     protocol::{NameList, NameQuery, NameSort, NameState, NameWindow, TagFacts},
+    session::GivenFile,
     state::{Action, NameAction, command, export_wish},
 };
 use std::sync::Arc;

@@ -7,12 +7,12 @@ use porthole_testkit::{
 };
 use porthole_viewer::{
     address::{Address, Tab},
-    given::GivenFile,
     protocol::{
         EvidenceAnswer, ListedBill, ListedPackage, PackageQuery, PackageSort, PackageWindow, PathProblem, ProbeKind,
         ProbeProgress, ProbeState,
     },
     session,
+    session::GivenFile,
     state::{Action, command},
 };
 use std::sync::Arc;

@@ -3,9 +3,9 @@
 use crate::stage::*;
 use porthole_testkit::image::{Image, Layer};
 use porthole_viewer::{
-    highlight::PieceKind,
     protocol::{ShownContent, ViewMode},
     state::Action,
+    words::PieceKind,
 };
 
 /// A link of the upper layer leads through a directory of the lower one that is a link itself.

@@ -7,12 +7,12 @@ use porthole_testkit::{
 };
 use porthole_viewer::{
     address::{Address, Tab},
-    given::GivenFile,
     protocol::{
         Event, FindingLink, ProbeKind, ProbeProgress, ProbeState, SearchHit, SearchQuery, ShownContent, ShownFate,
         ViewMode,
     },
     session,
+    session::GivenFile,
     state::{Action, ProbeCost, ProbedRows, command},
 };
 use std::sync::Arc;

@@ -7,10 +7,10 @@ use porthole_testkit::{
 };
 use porthole_viewer::{
     address::{Address, Tab},
-    given::GivenFile,
-    layer::{WorkerOrder, WorkerReport},
     protocol::{ProbeKind, ProbeProgress, ProbeState, ShownConfidence, ShownFate},
+    session::GivenFile,
     state::{Action, SecretsFound, command},
+    worker::{WorkerOrder, WorkerReport},
 };
 use serde_json::json;
 use std::sync::Arc;

@@ -1,9 +1,6 @@
 //! Kept files in memory, which several stages may share as the tabs of a browser do.
 
-use porthole_viewer::{
-    given::{GivenFile, OpenFile},
-    kept::{KeptError, KeptFile, KeptFiles, KeptLock, Later},
-};
+use porthole_viewer::session::{GivenFile, KeptError, KeptFile, KeptFiles, KeptLock, Later, OpenFile};
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,

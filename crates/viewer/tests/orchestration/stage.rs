@@ -12,16 +12,13 @@ use porthole_testkit::{
 };
 use porthole_viewer::{
     contents::ContentsEngine,
-    given::{self, GivenFile, GivenPlace},
-    layer::{WorkerOrder, WorkerReport},
-    pool::Pool,
     protocol::{
         Command, Event, EvidenceAnswer, EvidenceJob, FailureCause, FailureNotice, FileView, LayerState, LinkState,
         Remedy, RowSort,
     },
-    session::{self, Front, SavedFile, Session},
+    session::{self, Front, GivenFile, GivenPlace, Pool, SavedFile, Session, given_reference},
     state::{Action, Effect, State},
-    worker::LayerWorker,
+    worker::{LayerWorker, WorkerOrder, WorkerReport},
 };
 use std::{
     cell::{Cell, RefCell},
@@ -126,17 +123,17 @@ impl Stage {
 
     /// Hands over a file, before a look at it.
     pub(crate) fn give(&self, name: &str, file: GivenFile) {
-        self.screen.given.borrow_mut().insert(given::reference(name), (name.into(), Place::File(file)));
+        self.screen.given.borrow_mut().insert(given_reference(name), (name.into(), Place::File(file)));
     }
 
     /// Keeps files from one visit to the next.
-    pub(crate) fn keep_in(&self, files: Rc<dyn porthole_viewer::kept::KeptFiles>) {
+    pub(crate) fn keep_in(&self, files: Rc<dyn porthole_viewer::session::KeptFiles>) {
         self.session.set_kept(files);
     }
 
     /// Hands over a folder, before a look at it.
     pub(crate) fn give_folder(&self, name: &str, files: BTreeMap<String, GivenFile>) {
-        self.screen.given.borrow_mut().insert(given::reference(name), (name.into(), Place::Directory(files)));
+        self.screen.given.borrow_mut().insert(given_reference(name), (name.into(), Place::Directory(files)));
     }
 
     /// Looks at an image, to the end.

@@ -8,9 +8,8 @@ use porthole_testkit::{
 };
 use porthole_viewer::{
     address::Tab,
-    given::{self, GivenFile},
     protocol::{ComparedFiles, Event, FileReading, Remedy, ShownContent},
-    session::ScratchFile,
+    session::{GivenFile, ScratchFile, given_reference},
     state::{Action, command},
 };
 use std::sync::Arc;
@@ -97,7 +96,7 @@ fn two_packed_archives_are_compared() {
         give(&stage, &format!("{name}.tgz"), packed);
     }
     stage.act(Action::File("one.tgz".into()));
-    stage.act(Action::Compare { with: given::reference("two.tgz"), platform: None });
+    stage.act(Action::Compare { with: given_reference("two.tgz"), platform: None });
     let comparison = stage.state.comparison.clone().unwrap();
     assert!(matches!(&comparison.files, ComparedFiles::Done { rows, .. } if rows.len() == 2), "{comparison:?}");
     assert_eq!(stage.scratches(), 2);

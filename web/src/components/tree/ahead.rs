@@ -1,6 +1,6 @@
 //! The beginning of a name, typed to go to its row.
 
-use porthole_viewer::pretty::visible;
+use porthole_viewer::words::visible;
 use yew::prelude::*;
 
 /// What was typed since the key that begins it.

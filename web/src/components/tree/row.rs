@@ -1,10 +1,8 @@
 //! One row of the tree.
 
 use super::super::words::tip;
-use porthole_viewer::mode::mode;
 use porthole_viewer::protocol::{FileRow, RowChange, RowKind, ViewMode};
-use porthole_viewer::size::{percent, size};
-use porthole_viewer::time::{day, moment};
+use porthole_viewer::words::{day, mode, moment, percent, size};
 use yew::prelude::*;
 
 /// Draws a row; one that the session has not sent yet is blank.
