@@ -1,4 +1,4 @@
-//! The page's address: everything after `#`, which a browser does not send to the host of the page.
+//! The fragment of the page's URL: everything after `#`, which a browser does not send to the host of the page.
 //!
 //! `#/v1/<reference>?platform=…&view=…&layer=…&path=…&line=…&offset=…&read=1&tab=…&with=…&with-platform=…&ignore=…&base=…&find=…&regex=1&nocase=1
 //! &utf16=1&glob=…&name=…&type=…&deleted=1&confidence=…
@@ -25,7 +25,7 @@ pub struct Address {
     pub path: Option<String>,
     /// A line of the selected file, from 1.
     pub line: Option<u32>,
-    /// Where the bytes of the selected file are shown from. `None`: it is shown as what it is.
+    /// Offset from which the selected file is shown in hexadecimal. `None`: its content is shown by its type.
     pub offset: Option<u64>,
     /// The selected file is read over the whole middle pane.
     pub reading: bool,
@@ -37,13 +37,13 @@ pub struct Address {
     pub with_platform: Option<String>,
     /// What the comparison leaves out, by the names of `porthole diff --ignore`, separated by commas.
     pub ignore: Option<String>,
-    /// The image that this one may have been built on, as typed.
+    /// The possible base image, as typed.
     pub base: Option<String>,
-    /// What is searched for in the contents.
+    /// The search of contents.
     pub search: SearchQuery,
     /// Which packages are shown.
     pub packages: PackageQuery,
-    /// Which secrets are shown: those that are at least as certain.
+    /// The lowest confidence of the secrets that are shown.
     pub confidence: ShownConfidence,
     /// The directory that fills the map of files, escaped; `/` is the root. `None`: the files are a tree.
     pub map: Option<String>,
@@ -75,7 +75,7 @@ pub enum Tab {
     Referrers,
     /// Bytes that a container does not see.
     Waste,
-    /// Another image beside this one.
+    /// The comparison with another image.
     Compare,
     /// The manifest's bytes.
     Manifest,
@@ -146,12 +146,12 @@ impl Tab {
 const PREFIX: &str = "/v1/";
 
 impl Address {
-    /// The address of a reference and nothing more.
+    /// The address of a reference, with defaults for all else.
     pub fn of(reference: impl Into<String>) -> Self {
         Self { reference: Some(reference.into()), ..Self::default() }
     }
 
-    /// Reads a fragment, with or without its `#`. Never fails: what is not understood is the start page or an unknown key.
+    /// Reads a fragment, with or without its `#`. Never fails: an unreadable reference gives the start page, other unreadable parts become unknown keys.
     pub fn parse(fragment: &str) -> Self {
         let fragment = fragment.strip_prefix('#').unwrap_or(fragment);
         let Some(rest) = fragment.strip_prefix(PREFIX) else { return Self::default() };
@@ -239,7 +239,7 @@ impl Address {
             .collect()
     }
 
-    /// Whether both addresses show the same image, so that going from one to the other needs no request.
+    /// Whether both addresses show the same image: a change from one to the other needs no request.
     pub fn same_image(&self, other: &Self) -> bool {
         self.reference == other.reference && self.platform == other.platform
     }

@@ -7,7 +7,7 @@ use porthole_contents::{
 };
 
 impl ListedBill {
-    /// What of a bill is compared. `name` is the digest of its blob, or the name of a file.
+    /// Twin of the parts of a bill that are compared. `name` is the digest of its blob, or the name of a file.
     pub fn of(name: String, bill: BillOfMaterials) -> Self {
         let package =
             |BillPackage { name, version, purl, is_package }| ListedPackage { name, version, purl, is_package };
@@ -35,7 +35,7 @@ impl ListedBill {
         }
     }
 
-    /// What is different between the bill and an image, of packages that the view is about.
+    /// The differences between the bill and an image, limited to the packages of the view.
     pub(crate) fn compare(&self, inventory: &Inventory, view: &PackageView) -> BillWindow {
         let package = |ListedPackage { name, version, purl, is_package }: &ListedPackage| BillPackage {
             name: name.clone(),

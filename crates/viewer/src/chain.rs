@@ -39,7 +39,7 @@ impl Chain {
         self.advance();
     }
 
-    /// The digest was asked for beside the tag, so nothing is known about the tag.
+    /// The reference has a tag and a digest. The digest is fetched, so the tag stays unchecked.
     pub fn without_tag(&mut self) {
         if let Some(link) = self.link(ProofStep::Tag) {
             link.state = LinkState::Unchecked;
@@ -73,7 +73,7 @@ impl Chain {
         self.advance();
     }
 
-    /// Marks the link in progress as wrong. Returns its step.
+    /// Marks the link in progress as wrong, and returns its step.
     pub fn fail(&mut self, mismatch: Option<(String, String)>) -> Option<ProofStep> {
         let link = self.links.iter_mut().find(|link| link.state == LinkState::Progress)?;
         link.state = LinkState::Wrong;

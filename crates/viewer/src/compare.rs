@@ -1,4 +1,4 @@
-//! A comparison of two images as a front end shows it.
+//! Twins of the comparison of two images.
 
 use crate::{
     listing,
@@ -14,7 +14,7 @@ use porthole_core::{
 };
 use porthole_inspect::compare::{FileComparison, FileSums, is_unsure};
 
-/// Twin of what the documents tell. `diff` is `None` if both have the same manifest.
+/// Twin of the comparison of documents. `diff` is `None` if both have the same manifest.
 pub(crate) fn documents(
     given: &str,
     before: &ImageSummary,
@@ -65,7 +65,7 @@ pub(crate) fn documents(
     facts
 }
 
-/// Twin of what the files tell.
+/// Twin of the comparison of files.
 pub(crate) fn files(
     trees: [&FileTree; 2],
     compared: &FileComparison,
@@ -107,5 +107,5 @@ fn setting(document: &str, change: &SettingChange) -> ChangedSetting {
     }
 }
 
-/// Differences that are sent.
+/// Most differences that are sent.
 const SENT: usize = 5000;

@@ -1,4 +1,4 @@
-//! The engine of the workers that look into contents. Only their program refers to it.
+//! The engine of contents workers. Only their program refers to it, so that other programs do not link it.
 
 mod digests;
 mod packages;

@@ -1,4 +1,4 @@
-//! Work that is begun from outside and driven by one future, so that this crate spawns nothing.
+//! Pieces of work that one future drives, so that this crate spawns nothing.
 
 use std::{
     cell::RefCell,
@@ -38,7 +38,7 @@ impl<K: Copy + PartialEq, W> Errands<K, W> {
         self.change(key, None);
     }
 
-    /// Pieces of work that are begun and have not ended, as of the last time that it was polled.
+    /// Number of pieces of work that had not ended when this was last polled.
     pub(crate) fn count(&self) -> usize {
         let inner = self.inner.borrow();
         inner.running + inner.changes.len()

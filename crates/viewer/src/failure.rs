@@ -245,7 +245,7 @@ fn of_relay(message: &str, context: Context<'_>) -> FailureNotice {
             FailureNotice { cause: Some(FailureCause::DeadHost), ..context.notice(failure, text).or_retry() }
         }
         Some(Refusal::Denied) => {
-            let text = format!("The relay does not go to {registry}: {words}.");
+            let text = format!("The relay refuses to connect to {registry}: {words}.");
             context.notice(Failure::new(FailureClass::Other, Blame::Relay), text)
         }
         _ => {

@@ -1,4 +1,4 @@
-//! Files that a person gives to a front end: dropped on it, or chosen in a dialog.
+//! Files that a user gives to a front end: dropped on it, or chosen in a dialog.
 
 use porthole_source::{Place, ReadAt};
 use std::{collections::BTreeMap, future::Future, io, ops::Range, pin::Pin, rc::Rc, sync::Arc};
@@ -8,10 +8,10 @@ pub trait OpenFile {
     /// Size in bytes.
     fn size(&self) -> u64;
 
-    /// Bytes of a range, which ends with the file at the latest.
+    /// Reads a range, which is cut at the end of the file.
     fn read(&self, range: Range<u64>) -> Pin<Box<dyn Future<Output = io::Result<Vec<u8>>> + '_>>;
 
-    /// What distinguishes it from another file of the same name and size, such as the time of its last change. `None` = nothing does.
+    /// A stamp that distinguishes it from another file of the same name and size, such as the time of its last change, if there is one.
     fn stamp(&self) -> Option<u64> {
         None
     }
@@ -39,7 +39,7 @@ impl GivenFile {
         self.0.address(range)
     }
 
-    /// The file from an offset on, as a file of its own.
+    /// The part of the file from an offset to its end.
     pub(crate) fn from(&self, start: u64) -> Self {
         Self::new(Rest { file: self.clone(), start: start.min(self.0.size()) })
     }
@@ -110,11 +110,11 @@ impl OpenFile for Arc<[u8]> {
     }
 }
 
-/// What a person gave: a directory by the paths of its files, or one file.
+/// A directory by the paths of its files, or one file.
 pub type GivenPlace = Place<BTreeMap<String, GivenFile>, GivenFile>;
 
 /// The reference that stands for a file of this name in addresses: its name as a repository of [`GIVEN`](crate::router::GIVEN).
-/// Two names may become one reference; the file that was given last counts.
+/// If two names give the same reference, the file that was given last counts.
 pub fn given_reference(name: &str) -> String {
     let mut repository = String::new();
     let mut separator = "";
@@ -138,7 +138,7 @@ pub fn given_reference(name: &str) -> String {
     format!("{}/{repository}", crate::router::GIVEN)
 }
 
-/// Characters of a name that its reference is made of.
+/// Longest part of a name that its reference takes over, in characters.
 const LONGEST: usize = 100;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Pieces of a text that are drawn in colours: comments, strings, keywords, numbers, keys. A small reader of lexical structure, no parser.
+//! Pieces of a text that are drawn in colours: comments, strings, keywords, numbers, keys. This reads lexical structure only; it is not a parser.
 
 mod language;
 
@@ -12,11 +12,11 @@ pub struct TextPiece {
     pub start: u32,
     /// How many such units.
     pub length: u32,
-    /// What it is.
+    /// The kind of the piece.
     pub kind: PieceKind,
 }
 
-/// What a piece is.
+/// The kind of a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PieceKind {
     /// A comment, with its marks.
@@ -47,7 +47,7 @@ impl PieceKind {
     }
 }
 
-/// Pieces of one text at most: a file with more is coloured at its beginning.
+/// Most pieces of one text: a file with more is coloured at its beginning.
 const PIECES: usize = 60_000;
 
 /// The pieces of the file at a path, in order. Empty for a type that is not known. Takes linear time.
@@ -75,7 +75,7 @@ impl<'t> Reader<'t> {
         &self.text[self.at..]
     }
 
-    /// Proceeds by some bytes, which are a piece if they are of a kind.
+    /// Advances by some bytes, which become a piece if they have a kind.
     fn take(&mut self, bytes: usize, kind: Option<PieceKind>) {
         let length = self.rest()[..bytes].chars().map(|character| character.len_utf16() as u32).sum();
         if let Some(kind) = kind.filter(|_| length > 0 && self.pieces.len() < PIECES) {

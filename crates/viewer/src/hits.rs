@@ -16,11 +16,11 @@ use porthole_inspect::{
 };
 use std::collections::BTreeMap;
 
-/// What a search found, as far as the layers are read.
+/// The lines that a search found in the layers read so far.
 #[derive(Default)]
 pub(crate) struct HitList {
     layers: BTreeMap<u32, FoundHits>,
-    /// Lines that are held.
+    /// Lines that are kept.
     held: usize,
 }
 
@@ -31,7 +31,7 @@ struct FoundHits {
 }
 
 impl HitList {
-    /// Takes what was found in a layer. Of all lines the first [`HELD_HITS`] are held, bottom layer first.
+    /// Takes the lines of a layer. The first [`HELD_HITS`] lines are kept, bottom layer first.
     pub(crate) fn add(&mut self, layer: u32, lines: Vec<FoundLine>, files: Vec<FoundFile>) {
         if lines.is_empty() && files.is_empty() {
             return;
@@ -47,7 +47,7 @@ impl HitList {
         }
     }
 
-    /// Nothing of this layer counts.
+    /// Discards the lines of a layer that could not be verified.
     pub(crate) fn lose(&mut self, layer: u32) {
         self.held -= self.layers.remove(&layer).map_or(0, |of| of.lines.len());
     }
@@ -117,7 +117,7 @@ pub(crate) fn shown(line: &FoundLine) -> SearchHit {
     let (start, end) = line.range;
     let (before, rest) = line.text.split_at((start as usize).min(line.text.len()));
     let (matched, after) = rest.split_at((end.saturating_sub(start) as usize).min(rest.len()));
-    // In a program, a text ends at its zero byte: what lies beyond is no part of it.
+    // In a program, a text ends at its zero byte: the line is cut there.
     let text = before.iter().rposition(|byte| *byte == 0).map_or(0, |zero| zero + 1);
     let first = character(before, before.len().saturating_sub(BEFORE)).max(text);
     let text = after.iter().position(|byte| *byte == 0).unwrap_or(after.len());

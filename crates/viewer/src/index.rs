@@ -22,10 +22,10 @@ pub(crate) struct OpenIndex {
 }
 
 impl OpenIndex {
-    /// Takes the bytes of an index. `None` = they are none.
+    /// Takes the bytes of an index; `None` if they are not one.
     pub(crate) fn of_memory(bytes: Vec<u8>) -> Option<Self> {
         let held = Rc::new(bytes);
-        // Memory does not wait.
+        // A read from memory is ready at once.
         let opened = pin!(Self::open(GivenFile::new(Held(Rc::clone(&held)))));
         match opened.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(index)) => Some(Self { held: Some(held), ..index }),
@@ -36,14 +36,14 @@ impl OpenIndex {
     /// Reads the header of an index.
     ///
     /// # Errors
-    /// That of the index, or of the file.
+    /// A malformed index, or an error of the file.
     pub(crate) async fn open(file: GivenFile) -> Result<Self, Error> {
         let index = SeekIndex::open(file).await?;
         let offsets = index.offsets().await.ok();
         Ok(Self { index, offsets, held: None })
     }
 
-    /// What the header says.
+    /// The header, which was read when the index was opened.
     pub(crate) fn facts(&self) -> &IndexReader {
         self.index.facts()
     }
@@ -58,10 +58,10 @@ impl OpenIndex {
         self.held.as_ref()
     }
 
-    /// Puts a question.
+    /// Runs a query.
     ///
     /// # Errors
-    /// Those of the question, and of reading.
+    /// Errors of the query, and of reading.
     pub(crate) async fn ask<T>(&self, question: impl FnMut(&mut IndexReader) -> Result<T, Ask>) -> Result<T, Error> {
         self.index.ask(question).await
     }

@@ -1,4 +1,4 @@
-//! What a front end keeps from one visit to the next: the seek index of each verified layer, in a file named by the digest of
+//! Data that a front end keeps from one visit to the next: the seek index of each verified layer, in a file named by the digest of
 //! its blob.
 //!
 //! This is the part without input and output: what a front end has to provide ([`KeptFiles`]), what a file holds
@@ -55,9 +55,9 @@ pub struct KeptFile {
 pub enum KeptError {
     /// There is no room for it.
     NoRoom,
-    /// The front end can keep nothing: why, for a person.
+    /// The front end cannot keep files, with the reason in words.
     Unusable(String),
-    /// It did not work this time.
+    /// The file system failed this time.
     Failed,
 }
 
@@ -65,7 +65,7 @@ pub enum KeptError {
 pub struct KeptLock(Option<Box<dyn FnOnce()>>);
 
 impl KeptLock {
-    /// A lock that is given back so.
+    /// A lock that this function releases.
     pub fn new(release: impl FnOnce() + 'static) -> Self {
         Self(Some(Box::new(release)))
     }
@@ -79,9 +79,9 @@ impl Drop for KeptLock {
     }
 }
 
-/// What files are called while they are written.
+/// Suffix of the names of files that are being written.
 pub const TEMPORARY: &str = "new-";
-/// Bytes that are kept. The least recently used files go first.
+/// Most bytes that are kept. The least recently used files are removed first.
 pub(crate) const KEPT_BYTES: u64 = 256_000_000;
 /// Behind the digest in the name of a file: another version of this program may read archives otherwise.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");

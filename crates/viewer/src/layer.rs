@@ -1,4 +1,4 @@
-//! What a session and its layer workers say to each other.
+//! Messages between a session and its layer workers.
 //!
 //! Orders and reports are twins of the core's values, so that they may cross to another thread or process. What is large (a
 //! batch of entries, an index, a blob) is bytes that no serializer sees: a front end sends them beside the rest. A worker
@@ -13,7 +13,7 @@ use porthole_registry::trace::RecordedExchange;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Bytes of entries that make a batch, whatever the clock says: about two thousand entries.
+/// Bytes of entries after which a batch is sent at any time: about two thousand entries.
 pub(crate) const BATCH_BYTES: usize = 64 << 10;
 
 /// From the session to a layer worker, which does one job at a time.
@@ -26,7 +26,7 @@ pub enum WorkerOrder {
     Request {
         /// Number of the job.
         job: u32,
-        /// With fresh authorization.
+        /// The request, with fresh authorization.
         request: BlobRequest,
     },
     /// Find the secrets of a configuration, and mask those of the instructions that made the layers.
@@ -38,7 +38,7 @@ pub enum WorkerOrder {
         /// The instructions, bottom first.
         instructions: Vec<String>,
     },
-    /// Drop a job. Nothing is reported of it any more.
+    /// Drop a job. No further report of it is sent.
     Cancel {
         /// Number of the job.
         job: u32,
@@ -67,9 +67,9 @@ pub struct ReadJob {
     pub media_type: String,
     /// Whether the image promises an archive. The blob of an artifact may be any file.
     pub promised: bool,
-    /// What the blob is called as a file, if it belongs to an artifact and turns out to be no archive.
+    /// The name of the blob as a file, if it belongs to an artifact and is not an archive.
     pub file: Option<String>,
-    /// List the layer from its seek index instead, if that is whole; a blob is fetched only if it is not.
+    /// List the layer from its kept seek index. The blob is fetched only if the index is damaged.
     pub kept: Option<KeptIndex>,
     /// Compare the layer with its table of contents, which these annotations of its descriptor name.
     pub audit: Option<BTreeMap<String, String>>,
@@ -112,7 +112,7 @@ impl std::fmt::Debug for BlobRequest {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WorkerReport {
-    /// The worker listens.
+    /// The worker accepts orders.
     Ready,
     /// The registry wants other authorization, or does not let a page read the blob; the worker waits for
     /// [`WorkerOrder::Request`] and continues where it stopped.
@@ -122,7 +122,7 @@ pub enum WorkerReport {
         /// What keeps the page from the blob. `None` = the registry does not accept the authorization.
         cause: Option<FailureCause>,
     },
-    /// How far the job is; the entries up to here were sent before.
+    /// Progress of the job. The entries up to here were sent before.
     Progress {
         /// Number of the job.
         job: u32,
@@ -161,7 +161,7 @@ pub enum WorkerReport {
         /// What the probe found.
         found: Box<ProbeFound>,
     },
-    /// There is no probe for what is to be looked for; nothing was read.
+    /// No probe could be made; nothing was read.
     Refused {
         /// Number of the job.
         job: u32,
@@ -195,9 +195,9 @@ pub enum WorkerReport {
         /// What is known of it.
         exchange: Box<RecordedExchange>,
     },
-    /// The worker met a bug of ours and is not to be used again.
+    /// The worker hit a bug of this program and must not be used again.
     Panicked {
-        /// Where and what.
+        /// The place in the code and the message.
         text: String,
     },
 }
@@ -226,7 +226,7 @@ impl WorkerReport {
 pub struct LayerFindings {
     /// Digest, size and diff_id are all as promised, and nothing else is wrong.
     pub verified: bool,
-    /// Class of the worst of what is wrong, where something is.
+    /// Class of the worst finding, if there is one.
     pub failure: Option<FailureClass>,
     /// The blob belongs to an artifact and is no archive: no file is listed from it, even if it looked like one at first.
     pub no_files: bool,
@@ -240,10 +240,10 @@ pub struct LayerFindings {
     pub ambiguous: u64,
     /// The first digest or size that differs: what was expected and what came.
     pub mismatch: Option<(String, String)>,
-    /// In words, worst first.
+    /// Findings in words, worst first.
     pub texts: Vec<String>,
     /// Name and value of what the blob of an artifact says of itself.
     pub facts: Vec<(String, String)>,
-    /// What is worth knowing and not wrong: the table of contents agrees, or the blob is no archive.
+    /// A note that is not a finding: the table of contents agrees, or the blob is not an archive.
     pub note: Option<String>,
 }

@@ -145,7 +145,7 @@ impl RowList {
         self.lines.len()
     }
 
-    /// Nothing to show.
+    /// Whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
@@ -183,8 +183,8 @@ impl RowList {
         Some(protocol::FileRow { place: line.place, siblings, ..line.row(view)? })
     }
 
-    /// The path of the first row from `from` on, and then from the top, whose name begins with a text: small letters stand for
-    /// large ones, too.
+    /// The path of the first row from `from` on, and then from the top, whose name begins with a text: lower-case letters also match
+    /// upper-case ones.
     pub fn begins_with(&self, tree: &FileTree, text: &str, from: u64) -> Option<Vec<u8>> {
         let text = text.to_lowercase();
         // Almost every text is plain, and then no name has to be copied.
@@ -223,7 +223,7 @@ impl RowList {
     }
 }
 
-/// No screen shows more at once.
+/// Most rows of a window: no screen shows more.
 const MOST_ROWS: u64 = 2_000;
 
 /// A directory being walked: the nodes left in it.
@@ -242,7 +242,7 @@ impl Line {
     }
 }
 
-/// What a row must be like to be shown for its own sake.
+/// The conditions for a row to be shown for its own sake.
 struct Sieve {
     filter: PathFilter,
     /// The paths of a list of special files.

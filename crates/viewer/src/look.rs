@@ -1,4 +1,4 @@
-//! One look at one image: what is known of it so far, and what was reported of it.
+//! One look at one image: the data so far, and what of it was reported.
 
 mod alone;
 mod contents;
@@ -51,41 +51,41 @@ pub(crate) struct Look {
     stale: bool,
     chain_stale: bool,
     settled: bool,
-    /// The overview lacks what the layers tell.
+    /// The overview still lacks facts from the layers.
     survey_due: bool,
     /// The waste was asked for and not sent.
     waste_due: bool,
-    /// It is not shown, and so not listed.
+    /// The look is not shown, so its files are not listed.
     hidden: bool,
 }
 
 /// The part of a look that has layers.
 pub(crate) struct LookBody {
-    /// What was asked for.
+    /// The requested reference.
     pub reference: Reference,
-    /// What it turned out to be.
+    /// The resolved image.
     pub resolved: ResolvedImage,
     /// Where it is part of the front end.
     pub(crate) page: Option<OfPage>,
     /// Layers, bottom first.
     pub layers: Vec<LayerProgress>,
     changed: Vec<bool>,
-    /// What lets the files of each layer be read.
+    /// For each layer, the index or table by which its files are read.
     access: Vec<Option<Access>>,
     access_bytes: u64,
     /// Layers of which something is kept from an earlier look, bottom first.
     kept: Vec<Option<Rc<KeptLayer>>>,
     pub(crate) stack: Stack,
-    /// Layers that found no room in the tree.
+    /// Layers that exceed the limit of the tree.
     pub(crate) crowded: Vec<u32>,
     pub(crate) alone: Option<Alone>,
     listing: Rows,
     overview: OverviewFacts,
-    /// The findings of the overview that its documents tell.
+    /// The findings from the documents of the image.
     stated: usize,
 }
 
-/// What is known of a layer that lets its files be read one by one.
+/// How single files of a layer are read.
 #[derive(Clone)]
 pub(crate) enum Access {
     /// It was read to its end, and this is its index.
@@ -116,7 +116,7 @@ impl LookBody {
         view.content(view.find(path)?)
     }
 
-    /// What lets the files of a layer be read.
+    /// How files of a layer are read, if that is known.
     pub(crate) fn access(&self, layer: u32) -> Option<&Access> {
         self.access.get(layer as usize)?.as_ref()
     }
@@ -189,7 +189,7 @@ impl Look {
         out.push(self.chain_event());
     }
 
-    /// The link in progress does not hold, which ends the look.
+    /// Ends the look because the link in progress does not hold.
     pub(crate) fn fail(&mut self, mut failure: FailureNotice, out: &mut Vec<Event>) {
         let step = self.chain.fail(failure.mismatch.clone());
         failure.step = failure.step.or(step);

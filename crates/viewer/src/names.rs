@@ -23,7 +23,7 @@ impl Names {
         self.names.extend(page);
     }
 
-    /// All of them, in the order of the registry.
+    /// All names, in the order of the registry.
     pub(crate) fn all(&self) -> &[String] {
         &self.names
     }
@@ -33,7 +33,7 @@ impl Names {
         self.names.iter().position(|known| known == name)
     }
 
-    /// What a tag stands for.
+    /// The state of the query for a tag.
     pub(crate) fn learn(&mut self, tag: &str, facts: TagFacts) {
         self.facts.insert(tag.to_owned(), facts);
     }

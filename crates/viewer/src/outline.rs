@@ -3,9 +3,9 @@
 use crate::pretty::{string_length, visible};
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 
-/// Nodes of an outline. A text that has more is shown as text alone.
+/// Most nodes of an outline. A text with more is shown as plain text.
 pub const OUTLINE_NODES: usize = 5_000;
-/// Levels of an outline.
+/// Most levels of an outline.
 pub const OUTLINE_DEPTH: usize = 100;
 
 /// A value or an element. The nodes below it follow it.
@@ -16,7 +16,7 @@ pub struct OutlineNode {
     pub depth: u16,
     /// Its name, its place in a list, or its tag.
     pub name: String,
-    /// What it holds, if that is no further nodes.
+    /// Its value, if it has no nodes below it.
     pub value: String,
     /// How many nodes are directly below it; `None` for one that cannot have any.
     pub children: Option<u32>,

@@ -85,7 +85,7 @@ fn artifact(image: &Image, artifact: &ArtifactOverview) -> ArtifactSummary {
     }
 }
 
-/// Twins of what an artifact says.
+/// Twins of the facts of an artifact.
 pub(crate) fn told(facts: &[ArtifactFact]) -> Vec<(String, String)> {
     facts.iter().map(|fact| (fact.name.clone(), fact.value.clone())).collect()
 }

@@ -1,4 +1,4 @@
-//! How often something is done.
+//! Limits how often something is done.
 
 use std::time::Duration;
 

@@ -32,14 +32,14 @@ use std::{
     rc::Rc,
 };
 
-/// The packages of an image, as far as its layers are read.
+/// The packages of the layers that were read so far.
 #[derive(Default)]
 pub(crate) struct PackageList {
     /// What was collected of each layer.
     layers: Vec<Collected>,
     /// For each of their databases, where the worker says that its content starts, and its escaped path.
     places: Vec<Vec<(u64, String)>>,
-    /// Layers of which paths or digests stayed behind.
+    /// Layers whose paths or digests were not all sent.
     partial: BTreeSet<u32>,
     unread: BTreeMap<u32, Vec<(String, String)>>,
     inventory: Inventory,
@@ -74,7 +74,7 @@ impl PackageList {
         self.places.resize_with(count, Vec::new);
     }
 
-    /// Nothing of this layer counts.
+    /// Discards the packages of a layer that could not be verified.
     pub(crate) fn lose(&mut self, layer: u32) {
         if layer == CONFIG {
             return;
@@ -87,7 +87,7 @@ impl PackageList {
         self.partial.remove(&layer);
     }
 
-    /// Takes stock of the lowest `count` layers. `place` says where the tree says that a content starts.
+    /// Makes the inventory of the lowest `count` layers. `place` says where the tree says that a content starts.
     pub(crate) fn take_stock(&mut self, tree: &FileTree, count: u32, place: impl Fn(u32, u64, &str) -> u64) {
         if let Some(top) = count.checked_sub(1) {
             self.make_room(top);
@@ -135,7 +135,7 @@ impl PackageList {
         let distribution = self.inventory.release.as_ref().and_then(|release| release.name.as_deref());
         let ownership = Ownership::of(tree, &self.inventory);
         let found = dangers(Some(&image.config), &ownership, &certificates, distribution);
-        // A path that stayed behind, or a database that was not read, would make a file look unowned.
+        // A path that was not sent, or a database that was not read, would make a file look unowned.
         let missing = if self.layers.iter().any(|layer| layer.lost) {
             Some(owned::LOST)
         } else {
@@ -168,7 +168,7 @@ impl PackageList {
         self.bills = Rc::clone(bills);
     }
 
-    /// Those that a query is about.
+    /// The packages of a query.
     pub(crate) fn wanted<'l>(&'l self, query: &'l PackageQuery) -> impl Iterator<Item = &'l Installed> {
         self.inventory.packages.iter().filter(|installed| {
             installed.removed_by.is_some() == query.deleted

@@ -22,7 +22,7 @@ pub trait Pool {
     /// Sends an order to a worker.
     fn send(&self, worker: usize, order: WorkerOrder);
 
-    /// Ends a worker, whatever it does.
+    /// Ends a worker, also in the middle of a job.
     fn end(&self, worker: usize);
 
     /// Ends a worker and starts another with its number. `false` = no other can be started.
@@ -45,7 +45,7 @@ pub(crate) struct Assignment {
 /// Stands for the configuration where layers have their numbers.
 pub(crate) const CONFIG: u32 = u32::MAX;
 
-/// What a layer is read for.
+/// The purpose of reading a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Task {
     /// Its list of files.
@@ -142,7 +142,7 @@ impl Roster {
         self.waiting.push_back(Assignment { job: self.jobs, look, layer, task });
     }
 
-    /// A worker listens.
+    /// A worker accepts orders from now on.
     pub(crate) fn ready(&mut self, worker: usize) {
         if let Some(member) = self.workers.get_mut(worker) {
             (member.alive, member.ready) = (true, true);
@@ -159,8 +159,8 @@ impl Roster {
         self.workers.get(worker)?.assignment
     }
 
-    /// A worker ended. Returns the layer that it read, and whether it ever listened: one that did may be replaced, one that
-    /// did not would fail again.
+    /// A worker ended. Returns the layer that it read, and whether it had ever reported ready: a replacement of one that had not would
+    /// fail again.
     pub(crate) fn bury(&mut self, worker: usize) -> (Option<Assignment>, bool) {
         let Some(member) = self.workers.get_mut(worker) else { return (None, false) };
         member.alive = false;

@@ -20,7 +20,7 @@ pub(crate) struct TocListing {
     pub fetched: u64,
     /// Bytes of the unpacked layer, 0 if the table does not say.
     pub uncompressed: u64,
-    /// How far the table can be trusted, in words.
+    /// In words, what the table proves and what not.
     pub note: String,
     /// The table itself.
     pub toc: Rc<Toc>,

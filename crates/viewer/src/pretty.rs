@@ -4,13 +4,13 @@
 /// A piece of indented JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
-    /// What it is.
+    /// The kind of the piece.
     pub kind: TokenKind,
     /// The characters as they are in the document, or the space between them.
     pub text: String,
 }
 
-/// What a piece is.
+/// The kind of a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenKind {
     /// Brackets, commas, colons and white space.
@@ -26,7 +26,7 @@ pub enum TokenKind {
 /// Levels of indentation that are drawn; deeper ones stay at the last.
 const DEPTH: usize = 40;
 
-/// The pieces of a JSON text. Whatever it is, all of it comes out: text that is no JSON is merely laid out oddly.
+/// The pieces of a JSON text. Together they contain all of it: text that is not JSON is laid out oddly, and nothing is lost.
 pub fn pretty(json: &str) -> Vec<Token> {
     let mut writer = Writer::default();
     let mut depth = 0_usize;
@@ -87,7 +87,7 @@ pub(crate) fn string_length(text: &str) -> usize {
     text.len()
 }
 
-/// Text with the characters that would show as nothing, or turn the text around them, as JSON's own escapes.
+/// Text in which invisible characters, and those that change the direction of text, are JSON escapes.
 pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
@@ -113,7 +113,7 @@ fn is_hidden(character: char) -> bool {
         )
 }
 
-/// A line of any bytes in the same way. Tabs stay; what is no UTF-8 becomes `\\xNN`.
+/// A line of any bytes in the same way. Tabs stay; bytes that are not UTF-8 become `\\xNN`.
 pub fn visible_bytes(bytes: &[u8]) -> String {
     let mut shown = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {

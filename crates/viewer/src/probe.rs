@@ -1,4 +1,4 @@
-//! What looks into the files of a layer while a worker reads it.
+//! Probes: they look into the files of a layer while a worker reads it.
 //!
 //! A worker that has a [`ProbeEngine`] makes a [`LayerProbe`] of it for a [`ReadJob`](crate::layer::ReadJob) that wants one. A worker
 //! without an engine lists layers and nothing else, so that its program holds no engine.
@@ -38,7 +38,7 @@ pub trait LayerProbe {
     /// The data of the entry is complete.
     fn end(&mut self);
 
-    /// What was found since this was called last, with the sums of the layer so far.
+    /// What was found since the last call, with the sums of the layer so far.
     fn take(&mut self) -> ProbeFound;
 }
 
@@ -105,13 +105,13 @@ pub struct FileHashes {
 }
 
 impl FileHashes {
-    /// Makes it for the way to the session.
+    /// Makes the twin.
     pub fn of(digests: &FileDigests) -> Self {
         let (md5, sha1, sha256) = digests.parts();
         Self { md5, sha1, sha256 }
     }
 
-    /// Makes the digests from it.
+    /// The digests that the twin stands for.
     pub fn original(self) -> FileDigests {
         FileDigests::from_parts(self.md5, self.sha1, self.sha256)
     }

@@ -1,6 +1,6 @@
-//! What a front end and a session say to each other: [`Command`]s and [`Event`]s.
+//! The messages between a front end and a session: [`Command`]s and [`Event`]s.
 //!
-//! All of it are twins of the core's values, converted by hand, so that a session may run in another thread or process. A
+//! Their fields are twins of the core's values, converted by hand, so that a session may run in another thread or process. A
 //! front end waits for [`Event::Ready`] before it sends anything.
 
 mod archive;
@@ -142,7 +142,7 @@ pub enum Command {
         path: String,
         /// Show the bytes from this offset on, in hexadecimal. The facts are not sent again.
         from: Option<u64>,
-        /// Even where that costs much.
+        /// Read without asking about the cost.
         anyway: bool,
     },
     /// All of the file at a path, to be saved. Answered with [`Event::Content`].
@@ -161,7 +161,7 @@ pub enum Command {
         /// Format of the archive.
         format: ArchiveFormat,
     },
-    /// Give the archive up that is being saved; no file is left.
+    /// Stop saving the archive. No file is left.
     StopArchive,
     /// What each layer did to a path. Answered with [`Event::Versions`].
     Versions {
@@ -174,7 +174,7 @@ pub enum Command {
         path: String,
         /// Layer that wrote the version, or removed it. 0 = bottom.
         layer: u32,
-        /// Even where that costs much.
+        /// Read without asking about the cost.
         anyway: bool,
     },
     /// How two versions of a file differ. Answered with [`Event::VersionDiff`], once or more.
@@ -185,7 +185,7 @@ pub enum Command {
         before: u32,
         /// Layer of the second version.
         after: u32,
-        /// Even where that costs much.
+        /// Read without asking about the cost.
         anyway: bool,
     },
     /// Compare the image with another one, in place of the comparison before. Answered with [`Event::Compared`], several
@@ -202,7 +202,7 @@ pub enum Command {
     DiffFile {
         /// Path, escaped as `porthole ls --json` prints it.
         path: String,
-        /// Even where that costs much.
+        /// Read without asking about the cost.
         anyway: bool,
     },
     /// End the comparison.
@@ -224,7 +224,7 @@ pub enum Command {
         /// Only signatures: statements, which may be large, are not fetched.
         signatures_only: bool,
     },
-    /// Stop that. Answered with [`Event::Evidence`].
+    /// Stop the search for evidence. Answered with [`Event::Evidence`].
     StopEvidence,
     /// Take the text of a policy, in place of the one before. Answered with [`Event::Policy`].
     SetPolicy {
@@ -233,10 +233,10 @@ pub enum Command {
     },
     /// Demand signatures of these images from now on, in place of a rule about the same ones. Answered with [`Event::Policy`].
     Demand {
-        /// Which, and whose.
+        /// The images, and the signers.
         rule: SignerRule,
     },
-    /// Demand nothing of these images any more. Answered with [`Event::Policy`].
+    /// Remove the rule about these images. Answered with [`Event::Policy`].
     Waive {
         /// As the rule has them.
         images: String,
@@ -275,7 +275,7 @@ pub enum Command {
     },
     /// Find a row by the beginning of its name. Answered with [`Event::RowNamed`].
     NameRow {
-        /// What it begins with, as the row is escaped; small letters stand for large ones, too.
+        /// What it begins with, as the row is escaped; lower-case letters also match upper-case ones.
         text: String,
         /// Index of the row to begin at. After the last row comes the first.
         from: u64,

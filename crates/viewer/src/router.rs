@@ -1,4 +1,4 @@
-//! How each registry is reached: straight, or through a relay.
+//! How each registry is reached: directly, or through a relay.
 
 use crate::protocol::{RegistryRoute, RelayMode, RelaySettings, RouteReason};
 use porthole_registry::transport::ErrorKind;
@@ -31,7 +31,7 @@ const WITHOUT_CORS: [&str; 16] = [
     "lscr.io",
 ];
 
-/// The same by the end of the name.
+/// Suffixes of the names of such registries.
 const WITHOUT_CORS_BELOW: [&str; 4] = [".gcr.io", ".pkg.dev", ".azurecr.io", ".amazonaws.com"];
 
 /// A relay that could be used.
@@ -44,18 +44,18 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    /// Its address is a loopback one: what goes through it does not leave this machine on the way there.
+    /// Whether its address is a loopback address, so that requests to it do not leave this machine.
     pub(crate) fn on_this_machine(&self) -> bool {
         is_on_this_machine(&self.url)
     }
 
-    /// Whether what is sent through it can be read on the way.
+    /// Whether requests to it are unencrypted on the network.
     pub(crate) fn in_the_clear(&self) -> bool {
         self.url.starts_with("http://") && !self.on_this_machine()
     }
 }
 
-/// Where a registry is asked, and why there.
+/// The route to a registry, and its reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Decision {
     /// Way to the registry.
@@ -144,7 +144,7 @@ impl Router {
     /// Where to ask again after a failure on the direct way, if that can help.
     ///
     /// Only a relay of this machine or of this page is used without being asked for: any other learns which image is
-    /// looked at, and that is the person's to decide.
+    /// looked at, which the user must allow.
     pub(crate) fn after(&mut self, registry: &str, failed: ErrorKind) -> Option<Decision> {
         if self.settings.mode != RelayMode::Auto {
             return None;

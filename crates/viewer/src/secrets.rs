@@ -11,7 +11,7 @@ use porthole_core::{
 };
 use std::collections::BTreeMap;
 
-/// The secrets of an image, as far as its layers are read.
+/// The secrets of the layers that were read so far.
 #[derive(Default)]
 pub(crate) struct SecretList {
     config: Vec<(SecretPlace, SecretKind)>,
@@ -34,7 +34,7 @@ impl SecretList {
         self.instructions = made.to_vec();
     }
 
-    /// Nothing of this layer counts.
+    /// Discards the secrets of a layer that could not be verified.
     pub(crate) fn lose(&mut self, layer: u32) {
         self.layers.remove(&layer);
     }

@@ -137,7 +137,7 @@ struct Desk {
 }
 
 impl Desk {
-    /// The look of a number, be it the one that is compared with the current one.
+    /// The look with this number: the current one, or the one that it is compared with.
     fn look_of(&self, number: u32) -> Option<&Look> {
         [&self.look, &self.other].into_iter().flatten().find(|look| look.number == number)
     }
@@ -148,7 +148,7 @@ impl Desk {
     }
 }
 
-/// What was asked for, kept for another try.
+/// The request, kept for a retry.
 #[derive(Clone)]
 struct Wish {
     look: u32,
@@ -160,7 +160,7 @@ struct Wish {
     audit: bool,
 }
 
-/// What there is at most one of at a time.
+/// Kinds of work of which one piece runs at a time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Errand {
     Relay,
@@ -356,7 +356,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         }
     }
 
-    /// A turn now, unless one is overdue and will be taken anyway.
+    /// Takes a turn now, unless one is overdue.
     fn turn_soon(&self) {
         let due = self.desk.borrow().turn;
         if due.is_none_or(|due| due > self.now()) {

@@ -16,7 +16,7 @@ use std::borrow::Cow;
 /// Case is ignored. Paths are matched as they are shown, with escapes.
 #[derive(Debug, Default)]
 pub(crate) enum PathFilter {
-    /// Nothing was typed: everything fits.
+    /// Empty: everything fits.
     #[default]
     All,
     /// Text to be contained, in lower case.
@@ -30,7 +30,7 @@ pub(crate) enum PathFilter {
 }
 
 impl PathFilter {
-    /// Reads a filter. Never fails: an invalid expression is a filter that says so.
+    /// Reads a filter. Never fails: an invalid expression gives a filter with an error that no path fits.
     pub(crate) fn new(typed: &str) -> Self {
         let typed = typed.trim();
         if typed.is_empty() {
@@ -56,7 +56,7 @@ impl PathFilter {
     pub(crate) fn names(&self, above: bool, name: &[u8], path: impl FnOnce() -> Vec<u8>) -> bool {
         match self {
             Self::All => true,
-            // What a path contains, every path below it contains.
+            // Every path below contains what this path contains.
             Self::Text(text) => {
                 above
                     || match text.rsplit_once('/') {

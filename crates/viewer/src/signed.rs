@@ -5,13 +5,13 @@ use crate::protocol::{EvidenceCard, EvidenceState, ShownSigner, SignatureVerdict
 /// What is known of the signatures of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedLink {
-    /// What they come to.
+    /// Their combined verdict.
     pub state: SignedState,
     /// Who signed, where that is proved.
     pub signer: Option<ShownSigner>,
 }
 
-/// What the signatures of an image come to.
+/// The combined verdict on the signatures of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignedState {
     /// They are being looked for.
@@ -30,7 +30,7 @@ pub enum SignedState {
     Unknown,
     /// One does not hold.
     Wrong,
-    /// They could not be looked for, or no more.
+    /// The search for them failed or was stopped.
     Failed,
 }
 
@@ -81,7 +81,7 @@ impl SignedLink {
         }
     }
 
-    /// What it says, for people.
+    /// The verdict in words.
     pub fn sentence(&self) -> &'static str {
         match self.state {
             SignedState::Running => "Looking for signatures.",
@@ -89,8 +89,8 @@ impl SignedLink {
             SignedState::Proved => "Signed. Name the signer whom you expect.",
             SignedState::Other => "Signed, but not by the signer whom you named.",
             SignedState::Unchecked => "There is a signature, which was not checked.",
-            SignedState::Unsigned => "Not signed, as far as signatures are listed.",
-            SignedState::Unknown => "Signed, but nothing that is trusted here vouches for the signer, or for the time.",
+            SignedState::Unsigned => "Not signed: no signature is listed.",
+            SignedState::Unknown => "Signed, but no trusted authority vouches for the signer or the time.",
             SignedState::Wrong => "A signature does not hold.",
             SignedState::Failed => "Signatures were not checked.",
         }

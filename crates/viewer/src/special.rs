@@ -4,7 +4,7 @@ use crate::packages::MarkedFiles;
 use porthole_core::tree::{FileTree, NodeId, Sort};
 use std::{collections::HashSet, rc::Rc};
 
-/// What makes files special.
+/// The lists of special files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpecialFiles {
     /// They run with the rights of their owner.

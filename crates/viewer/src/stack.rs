@@ -27,7 +27,7 @@ struct Waiting {
     stopped: bool,
 }
 
-/// What a turn of [`Stack::pump`] did.
+/// The result of a turn of [`Stack::pump`].
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct StackTurn {
     /// The tree changed.
@@ -61,7 +61,7 @@ impl Stack {
         self.tree.learn_contents(digest);
     }
 
-    /// Every layer is stacked or undone.
+    /// Whether every layer is stacked or undone.
     pub(crate) fn complete(&self) -> bool {
         self.current == self.layers.len()
     }
@@ -88,7 +88,7 @@ impl Stack {
         }
     }
 
-    /// Nothing more will come of a layer: keep it if it is verified.
+    /// Ends a layer: it is kept if it is verified, else undone.
     pub(crate) fn settle(&mut self, layer: u32, verified: bool) {
         if let Some(waiting) = self.layers.get_mut(layer as usize) {
             waiting.verdict = Some(verified);

@@ -1,4 +1,4 @@
-//! What a front end knows, apart from how it draws it.
+//! The state of a front end, without its drawing.
 //!
 //! [`State::update`] is the only way to change it: an action in, effects out. It touches neither the screen nor the session.
 
@@ -161,9 +161,9 @@ pub struct State {
     pub trust_root: Rc<str>,
     /// The file that was opened last.
     pub file: Option<OpenedFile>,
-    /// What lies over the page.
+    /// The open dialog.
     pub dialog: Option<Dialog>,
-    /// A word about something that happened and needs no answer.
+    /// A message that needs no answer.
     pub notice: Option<String>,
     /// The look in which the session was last started again.
     pub revived: Option<u32>,
@@ -197,13 +197,13 @@ pub struct OpenedFile {
 /// A reference that was opened on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecentReference {
-    /// As it was opened.
+    /// The reference, as it was opened.
     pub reference: String,
     /// The person wants to keep it.
     pub pinned: bool,
 }
 
-/// What a person does with such references.
+/// Actions on such references.
 #[derive(Clone, Debug)]
 pub enum RecentAction {
     /// Pin one, or no longer.
@@ -240,7 +240,7 @@ pub struct LookRoute {
     pub reason: RouteReason,
 }
 
-/// What lies over the page.
+/// The open dialog.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Dialog {
     /// Credentials for a registry.
@@ -265,7 +265,7 @@ pub enum Dialog {
     Help,
 }
 
-/// What a person does with a list of names.
+/// Actions on a list of names.
 #[derive(Clone, Debug)]
 pub enum NameAction {
     /// Show the names of another query.

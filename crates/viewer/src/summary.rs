@@ -1,4 +1,4 @@
-//! An image, as the page shows it before any of its files is there.
+//! The documents of an image, as the page shows them before any file is listed.
 
 use crate::protocol::{DocumentText, HistoryEntry, ImageLayer, ImageSummary, InstructionLine, ProofStep};
 use porthole_core::{
@@ -10,7 +10,7 @@ use porthole_core::{
 };
 use porthole_inspect::resolve::ResolvedImage;
 
-/// Twin of what a reference turned out to be.
+/// Twin of a resolved image.
 pub(crate) fn summarize(reference: &Reference, resolved: &ResolvedImage) -> ImageSummary {
     let image = &resolved.image;
     let root = resolved.index.as_ref().map_or(&image.manifest.raw, manifest::Document::raw);

@@ -18,7 +18,7 @@ struct Area {
 }
 
 impl Area {
-    /// What a frame and a heading leave for what is inside.
+    /// The area inside the frame and the heading.
     fn inside(self) -> Self {
         let heading = if self.height > 2.0 * HEADING && self.width > LABELLED { HEADING } else { FRAME };
         Self {
@@ -180,7 +180,7 @@ fn squarify(sizes: &[u64], area: Area) -> Vec<Area> {
         }
         (left, start) = (left - sum, end);
     }
-    // What is too small beside the others to be counted has no area.
+    // A size that is too small to be represented gets no area.
     areas.resize(sizes.len(), Area { width: 0.0, height: 0.0, ..rest });
     areas
 }

@@ -1,4 +1,4 @@
-//! Waste as a front end shows it.
+//! Twins of the report on waste.
 
 use crate::{
     protocol::{CopiedContent, LayerWasteFacts, WasteFacts, WastedPath, WhatIfFact},

@@ -11,7 +11,7 @@ use porthole_inspect::search::{
     TextEncoding,
 };
 
-/// A search, or what is wrong with the pattern or the glob.
+/// A search, or the error in the pattern or the glob.
 pub(super) fn probe(query: &SearchQuery) -> Result<Box<dyn LayerProbe>, String> {
     search(query).map(|search| Box::new(search) as Box<dyn LayerProbe>).map_err(|error| error.to_string())
 }
@@ -46,7 +46,7 @@ impl LayerProbe for ContentSearch {
     }
 }
 
-/// A line without its secrets, which do not leave the worker.
+/// A line with its secrets masked: secrets do not leave the worker.
 fn twin(ContentHit { path, content, mut line }: ContentHit) -> FoundLine {
     if let Some(masked) = mask_line(&path, &line.text, line.range.clone(), line.cut) {
         (line.text, line.range) = (masked.text, masked.range);
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn secrets_of_lines_stay_in_the_worker() {
-        // Letters of our own making, so that no secret is in this file.
+        // Generated letters, so that this file contains no secret.
         let token: String = (0..36_u8).map(|place| char::from(b"aB3dE6gH9jK2m"[usize::from(place % 13)])).collect();
         let query = SearchQuery { pattern: "make".into(), ..SearchQuery::default() };
         let mut search = search(&query).unwrap_or_else(|error| panic!("{error}"));

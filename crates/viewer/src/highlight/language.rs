@@ -1,6 +1,6 @@
 //! The lexical structure of common types of file.
 
-/// What a type of file looks like.
+/// The lexical structure of a type of file.
 pub(super) struct Language {
     /// What begins a comment to the end of the line.
     pub(super) line: &'static [&'static str],
@@ -26,7 +26,7 @@ pub(super) struct Language {
 pub(super) struct Quote {
     /// What begins and ends it.
     pub(super) open: &'static str,
-    /// A backslash takes the meaning of what follows.
+    /// A backslash escapes the next character.
     pub(super) escapes: bool,
     /// It may go over lines.
     pub(super) lines: bool,

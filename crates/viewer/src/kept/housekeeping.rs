@@ -1,4 +1,4 @@
-//! Which kept files go: the oldest when there are too many, and those whose writing was never finished.
+//! Decides which kept files are removed: the oldest when there are too many, and unfinished ones.
 
 use super::{KeptFile, TEMPORARY};
 use porthole_core::seek::{is_index_file, surplus};

@@ -1,4 +1,4 @@
-//! What stands in front of a kept index: when its blob was verified, and what else was found.
+//! The record in front of a kept index: when its blob was verified, and what else was found.
 //!
 //! ```text
 //! magic      "PHKEPT", one byte: 1
@@ -16,7 +16,7 @@
 use crate::{layer::LayerFindings, prepared};
 use porthole_core::{digest::Digest, image::Layer, limits::Limits};
 
-/// What is known of a kept index beside what it says itself.
+/// Facts about a kept index that the index itself lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KeptRecord {
     /// When the blob was read and verified, in seconds since 1970.
@@ -24,9 +24,9 @@ pub(crate) struct KeptRecord {
     /// What else decided how the blob was read: its media type, whether it had to be an archive, the table of contents that
     /// it was compared with.
     pub identity: [u8; 32],
-    /// What is worth knowing and not wrong.
+    /// A note that is not a finding.
     pub note: Option<String>,
-    /// What was reported and is not wrong.
+    /// Findings that do not make the layer wrong.
     pub texts: Vec<String>,
 }
 

@@ -45,7 +45,7 @@ impl LookBody {
         turn
     }
 
-    /// What a stop means, in words.
+    /// The reason of a stop, in words.
     pub(crate) fn explain(&self, layer: u32, error: &tree::Error) -> String {
         let number = LayerNumber::of_index(layer);
         if !error.is_limit() {
@@ -70,7 +70,7 @@ impl LookBody {
         }
     }
 
-    /// Nothing will be added to what a view shows.
+    /// Whether the view is complete.
     pub(crate) fn complete(&self, view: &FileView) -> bool {
         let settled = self.stack.complete() && self.layers.iter().all(|layer| layer.state.settled());
         let alone = self.only(view).filter(|&layer| self.is_crowded(layer));

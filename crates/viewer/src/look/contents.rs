@@ -1,4 +1,4 @@
-//! What the layers of a look tell together, once all of them are settled.
+//! Results that need all layers of a look: overview, waste, links, maps.
 
 use super::{Access, Look, LookBody};
 use crate::{
@@ -84,7 +84,7 @@ impl Look {
         out.push(Event::Map { look: self.number, map: Box::new(map) });
     }
 
-    /// Sends what is due, once every layer is settled.
+    /// Sends the results that are due, once every layer is settled.
     pub(super) fn report(&mut self, out: &mut Vec<Event>) {
         if !self.settled || !(self.survey_due || self.waste_due) {
             return;
@@ -99,7 +99,7 @@ impl Look {
         }
     }
 
-    /// Sends the overview with what the layers tell.
+    /// Sends the overview with the facts from the layers.
     fn survey(&mut self, report: &WasteReport, out: &mut Vec<Event>) {
         let Some(body) = &mut self.body else { return };
         let missing = body.missing();

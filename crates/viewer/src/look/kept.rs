@@ -9,13 +9,13 @@ use std::rc::Rc;
 pub(crate) struct KeptLayer {
     /// Name of the file.
     pub(crate) name: String,
-    /// What stands in it beside the index.
+    /// The record in front of the index.
     pub(crate) record: KeptRecord,
     /// The index, in the file.
     pub(crate) file: GivenFile,
     /// Its bytes, where no layer worker can read the file.
     pub(crate) bytes: Option<Vec<u8>>,
-    /// The same, to be asked.
+    /// The same index, opened for queries.
     pub(crate) index: Rc<OpenIndex>,
 }
 

@@ -1,4 +1,4 @@
-//! What layers report of themselves, and what follows for the look.
+//! Applies the reports of layers to the look.
 
 use super::{Access, Look};
 use crate::{
@@ -62,14 +62,14 @@ impl Look {
         }
     }
 
-    /// Something to know of a layer.
+    /// Sets the note of a layer.
     pub(crate) fn note(&mut self, layer: u32, note: String) {
         if let Some(progress) = self.layer(layer) {
             progress.note = Some(note);
         }
     }
 
-    /// Bytes were fetched to read a file.
+    /// Counts bytes that were fetched to read a file.
     pub(crate) fn fetched(&mut self, bytes: u64) {
         self.files += bytes;
         if let Some(changed) = self.body.as_mut().and_then(|body| body.changed.first_mut()).filter(|_| bytes > 0) {
@@ -77,7 +77,7 @@ impl Look {
         }
     }
 
-    /// Nothing more is fetched: layers that are not read to their end have no files.
+    /// Stops reading. Layers that were not read to their end get no files.
     pub(crate) fn stop(&mut self) {
         let layers = self.body.as_ref().map_or(&[][..], |body| &body.layers);
         let open: Vec<u32> = layers.iter().filter(|layer| !layer.state.settled()).map(|layer| layer.index).collect();
@@ -124,7 +124,7 @@ impl Look {
         self.settle(layer, findings.verified && !findings.no_files);
     }
 
-    /// What a blob of an artifact says of itself, for the overview.
+    /// Adds the facts of an artifact's blob to the overview.
     fn describe(&mut self, layer: u32, facts: Vec<(String, String)>, out: &mut Vec<Event>) {
         let Some(body) = self.body.as_mut().filter(|_| !facts.is_empty()) else { return };
         let artifact = body.overview.artifact.as_mut();

@@ -6,8 +6,8 @@ use porthole_core::tree::Mode;
 use std::time::Duration;
 
 impl Look {
-    /// Stacks, lists and reports, each at its own pace. Returns the time until there is more to do; `None` = not until
-    /// something comes from outside.
+    /// Stacks, lists and reports, each at its own pace. Returns the time until there is more to do; `None`: until an
+    /// order or a report arrives.
     pub(crate) fn turn(&mut self, clock: impl Fn() -> Duration, out: &mut Vec<Event>) -> Option<Duration> {
         let more = self.pump(&clock);
         if self.body.is_none() {

@@ -1,4 +1,4 @@
-//! What of a look is on the screen: its view, open directories, the window and the selection.
+//! The part of a look that is on the screen: its view, open directories, the window and the selection.
 
 use super::Look;
 use crate::{

@@ -28,7 +28,7 @@ pub enum FoundRecord {
     Package(String, String, String, Box<FoundDetails>),
     /// A package has files, which take this many bytes if that is recorded.
     Files(FoundOwner, FoundLines, Option<u64>),
-    /// What was in files when a package was installed.
+    /// Digests of files, recorded when a package was installed.
     Recorded(FoundOwner, FoundLines),
     /// A package moved a file aside: escaped paths, and the package.
     Diversion(String, String, String),
@@ -53,14 +53,14 @@ pub struct FoundDetails {
     pub size: Option<u64>,
     /// The files that its database lists.
     pub files: FoundLines,
-    /// What was in them when it was installed.
+    /// The digests that were recorded when it was installed.
     pub recorded: FoundLines,
     /// Where it is, if its database does not list files.
     pub places: FoundLines,
 }
 
 /// Lines about the files of a package: their escaped paths, or what was in them when it was installed (algorithm, digest in hexadecimal,
-/// `c` for a configuration file or `-`, escaped path). Those for which a layer has no room stay behind, but their number does not.
+/// `c` for a configuration file or `-`, escaped path). Lines beyond the room of a layer are not sent, but they are counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FoundLines {
     known: String,
@@ -78,7 +78,7 @@ impl Default for PathRoom {
 }
 
 impl PathRoom {
-    /// Whether a line of this length has room; it takes it.
+    /// Takes room for a line of this length, if there is enough.
     fn take(&mut self, length: usize) -> bool {
         let left = self.0.checked_sub(length + 1);
         self.0 = left.unwrap_or(self.0);
@@ -118,14 +118,14 @@ impl FoundLines {
         lines
     }
 
-    /// The paths; one that stayed behind is empty.
+    /// The paths; one that was not sent is empty.
     fn paths(&self) -> Vec<Vec<u8>> {
         let mut paths: Vec<_> = self.known.lines().filter_map(path::unescape).collect();
         paths.resize(self.count, Vec::new());
         paths
     }
 
-    /// What was in the files, as far as it came along.
+    /// The recorded digests, as far as they were sent.
     fn contents(&self) -> Vec<RecordedFile> {
         let file = |line: &str| {
             let mut words = line.splitn(4, ' ');
@@ -272,7 +272,7 @@ impl FoundRecord {
         })
     }
 
-    /// Whether no path and no digest of a content stayed behind.
+    /// Whether all paths and digests were sent.
     pub(super) fn is_whole(&self) -> bool {
         match self {
             Self::Package(.., details) => {

@@ -45,7 +45,7 @@ const NOT_READ: &str = "list the packages first, in the tab Packages";
 const NOT_COMPARED: &str = "compare files with what packages recorded first, in the tab Packages";
 const NO_DATABASE: &str = "no database of this image lists the files of its system";
 /// A database may have been in it.
-pub(super) const LOST: &str = "a layer could not be read, and with it perhaps what packages own";
-/// Paths of packages stayed behind.
+pub(super) const LOST: &str = "a layer could not be read, and it may record more packages";
+/// Paths of packages were not sent.
 pub(super) const TOO_MANY: &str =
     "the databases of this image list more files than the page keeps; `porthole packages` reads all";

@@ -1,4 +1,4 @@
-//! The image of the look as an archive on disk.
+//! Progress of saving the image as an archive.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,7 @@ impl ArchiveFormat {
     }
 }
 
-/// How far an archive is.
+/// Progress of an archive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArchiveSaving {
     /// The format that was chosen.

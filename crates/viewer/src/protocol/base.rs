@@ -1,4 +1,4 @@
-//! The image that another was built on.
+//! The comparison with a possible base image.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,6 @@ pub struct BaseLayers {
     pub proved: bool,
     /// Entries at the start of the history that are those of the other image; 0 if not all of those are there.
     pub history: u32,
-    /// It was not named, but opened before in this front end.
+    /// The base was not named by the user; it was opened before in this front end.
     pub opened: bool,
 }

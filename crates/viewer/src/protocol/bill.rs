@@ -69,7 +69,7 @@ pub struct BillDifference {
     pub name: String,
     /// Version in the bill.
     pub listed: Option<String>,
-    /// Version in the image, in the end.
+    /// Version in the final image.
     pub installed: Option<String>,
     /// Layer of the image that has, or had, that version.
     pub layer: Option<u32>,

@@ -57,7 +57,7 @@ pub struct ChangedStep {
 /// A layer of one image, or of both.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MatchedLayer {
-    /// What the two are to each other.
+    /// How the two layers relate.
     pub relation: LayerRelation,
     /// The layer of the first image.
     pub before: Option<ImageLayer>,
@@ -65,7 +65,7 @@ pub struct MatchedLayer {
     pub after: Option<ImageLayer>,
 }
 
-/// What the layers of two images are to each other.
+/// How layers of two images relate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LayerRelation {
@@ -135,7 +135,7 @@ pub struct ChangeSums {
 pub struct ChangedFile {
     /// Path, escaped as `porthole ls --json` prints it.
     pub path: String,
-    /// In what it differs, if both images have it.
+    /// The fields that differ, if both images have it.
     pub aspects: Vec<String>,
     /// The path in the first image.
     pub before: Option<FileRow>,

@@ -66,7 +66,7 @@ pub struct ShownPart {
     pub layer: u64,
 }
 
-/// What a file is, as its bytes say.
+/// The type of a file and the facts in its bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ShownFacts {

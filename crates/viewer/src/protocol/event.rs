@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Event {
-    /// The session listens. Sent once, without being asked.
+    /// The session accepts commands. Sent once, unasked.
     Ready,
     /// Whether a relay serves this page: after `Start`, and after `SetRelay`.
     Relay {
@@ -97,7 +97,7 @@ pub enum Event {
         /// The rows that were asked for.
         window: RowWindow,
     },
-    /// Answer to `Select`, and again when the selected row changes.
+    /// The selected row: the answer to `Select`, and again when it changes.
     Selected {
         /// Number of the look.
         look: u32,
@@ -113,20 +113,20 @@ pub enum Event {
         /// What is shown of the file.
         content: Box<ShownContent>,
     },
-    /// What a file is: follows its content.
+    /// The type of a file and its facts. Follows its content.
     Facts {
         /// Number of the look.
         look: u32,
         /// Path, escaped as `porthole ls --json` prints it.
         path: String,
-        /// What its bytes say.
+        /// The facts that its bytes contain.
         facts: Box<ShownFacts>,
     },
     /// Tags of the repository, or repositories of the registry.
     Names {
         /// Number of the look.
         look: u32,
-        /// What is shown.
+        /// The names on the screen.
         window: Box<NameWindow>,
     },
     /// A map of files.

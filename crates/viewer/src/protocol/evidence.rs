@@ -12,7 +12,7 @@ pub struct PolicyFacts {
     pub text: String,
     /// The rules of the text, in its order.
     pub rules: Vec<SignerRule>,
-    /// Why the text that was set last is none, for a person. The rules before it stay.
+    /// The error in the text that was set last, in words. The rules before it stay.
     pub problem: Option<String>,
 }
 
@@ -32,11 +32,11 @@ pub struct EvidenceJob {
 /// A blob of a referrer, compared with its digest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EvidenceBlob {
-    /// Digest of what it is to be about.
+    /// Digest of the document that it must be about.
     pub subject: String,
-    /// Media type of that.
+    /// Media type of that document.
     pub subject_type: String,
-    /// Bytes of that.
+    /// Size of that document in bytes.
     pub subject_size: u64,
     /// Manifest that holds it.
     pub referrer: String,
@@ -51,11 +51,11 @@ pub struct EvidenceBlob {
     /// The blob.
     ///
     /// # Errors
-    /// Why it was not read, or is none.
+    /// Why it was not read, or is not evidence.
     pub bytes: Result<Vec<u8>, EvidenceLack>,
 }
 
-/// Why a blob is no evidence before it was looked at.
+/// Why a blob is not checked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EvidenceLack {
@@ -65,7 +65,7 @@ pub enum EvidenceLack {
     Wrong(String),
 }
 
-/// What the program that checks signatures says of a job.
+/// The answer of the program that checks signatures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EvidenceAnswer {
     /// Number of the look.
@@ -115,7 +115,7 @@ pub struct EvidenceCard {
     pub title: String,
     /// It is a statement, such as provenance: it says more than who signed.
     pub is_statement: bool,
-    /// What became of its signature; `None` for a referrer that holds no evidence.
+    /// The verdict on its signature; `None` for a referrer without evidence.
     pub verdict: Option<SignatureVerdict>,
     /// Who signed, where that is proved.
     pub signer: Option<ShownSigner>,
@@ -132,7 +132,7 @@ pub struct ShownSigner {
     pub attested_by: Option<String>,
 }
 
-/// What became of a signature.
+/// The verdict on a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SignatureVerdict {
@@ -151,7 +151,7 @@ pub enum SignatureVerdict {
 }
 
 impl SignatureVerdict {
-    /// Its word, for programs.
+    /// The word of `data-verdict`.
     pub fn word(self) -> &'static str {
         match self {
             Self::Trusted => "trusted",

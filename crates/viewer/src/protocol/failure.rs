@@ -18,9 +18,9 @@ pub struct FailureNotice {
     pub step: Option<ProofStep>,
     /// Layer that failed; the others are still read.
     pub layer: Option<u32>,
-    /// Who, what, why: one or two sentences.
+    /// What happened and why, in one or two sentences.
     pub text: String,
-    /// What was expected and what came.
+    /// Expected and got.
     pub mismatch: Option<(String, String)>,
     /// What to do, best first.
     pub remedies: Vec<Remedy>,
@@ -43,7 +43,7 @@ pub enum FailureCause {
 }
 
 impl FailureCause {
-    /// What an error of the transport says of it.
+    /// The cause, as far as an error of the transport identifies it.
     pub fn of(kind: ErrorKind) -> Option<Self> {
         match kind {
             ErrorKind::Cors | ErrorKind::Opaque => Some(Self::NoCors),

@@ -36,7 +36,7 @@ pub struct ImageSummary {
     pub documents: Vec<DocumentText>,
     /// Sum of the blob sizes of the layers.
     pub download: u64,
-    /// A file that is a single layer: its documents were made for the view.
+    /// The image is a single layer in a file, and its documents were generated.
     pub bare: bool,
 }
 

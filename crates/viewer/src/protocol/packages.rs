@@ -10,7 +10,7 @@ pub struct PackageQuery {
     pub name: String,
     /// The type, as in a package URL; empty: every type.
     pub kind: String,
-    /// Those that a later layer removed or replaced, instead of those that the image has in the end.
+    /// Those that a later layer removed or replaced, instead of those of the final image.
     pub deleted: bool,
     /// Differences from the bill of materials of this digest, or file, instead; empty: from none.
     pub against: String,
@@ -49,7 +49,7 @@ pub struct PackageWindow {
     pub rows: Vec<PackageFact>,
     /// How many fit the query.
     pub matches: u64,
-    /// How many the image has in the end.
+    /// How many the final image has.
     pub present: u64,
     /// How many a later layer removed or replaced.
     pub deleted: u64,

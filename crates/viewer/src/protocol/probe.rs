@@ -1,4 +1,4 @@
-//! One pass over the contents of every layer, for something that the listing does not tell.
+//! Probes: each is one pass over the contents of every layer.
 
 use super::ViewMode;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ pub enum ProbeWish {
     Secrets,
     /// Digests of all files, by which contents are compared.
     Digests,
-    /// Those of the image that it is compared with.
+    /// Digests of all files of the image that it is compared with.
     OtherDigests,
     /// Digests of all files by the algorithms of package managers, which recorded some when they installed them.
     Recorded,
@@ -50,7 +50,7 @@ pub enum ProbeKind {
     Secrets,
     /// Digests of files.
     Digests,
-    /// Those of the image that it is compared with.
+    /// Digests of all files of the image that it is compared with.
     OtherDigests,
     /// Digests of files by the algorithms of package managers.
     Recorded,
@@ -207,6 +207,6 @@ pub enum ShownFate {
     Replaced(u32),
     /// Its own layer deleted or overwrote it, or no runtime unpacks it.
     Hidden,
-    /// The list of files lacks something that would tell.
+    /// Unknown, because the list of files is incomplete.
     Unknown,
 }

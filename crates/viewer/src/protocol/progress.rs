@@ -63,7 +63,7 @@ impl ProofStep {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LinkState {
-    /// Not begun yet.
+    /// Waits for its turn.
     #[default]
     Waiting,
     /// Being fetched or checked.
@@ -140,7 +140,7 @@ pub struct FileReading {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LayerState {
-    /// Not begun yet.
+    /// Waits for its turn.
     #[default]
     Waiting,
     /// Its bytes arrive.
@@ -153,12 +153,12 @@ pub enum LayerState {
     Stopped,
     /// It could not be fetched, or is beyond a limit: none of its files are shown.
     Lost,
-    /// They are not: none of its files are shown.
+    /// Digest, size or diff_id differ: none of its files are shown.
     Wrong,
 }
 
 impl LayerState {
-    /// What a layer is after a failure: wrong by its own fault, or not there.
+    /// The state after a failure: wrong if the layer itself is malformed, else not read.
     pub fn of_failure(kind: FailureClass) -> Self {
         if kind == FailureClass::Malformed { Self::Wrong } else { Self::Lost }
     }

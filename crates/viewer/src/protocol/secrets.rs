@@ -11,7 +11,7 @@ pub struct SecretFact {
     pub path: String,
     /// Number of the line, from 1.
     pub line: u64,
-    /// What it is.
+    /// The rule, the confidence and the masked secret.
     pub kind: SecretKind,
 }
 
@@ -20,7 +20,7 @@ pub struct SecretFact {
 pub struct ConfigSecretFact {
     /// Where, in words.
     pub place: String,
-    /// What it is.
+    /// The rule, the confidence and the masked secret.
     pub kind: SecretKind,
 }
 
@@ -41,12 +41,12 @@ pub struct SecretKind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ShownConfidence {
-    /// An example, as far as can be seen.
+    /// Probably an example.
     Low,
     /// Other values have this form as well.
     #[default]
     Medium,
-    /// Nothing but a secret has this form.
+    /// Only secrets have this form.
     High,
 }
 

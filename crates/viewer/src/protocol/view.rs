@@ -10,7 +10,7 @@ pub struct FileView {
     pub mode: ViewMode,
     /// Layer that `UpTo` and `Only` refer to: 0 = bottom. The top layer if absent.
     pub layer: Option<u32>,
-    /// The same by blob digest, for a link that is opened before the image is known. `layer` wins.
+    /// The layer by blob digest, for a link that is opened before the image is known. `layer` takes precedence.
     pub layer_digest: Option<String>,
     /// Order of siblings.
     pub sort: RowSort,
@@ -144,7 +144,7 @@ pub struct FileRow {
     pub name: String,
     /// 0 = directly below the root.
     pub depth: u32,
-    /// What it is.
+    /// The type of the entry.
     pub kind: RowKind,
     /// Logical bytes of a file, else 0.
     pub size: u64,
@@ -188,7 +188,7 @@ pub struct FileRow {
     pub siblings: u32,
 }
 
-/// What an entry is.
+/// The type of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RowKind {

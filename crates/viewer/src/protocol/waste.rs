@@ -60,7 +60,7 @@ pub struct WhatIfFact {
     pub most: u64,
 }
 
-/// What a layer has, loses and wastes, in bytes.
+/// Bytes of a layer, and the parts of it that are wasted or that it wastes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerWasteFacts {
     /// Index of the layer, counted from 0 at the bottom.

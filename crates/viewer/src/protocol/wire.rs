@@ -13,7 +13,7 @@ pub struct WireLog {
     pub totals: String,
 }
 
-/// An exchange, or something that took none. Times are in milliseconds.
+/// An exchange, or a step without one. Times are in milliseconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct WireLine {
     /// Since the first line.
@@ -30,10 +30,10 @@ pub struct WireLine {
     pub status: String,
     /// Bytes of the answer's body.
     pub size: String,
-    /// It is no success, and no step on the way to one.
+    /// It failed, and is not an expected step such as a challenge.
     pub wrong: bool,
     /// Times and fields, with names.
     pub facts: Vec<(String, String)>,
-    /// A line for a shell that asks the same.
+    /// A `curl` command for the same request.
     pub curl: String,
 }

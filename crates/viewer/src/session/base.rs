@@ -27,11 +27,11 @@ struct OpenedImage {
     history: Vec<Option<String>>,
 }
 
-/// Images that are kept.
+/// Most images that are kept.
 const OPENED: usize = 100;
 
 impl OpenedImages {
-    /// The image with the most layers of which all lie below those of `image`.
+    /// The opened image with the most layers, all of which are the lowest layers of `image`.
     fn base_of(&self, image: &Image) -> Option<(BaseLayers, ComparedBase)> {
         let own = LayerIdentity::of(image);
         let proved = self.0.iter().filter_map(|opened| {

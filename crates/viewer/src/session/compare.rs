@@ -31,7 +31,7 @@ use porthole_inspect::{compare as engine, overview::Overview};
 use porthole_registry::transport::{Environment, Transport};
 use std::{rc::Rc, time::Duration};
 
-/// What is to be compared with the image of a look.
+/// The image to compare with that of a look.
 #[derive(Clone, Debug)]
 pub(super) struct CompareWish {
     /// Number of the look.
@@ -168,7 +168,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         Ok(Some(fetched))
     }
 
-    /// What the documents of both tell. `None`: one of the looks has no image.
+    /// The comparison of the documents. `None`: one of the looks has no image.
     fn compare_documents(&self, wish: &CompareWish) -> Option<(ComparisonFacts, Option<Diff>)> {
         let desk = self.desk.borrow();
         let before = desk.look.as_ref().filter(|now| now.number == wish.look)?.body.as_ref()?;
@@ -231,7 +231,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             view.content(view.find(&path)?)
         };
         let (old, new) = (content(before)?, content(after)?);
-        // A layer that both images have was read for the first alone.
+        // A layer that both images have was read only for the first.
         let twin = after.resolved.image.layers.get(new.layer as usize).and_then(|layer| verified_twin(before, layer));
         let new = match twin {
             Some(layer) if after.access(new.layer).is_none() => FileContent::of(before, Content { layer, ..new }),

@@ -38,7 +38,7 @@ pub(super) const ALL: Range<u64> = 0..u64::MAX;
 /// Bytes of a file that is saved: it is put together in memory.
 const SAVE: u64 = 1 << 30;
 
-/// What is wanted of a file.
+/// The requested part of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Want {
     /// Its beginning, if that is cheap.
@@ -138,7 +138,7 @@ impl FileContent {
     }
 }
 
-/// Why nothing can be shown: whether the bytes are wrong, and words.
+/// Why nothing can be shown: whether the bytes are wrong, and the reason in words.
 pub(super) type Failed = (bool, String);
 
 pub(super) fn failed((wrong, text): Failed) -> ShownContent {
@@ -193,7 +193,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         }
     }
 
-    /// `None`: nothing that has content.
+    /// `None`: the path has no content.
     fn content(&self, path: &str) -> Option<FileContent> {
         let desk = self.desk.borrow();
         let look = desk.look.as_ref()?;
@@ -216,7 +216,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 })?;
                 let range = reader.range();
                 let length = range.end - range.start;
-                // A reader that starts near the file is left when enough is seen.
+                // Reading stops when enough was seen.
                 let from_start = index.facts().seekable() == Seekable::FromStart;
                 let cost = if from_start { length } else { length.min(options.unasked_bytes) };
                 (reader.into(), cost, length)
@@ -322,7 +322,7 @@ async fn stream<S: ImageSource>(
     })
 }
 
-/// Text with what is no UTF-8, and what would show as nothing or turn the text around it, as escapes.
+/// Text in which bytes that are not UTF-8, and invisible or direction-changing characters, are escapes.
 fn text(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {

@@ -1,4 +1,4 @@
-//! What a session and its layer workers say to each other.
+//! The session's side of the messages with layer workers.
 
 use super::{BlobPlace, Errand, Front, Session, Work};
 use crate::{
@@ -113,7 +113,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         }
     }
 
-    /// The layer of a worker will not be read.
+    /// Reports that the layer of a worker is lost.
     fn lose(&self, worker: usize, failure: FailureNotice, dead: bool) {
         let assignment = if dead {
             let (assignment, restart) = self.desk.borrow_mut().roster.bury(worker);
@@ -154,7 +154,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         failure
     }
 
-    /// Has layers read, and takes a turn.
+    /// Queues layers to be read, and takes a turn.
     pub(super) fn enqueue(&self, number: u32, layers: impl Iterator<Item = u32>) {
         {
             let mut desk = self.desk.borrow_mut();
@@ -188,7 +188,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         self.rest_soon();
     }
 
-    /// A layer that waited will not be read.
+    /// Reports that a layer that waited is lost.
     fn give_up(&self, Assignment { look, layer, task, .. }: Assignment, why: &str) {
         match task {
             Task::Probe(kind) => self.lose_probe(kind, layer, why.into()),

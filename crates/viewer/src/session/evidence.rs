@@ -33,7 +33,7 @@ pub(super) struct EvidenceRun {
     wanted: WantedEvidence,
 }
 
-/// What a search found, and what it waits for.
+/// The result of a search so far, and the answer that it waits for.
 pub(super) struct EvidenceWait {
     run: EvidenceRun,
     others: Vec<EvidenceCard>,
@@ -131,7 +131,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         self.tell(vec![Event::Evidence { look: run.look, progress }]);
     }
 
-    /// `None` = the look is another one by now.
+    /// `None`: another look has begun.
     async fn gather(&self, run: &EvidenceRun) -> Result<Option<FoundEvidence>, EvidenceState> {
         let found = {
             let desk = self.desk.borrow();

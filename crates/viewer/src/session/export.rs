@@ -211,4 +211,4 @@ fn file_name(wish: &ExportWish) -> &'static str {
 }
 
 /// Why nothing is saved of a look that ended.
-const ENDED: &str = "the image was left before it could be saved";
+const ENDED: &str = "the image was closed before it could be saved";

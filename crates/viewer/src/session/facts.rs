@@ -1,4 +1,4 @@
-//! What a file is: its bytes are read where they say so, within what a session fetches without asking.
+//! Determines the type and the facts of a file, from bytes that a session fetches without asking.
 
 use super::{
     Front, Session,
@@ -19,7 +19,7 @@ use std::ops::Range;
 const SHOWN: usize = 1000;
 
 impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
-    /// Says what a file is.
+    /// Reports the type and the facts of a file.
     pub(super) async fn tell_facts(&self, file: BegunFile) {
         let BegunFile { look, path, content, head, anyway } = file;
         let mut left = if anyway { u64::MAX } else { self.options.unasked_bytes };
@@ -54,7 +54,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         self.front.tell(Event::Facts { look, path, facts: Box::new(facts) });
     }
 
-    /// Bytes of a file. Takes what they cost from what is left, or says it if that is more; says nothing if they cannot be read.
+    /// Bytes of a file. Subtracts their cost from the rest of the budget, or returns the cost if it is more; returns nothing if they cannot be read.
     async fn read_part(&self, content: &FileContent, part: Range<u64>, left: &mut u64) -> Result<Vec<u8>, Option<u64>> {
         let file = self.open(content.clone(), part).await.map_err(|_| None::<u64>)?;
         let cost = file.length();

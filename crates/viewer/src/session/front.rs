@@ -1,4 +1,4 @@
-//! What a session needs of a front end, and what it is made with.
+//! What a session needs from a front end, and its options.
 
 use crate::{
     given::{GivenFile, GivenPlace},
@@ -8,7 +8,7 @@ use porthole_core::limits::Limits;
 use porthole_registry::trace::Recorder;
 use std::{sync::Arc, time::Duration};
 
-/// What a front end does with what a session sends.
+/// The front end, as a session calls it.
 pub trait Front {
     /// A file that is being saved.
     type File: SavedFile;
@@ -32,11 +32,11 @@ pub trait Front {
     /// In words, for a person: there is no room, or no way to keep a file.
     fn scratch(&self, bytes: u64) -> impl Future<Output = Result<Self::Scratch, String>>;
 
-    /// Has signatures checked, where that needs code that neither front end nor session holds. The answer goes to
+    /// Has signatures checked by another program, which holds the code for it. The answer goes to
     /// [`Session::hear_evidence`](super::Session::hear_evidence); that there will be none, to [`Session::bury_evidence`](super::Session::bury_evidence).
     fn check(&self, job: EvidenceJob);
 
-    /// What a person gave under a [`given_reference`](crate::session::given_reference), with its name. `None` = nothing, or it is not
+    /// The file or directory that a user gave under a [`given_reference`](crate::session::given_reference), with its name. `None` = nothing, or it is not
     /// there any more: a page that is loaded again has no files.
     fn given(&self, reference: &str) -> Option<(String, GivenPlace)> {
         let _ = reference;
@@ -93,7 +93,7 @@ pub trait ArchiveFile {
     fn finish(self) -> impl Future<Output = Result<Option<String>, String>>;
 }
 
-/// What a session is made with.
+/// Options of a session.
 #[derive(Clone, Debug)]
 pub struct SessionOptions {
     /// Limits of what is read.

@@ -59,7 +59,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         true
     }
 
-    /// Has a use noted once there is quiet.
+    /// Schedules the note of a use for when no file was used for a while.
     fn note_use(&self, name: String) {
         let keeping = &mut self.desk.borrow_mut().keeping;
         keeping.used.push(name);
@@ -198,7 +198,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         }
     }
 
-    /// Removes what is too much, and notes what was used.
+    /// Removes files beyond the limit, and notes uses.
     async fn housekeep(&self, limit: u64) -> Result<(), KeptError> {
         let Some(files) = self.kept_files() else { return Ok(()) };
         let used = std::mem::take(&mut self.desk.borrow_mut().keeping.used);
@@ -266,7 +266,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     }
 }
 
-/// Time without a use after which uses are noted: the files of this origin are slow, and layers are read meanwhile.
+/// Time without a use after which uses are noted: writing to the files of an origin is slow, and would delay layers.
 const QUIET: Duration = Duration::from_secs(1);
 /// Bytes that most records do not exceed.
 const RECORD: u64 = 4 << 10;

@@ -1,4 +1,4 @@
-//! What packages say about the files of an image, and the packages of two images compared.
+//! Ownership of files by packages, and the comparison of the packages of two images.
 
 use super::{Desk, Front, Session, compare::verified_twin, probe::place};
 use crate::{
@@ -23,7 +23,7 @@ impl Desk {
         self.probes.insert(ProbeKind::Packages, packages);
     }
 
-    /// Compares the packages of the look with those of the other image. `None`: one of them was left.
+    /// Compares the packages of the look with those of the other image. `None`: one of the looks ended.
     fn package_changes(&mut self) -> Option<PackageChanges> {
         let Self { look, other, probes, .. } = self;
         let (before, after) = (look.as_ref()?.body.as_ref()?, other.as_ref()?.body.as_ref()?);
@@ -56,7 +56,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Ok(()) => self.desk.borrow_mut().package_changes().map(Ok),
             Err(text) => Some(Err(text)),
         };
-        // One of the images was left, so that there is nothing to compare.
+        // One of the looks ended, so there is nothing to compare.
         let Some(changes) = changes else { return };
         self.tell(vec![Event::PackageChanges { look, changes: Box::new(changes) }]);
     }

@@ -1,4 +1,4 @@
-//! Images that no registry has: the one that is part of a front end, and those in files that a person gave to it.
+//! Images that are not in a registry: the one that is part of a front end, and those in files that a person gave to it.
 
 use crate::given::{GivenFile, GivenPlace};
 use porthole_core::{descriptor::Descriptor, limits::Limits, reference::Reference};
@@ -64,7 +64,7 @@ pub(crate) struct OfPage {
 
 /// The blob of a layer that is in a file of the front end.
 pub(crate) enum BlobPlace {
-    /// Its bytes, which go along with the order.
+    /// Its bytes, which are sent with the order.
     Held(Vec<u8>),
     /// The URL at which a layer worker reads it.
     At(String),
@@ -80,5 +80,5 @@ impl BlobPlace {
     }
 }
 
-/// What stands for the image that is part of a front end in errors.
+/// The name in errors of the image that is part of a front end.
 pub(super) const SAMPLE_NAME: &str = "the image of the page";

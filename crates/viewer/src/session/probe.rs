@@ -128,7 +128,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         }
     }
 
-    /// What a worker is to look for.
+    /// The wish that a worker gets.
     pub(super) fn wish_of(&self, task: Task) -> Option<ProbeWish> {
         let Task::Probe(kind) = task else { return None };
         self.desk.borrow().probes.get(&kind).map(|probe| probe.wish.clone())
@@ -167,7 +167,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                     probe.end(layer, findings);
                 });
                 self.dispatch();
-                // What was found comes before the word that all of it is there.
+                // Finds are sent before the report that the probe is complete.
                 self.judge_probes();
                 self.tell_probe(kind, true);
                 self.turn_soon();

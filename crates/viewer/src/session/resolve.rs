@@ -1,4 +1,4 @@
-//! From what was typed to an image whose layers are on their way.
+//! Resolves a reference to an image, and starts its layers.
 
 use super::{Front, OfPage, Session, Wish, crew::twin, page};
 use crate::{
@@ -303,7 +303,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         Ok(Found { resolved, page: Some(OfPage { image, blobs }) })
     }
 
-    /// Takes this way to the registry. `false` = a person must be asked first.
+    /// Sets the route to the registry. `false`: the user must be asked first.
     fn take(&self, number: u32, registry: &str, decision: Decision) -> Result<bool, Box<FailureNotice>> {
         let (relay, credentials, allowed) = {
             let desk = self.desk.borrow();
@@ -371,7 +371,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         failure::explain(error, failure::Context { registry, route, relay: relay.as_deref() })
     }
 
-    /// A request for a layer whose worker was turned away: with fresh authorization, or through the relay.
+    /// A request for a layer whose worker was refused: with fresh authorization, or through the relay.
     pub(super) async fn another_way(
         &self,
         number: u32,
@@ -417,9 +417,9 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     }
 }
 
-/// What a reference led to.
+/// The result of resolving a reference.
 pub(super) struct Found {
     pub(super) resolved: ResolvedImage,
-    /// Where it is part of the front end.
+    /// Its source, if it is part of the front end or in a given file.
     pub(super) page: Option<OfPage>,
 }

@@ -43,7 +43,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         }
     }
 
-    /// A layer could not be read, and so cannot its twins.
+    /// A layer could not be read, so its twins cannot be read either.
     pub(super) fn lose_twins(&self, number: u32, layer: u32, failure: &FailureNotice) {
         for twin in self.waiting_twins(number, layer) {
             self.of_look(number, |look, out| look.lost(twin, failure.clone(), out));

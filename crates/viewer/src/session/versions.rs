@@ -132,7 +132,7 @@ fn line(line: DiffLine) -> ShownLine {
         LineSide::Before => ShownSide::Before,
         LineSide::After => ShownSide::After,
     };
-    // A tab shows as itself.
+    // A tab is shown as it is.
     let parts: Vec<String> = text.split('\t').map(visible).collect();
     ShownLine { side, text: parts.join("\t"), unended }
 }

@@ -14,7 +14,7 @@ use porthole_registry::{
 use std::time::Duration;
 
 impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
-    /// Begins to tell the exchanges of the look, those that are over first.
+    /// Begins to report the exchanges of the look, the complete ones first.
     pub(super) fn begin_wire(&self) {
         let look = self.desk.borrow().wish.as_ref().map(|wish| wish.look);
         if let Some(look) = look {

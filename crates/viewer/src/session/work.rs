@@ -21,7 +21,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Work::Wire { look } => self.tell_wire(look).await,
             Work::Archive { look, format } => self.save_archive(look, format).await,
             Work::Export { look, wish } => self.save_export(look, wish).await,
-            // Why it failed is in what the probe reports.
+            // The report of the probe has the reason.
             Work::CompareContents { other } => drop(self.know_contents(other).await),
             Work::CompareRecorded => drop(self.know(&[ProbeWish::Packages, ProbeWish::Recorded]).await),
             Work::ComparePackages { look } => self.compare_packages(look).await,

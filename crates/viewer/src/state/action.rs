@@ -1,4 +1,4 @@
-//! What a person or the session does.
+//! Actions of the user and events of the session.
 
 use super::{Dialog, NameAction, PolicyAction, RecentAction};
 use crate::address::{Address, Tab};
@@ -7,7 +7,7 @@ use crate::protocol::{
     RowChange, RowSort, SearchQuery, Secret, ShownConfidence, SignerWish, ViewMode,
 };
 
-/// Something that a person or the session did.
+/// An action of the user, or events of the session.
 #[derive(Clone, Debug)]
 pub enum Action {
     /// The address changed, or the page was opened with it.
@@ -50,11 +50,11 @@ pub enum Action {
     Evidence(SignerWish),
     /// Stop the reading of evidence.
     StopEvidence,
-    /// Something about rules about signatures.
+    /// Change the rules about signatures.
     Policy(PolicyAction),
     /// Another view, of the focused layer where it wants one.
     View(ViewMode),
-    /// A layer was chosen; chosen again it is let go.
+    /// A layer was chosen. Choosing it again removes the choice.
     Layer(u32),
     /// The layer above (1) or below (-1).
     StepLayer(i32),
@@ -80,7 +80,7 @@ pub enum Action {
         before: u32,
         /// Layer of the second.
         after: u32,
-        /// Whatever it costs.
+        /// Read without asking about the cost.
         anyway: bool,
     },
     /// Compare the image with another one.
@@ -96,7 +96,7 @@ pub enum Action {
     DiffFile {
         /// Escaped path; `None`: hide the differences.
         path: Option<String>,
-        /// Whatever it costs.
+        /// Read without asking about the cost.
         anyway: bool,
     },
     /// Compare the layers with those of an image that this one may have been built on.
@@ -117,9 +117,9 @@ pub enum Action {
     Stop,
     /// The session broke.
     SessionDied,
-    /// Read the selected file, whatever it costs.
+    /// Read the selected file without asking about the cost.
     Read,
-    /// Show bytes of the selected file from an offset on, or it as what it is.
+    /// Show bytes of the selected file from an offset on; `None`: its content by its type.
     Offset(Option<u64>),
     /// Save the selected file.
     Save,
@@ -127,15 +127,15 @@ pub enum Action {
     SaveWire,
     /// Save the image as an archive.
     SaveArchive(ArchiveFormat),
-    /// Give the archive up that is being saved.
+    /// Stop saving the archive.
     StopArchive,
     /// Show a directory as a map, or the tree.
     Map(Option<String>),
     /// Room for a map in pixels.
     MapSize(u32, u32),
-    /// Something about references that were opened before.
+    /// Change the list of references that were opened before.
     Recent(RecentAction),
-    /// Something about tags or repositories.
+    /// Change the list of tags or repositories.
     Names(NameAction),
     /// Read contents for their digests, and compare by them.
     CompareContents,

@@ -1,4 +1,4 @@
-//! What the session is asked for, because it is shown.
+//! Commands for data that the open view needs.
 
 use super::{AskedComparison, Effect, State};
 use crate::address::Tab;
@@ -22,7 +22,7 @@ impl State {
         }
     }
 
-    /// Asks for the bytes of the selected file that the address names, or for it as what it is.
+    /// Asks for the bytes of the selected file that the address names, or for its content by its type.
     pub(super) fn ask_for_bytes(&self, effects: &mut Vec<Effect>) {
         if let Some(path) = self.selected_file().map(str::to_owned) {
             effects.push(Effect::Send(Command::Read { path, from: self.route.offset, anyway: false }));
@@ -42,7 +42,7 @@ impl State {
         (self.other_packages, self.package_changes) = (None, None);
     }
 
-    /// Asks for the comparison that the address names, where it is shown; ends the one that it names no more.
+    /// Asks for the comparison that the address names, where it is shown; ends one that it no longer names.
     pub(super) fn ask_for_comparison(&mut self, effects: &mut Vec<Effect>) {
         let Some(with) = self.route.with.clone() else {
             if self.asked_comparison.take().is_some() {

@@ -1,4 +1,4 @@
-//! What a front end does after an action.
+//! The effects of an action, which a front end carries out.
 
 use super::RecentReference;
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
 };
 use std::rc::Rc;
 
-/// What is to be done after an action.
+/// An effect of an action.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// Send a command to the session.

@@ -1,4 +1,4 @@
-//! Events of the session, and what they change.
+//! Applies events of the session to the state.
 
 use super::{Dialog, LookRoute, State};
 use crate::protocol::{Event, ImageLayer, LayerProgress, LayerState, Remedy, Selection, ShownContent};

@@ -22,12 +22,12 @@ pub struct EvidenceFound {
     pub state: EvidenceState,
 }
 
-/// What a person does with rules about signatures.
+/// Actions on the rules about signatures.
 #[derive(Clone, Debug)]
 pub enum PolicyAction {
     /// Demand a signature.
     Demand(SignerRule),
-    /// Demand nothing of these images any more.
+    /// Remove the rule about these images.
     Waive(String),
     /// Take the text of a policy, in place of all rules.
     Set(String),
@@ -38,7 +38,7 @@ pub enum PolicyAction {
 impl State {
     /// Looks for signatures and statements, in place of the search before.
     pub(super) fn look_for_evidence(&mut self, wish: SignerWish, effects: &mut Vec<Effect>) {
-        // Without a name, the rule about the image has the names.
+        // If no signer is named, those of the rule about the image are used.
         let wish = if wish.is_empty() { self.rule().map(|rule| rule.wish.clone()).unwrap_or(wish) } else { wish };
         self.begin_evidence(wish, false, effects);
     }

@@ -1,4 +1,4 @@
-//! Addresses and commands that show the same elsewhere.
+//! The address and the command that show the same view elsewhere.
 
 use super::{ProbeCost, State};
 use crate::address::{Address, Tab};
@@ -11,7 +11,7 @@ use crate::shell::{self, LsListing};
 use porthole_core::layer::LayerNumber;
 use std::rc::Rc;
 
-/// The address with the reference pinned to its digest and the platform named, so that it shows the same tomorrow. `None` until the
+/// The address with the reference pinned to its digest and the platform named, so that it shows the same later. `None` until the
 /// image is known, and for a file of this machine, which no address opens.
 pub fn pinned_route(state: &State) -> Option<Address> {
     let image = state.image.as_ref().filter(|image| image.registry != GIVEN)?;

@@ -1,4 +1,4 @@
-//! What probes found, and the actions around them.
+//! Results of probes, and the actions that start them.
 
 use super::{Effect, State};
 use crate::address::{Address, Tab};
@@ -11,7 +11,7 @@ use porthole_core::digest::Digest;
 use std::collections::HashSet;
 use std::{collections::BTreeMap, rc::Rc};
 
-/// What a probe found so far. The rows are shared, so that a copy is cheap.
+/// The results of a probe so far. The rows are shared, so that a copy is cheap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProbedRows<R> {
     /// Number of the run.
@@ -62,7 +62,7 @@ impl<R> ProbedRows<R> {
     }
 }
 
-/// Secrets, as far as the layers are read.
+/// The secrets of the layers that were read so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretsFound {
     /// Those in files, and how far the probe is.

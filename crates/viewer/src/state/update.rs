@@ -1,4 +1,4 @@
-//! What actions change.
+//! Applies actions to the state.
 
 use super::{Action, Dialog, Effect, OpenedFile, State};
 use crate::address::{Address, Tab};
@@ -8,7 +8,7 @@ use porthole_core::{failure::FailureClass, reference::Reference};
 use std::rc::Rc;
 
 impl State {
-    /// Applies an action and says what is to be done.
+    /// Applies an action and returns its effects.
     pub fn update(&mut self, action: Action) -> Vec<Effect> {
         let mut effects = Vec::new();
         match action {
@@ -156,7 +156,7 @@ impl State {
             Action::Base(reference) => {
                 let base = understood(reference.trim());
                 if !base.is_empty() {
-                    // Asked for once more, it is read once more.
+                    // A second request reads it again.
                     self.asked_base = None;
                     self.push(Address { base: Some(base), ..self.route.clone() }, &mut effects);
                 }

@@ -195,7 +195,7 @@ impl ProbeRun {
         self.end_if_done();
     }
 
-    /// Nothing that was found in this layer counts.
+    /// Discards what was found in a layer.
     pub(super) fn lose(&mut self, layer: u32, text: String) {
         let read = self.layers.get(&layer).map_or(0, |of| of.read);
         self.layers.insert(layer, ProbedLayer { read, ended: true, ..ProbedLayer::default() });
