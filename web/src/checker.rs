@@ -1,4 +1,4 @@
-//! The worker that checks signatures, as the session starts it: one for each job, ended with its answer.
+//! Starts the worker that checks signatures: one for each job, which ends with its answer.
 
 use crate::protocol::{bytes_of, read};
 use porthole_viewer::protocol::{EvidenceAnswer, EvidenceJob};
@@ -54,7 +54,7 @@ impl Running {
         let on_message = {
             let (worker, hear) = (worker.clone(), Rc::clone(&hear));
             Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| match event.data() {
-                // It listens from now on. What was sent earlier would be lost.
+                // The worker listens from now on. An earlier message would be lost.
                 data if data.as_bool() == Some(true) => {
                     // Posting fails only for what cannot be cloned, and bytes can.
                     let _ = worker.post_message(&job);

@@ -122,7 +122,7 @@ impl KeptFiles for OriginFiles {
     }
 }
 
-/// A file as it was when it was opened.
+/// A snapshot of a file.
 struct Snapshot {
     file: OnDisk,
     /// The address of a range, given back with the file.

@@ -1,4 +1,4 @@
-//! Web Locks: what only one tab of this origin has at a time.
+//! Web Locks, each of which one tab of this origin holds at a time.
 
 use js_sys::{Array, Function, Promise, Reflect};
 use wasm_bindgen::{JsCast as _, prelude::*};
@@ -18,7 +18,7 @@ extern "C" {
     fn on_failure(this: &Pending, done: &JsValue, failed: &Function) -> JsValue;
 }
 
-/// Waits for a lock. The function that is returned gives it back; so does the end of this thread.
+/// Waits for a lock. The returned function releases it; so does the end of this thread.
 pub(crate) async fn take(name: &str) -> Result<Function, JsValue> {
     let asked = Promise::new(&mut |granted, refused| {
         // The lock is held until the promise that this returns is settled.

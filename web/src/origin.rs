@@ -50,7 +50,7 @@ pub(crate) async fn root() -> Result<Directory, JsValue> {
 }
 
 impl Directory {
-    /// What is in it now.
+    /// Lists its entries.
     pub(crate) async fn list(&self) -> Result<Vec<Handle>, JsValue> {
         let entries = self.values();
         let mut handles = Vec::new();
@@ -64,7 +64,7 @@ impl Directory {
     }
 }
 
-/// Options: whether what is not there is made.
+/// Options of `getFileHandle`: whether a missing file is created.
 pub(crate) fn create(create: bool) -> Object {
     let options = Object::new();
     // Fails for frozen objects only.

@@ -23,7 +23,7 @@ impl OwnName {
     /// Makes an empty file. Returns its handle, too.
     pub(crate) async fn create() -> Result<(Self, JsValue), JsValue> {
         let name = format!("{PREFIX}{:016x}", Fetch.random());
-        // Taken first: a file without a lock is one that is left over.
+        // The lock is taken first, because a file without a lock counts as abandoned.
         let release = locks::take(&name).await?;
         let own = Self { name, release };
         let handle = root().await?.file(&own.name, &create(true)).await?;
@@ -57,7 +57,7 @@ async fn try_sweep() -> Result<(), JsValue> {
     let folder = root().await?;
     let is_own = |handle: &Handle| handle.kind() == "file" && handle.name().starts_with(PREFIX);
     let files: Vec<Handle> = folder.list().await?.into_iter().filter(is_own).collect();
-    // Asked after the list was made: a file that came since is not in it.
+    // Locks are queried after files are listed, so that a newer file is not removed.
     let taken = locks::taken().await?;
     for name in files.iter().map(Handle::name).filter(|name| !taken.contains(name)) {
         let _ = folder.remove(&name).await;

@@ -4,9 +4,9 @@
 pub(crate) const NARROWEST: i32 = 260;
 /// Widest width of the pane in any window.
 pub(crate) const WIDEST: i32 = 1_000;
-/// What stays for the layers and the tree.
+/// Width that stays for the layers and the tree.
 const REST: i32 = 560;
-/// What an arrow key moves the edge by.
+/// Distance by which an arrow key moves the edge.
 const STEP: i32 = 24;
 
 /// The widest that the pane may be in a window of this width, so that the layers and some of the tree stay in sight.

@@ -18,7 +18,7 @@ pub struct Workers {
     hear: Hear,
 }
 
-/// What a layer worker said.
+/// A message of a layer worker.
 pub enum Said {
     /// A report of its job.
     Report(Box<WorkerReport>),
@@ -36,7 +36,7 @@ struct Member {
 }
 
 impl Workers {
-    /// Starts the workers, so that they are there when the first layer is. `hear` takes what they say.
+    /// Starts the workers, so that they are there when the first layer is. `hear` takes their messages.
     pub fn start(hear: impl Fn(usize, Said) + 'static) -> Self {
         let hear: Hear = Rc::new(hear);
         let cores = js_sys::global().unchecked_into::<WorkerGlobalScope>().navigator().hardware_concurrency();

@@ -1,4 +1,4 @@
-//! How messages cross between the threads of the page.
+//! Encoding of the messages between the threads of the page.
 //!
 //! Page and session exchange commands and events, each as one array of bytes ([`porthole_viewer::message`]). Session and layer workers
 //! exchange orders and reports, each as a pair: its bytes, and what it carries (a batch of entries, an index, a blob) as a

@@ -1,4 +1,4 @@
-//! What both kinds of worker need from the platform.
+//! The platform, as both kinds of worker use it.
 
 use js_sys::{Array, Function, Promise, Reflect};
 use wasm_bindgen::{JsCast, prelude::*};
@@ -24,7 +24,7 @@ pub fn post_with(message: &JsValue, transfer: &JsValue) {
     let _ = scope().post_message_with_transfer(message, transfer);
 }
 
-/// Says `internal error` with the place in the code when this thread panics, instead of going silent.
+/// Says `internal error` with the place in the code when this thread panics, instead of ending silently.
 pub fn on_panic(say: impl Fn(String) + Send + Sync + 'static) {
     std::panic::set_hook(Box::new(move |info| {
         let text = format!("internal error (a bug in porthole): {info}");

@@ -1,4 +1,4 @@
-//! What a file is, as its bytes say, and what is in an archive.
+//! The type of a file, the facts in its bytes, and the members of an archive.
 
 use super::words::bdi;
 use porthole_viewer::protocol::{ShownFacts, ShownMembers};
@@ -6,7 +6,7 @@ use porthole_viewer::state::Action;
 use porthole_viewer::words::{count, size};
 use yew::prelude::*;
 
-/// Draws the facts of a file. Nothing is drawn for text and data that say no more.
+/// Draws the facts of a file. Draws nothing for text and data without further facts.
 pub(super) fn about(facts: &ShownFacts, dispatch: &Callback<Action>) -> Html {
     if facts.facts.is_empty() && facts.members.is_none() && matches!(&*facts.kind, "text" | "data" | "empty file") {
         return Html::default();

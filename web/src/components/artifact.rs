@@ -1,4 +1,4 @@
-//! What an artifact is, in place of what an image runs as.
+//! The section about an artifact, in place of that about what an image runs.
 
 use super::words::{bdi, tip};
 use porthole_viewer::protocol::{ArtifactBlob, ArtifactSummary, FindingLink, ViewMode};
@@ -6,7 +6,7 @@ use porthole_viewer::state::Action;
 use porthole_viewer::words::size;
 use yew::prelude::*;
 
-/// What an artifact is: its kind, what it says of itself, and its blobs.
+/// Draws an artifact: its kind, its facts, and its blobs.
 pub fn artifact(ArtifactSummary { kind, words, facts, blobs }: &ArtifactSummary, dispatch: &Callback<Action>) -> Html {
     let blob = |(layer, blob): (u32, &ArtifactBlob)| {
         let ArtifactBlob { name, media_type, size: bytes, facts } = blob;

@@ -1,4 +1,4 @@
-//! The image that this one was built on: what its builder states, and what its layers prove.
+//! The base image: what the builder states, and what the layers prove.
 
 use super::{
     chain::shorten,
@@ -10,7 +10,7 @@ use std::rc::Rc;
 use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
-/// What the section needs.
+/// Properties of [`Base`].
 #[derive(Properties, PartialEq)]
 pub struct BaseProps {
     /// The image at a glance.
@@ -23,7 +23,7 @@ pub struct BaseProps {
     pub dispatch: Callback<Action>,
 }
 
-/// The base image. Its documents are read only when a person asks for that.
+/// The base image. Its documents are read only on request.
 #[component]
 pub fn Base(props: &BaseProps) -> Html {
     let input = use_node_ref();

@@ -1,4 +1,4 @@
-//! A bill of materials beside the packages of the image.
+//! The comparison of a bill of materials with the packages of the image.
 
 use super::{
     probe::{instruction, layer_chip},
@@ -19,9 +19,9 @@ pub struct BillsView<'a> {
     pub image: Option<&'a ImageSummary>,
     /// Which packages the address shows.
     pub query: &'a PackageQuery,
-    /// What is known of packages.
+    /// The packages that were read.
     pub window: &'a PackageWindow,
-    /// What is known of what is attached.
+    /// The evidence attached to the image.
     pub evidence: Option<&'a EvidenceFound>,
     /// Receives the actions of the component.
     pub dispatch: &'a Callback<Action>,
@@ -92,7 +92,7 @@ fn note(props: &BillsView<'_>) -> Html {
             return Html::default();
         }
         (Some(EvidenceState::Done(_)), None) if window.bills.is_empty() => "No bill of materials is attached.",
-        (_, None) if !chosen.is_empty() && window.compared.is_none() => "This bill of materials is not known here.",
+        (_, None) if !chosen.is_empty() && window.compared.is_none() => "This bill of materials is not loaded.",
         _ => return Html::default(),
     };
     html! { <p class="note" role="status" id="bill-note">{ bdi(words) }</p> }

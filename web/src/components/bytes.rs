@@ -46,7 +46,7 @@ pub(super) fn hexadecimal(hex: &str, part: ShownPart, wide: bool, dispatch: &Cal
                 <button class="small" aria-label="Next bytes" disabled={after.is_none()} onclick={go(after)}>{ "↓" }</button>
                 <PlaceField id="offset" label="Go to offset, in decimal or with 0x" value={format!("{from:#x}")} on_change={on_offset} />
                 <span class="dim num found" role="status">{ count(from) }{ " to " }{ count(end) }{ " of " }{ count(size) }</span>
-                <button id="whole" class="small" title="Show the file as what it is" onclick={go(None)}>{ "Default" }</button>
+                <button id="whole" class="small" title="Show the file by its type" onclick={go(None)}>{ "Default" }</button>
             </div>
             <div class="code" tabindex="0" role="region" aria-label="Content" onkeydown={on_key}>
                 <pre id="hex">{ if wide { hex.to_owned() } else { halves(hex) } }</pre>

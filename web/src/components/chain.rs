@@ -1,4 +1,4 @@
-//! The chain of proof, from what was asked for down to the files, and the three sizes.
+//! The chain of proof, from the reference down to the files, and the three sizes.
 
 use super::words::{bdi, tip};
 use porthole_viewer::address::Tab;
@@ -8,10 +8,10 @@ use porthole_viewer::words::size;
 use std::rc::Rc;
 use yew::prelude::*;
 
-/// What the bar needs.
+/// Properties of [`ChainBar`].
 #[derive(Properties, PartialEq)]
 pub struct ChainBarProps {
-    /// The chain; empty before the session has spoken.
+    /// The chain; empty before the first event of the session.
     pub chain: Rc<Chain>,
     /// The three sizes.
     pub sizes: Sizes,
@@ -34,7 +34,7 @@ pub enum Stream {
     Running,
     /// The person stopped it.
     Stopped,
-    /// Everything is here, or nothing will come.
+    /// Nothing is being fetched.
     Ended,
 }
 
@@ -70,7 +70,7 @@ pub fn ChainBar(props: &ChainBarProps) -> Html {
     }
 }
 
-/// Who signed: never a sign alone.
+/// The signer, always in words beside the sign.
 fn signed(link: &SignedLink, props: &ChainBarProps) -> Html {
     let glyph = match link.state {
         SignedState::Running => "◐",

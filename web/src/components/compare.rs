@@ -1,4 +1,4 @@
-//! Another image beside this one: what differs in documents, layers and files.
+//! The comparison with another image: documents, layers and files.
 
 use super::{
     field::write,
@@ -17,7 +17,7 @@ use porthole_viewer::words::{count, size};
 use std::rc::Rc;
 use yew::prelude::*;
 
-/// What the view needs.
+/// Properties of [`Compare`].
 #[derive(Properties, PartialEq)]
 pub struct CompareProps {
     /// The image of the look.
@@ -77,7 +77,7 @@ impl CompareProps {
 pub fn Compare(props: &CompareProps) -> Html {
     let dispatch = &props.dispatch;
     let input = use_node_ref();
-    // Not drawn: a drawing would set back what is being typed.
+    // Kept outside of the drawing, which would reset what is being typed.
     use_effect_with(props.with.clone(), {
         let input = input.clone();
         move |with| write(&input, with.as_deref().unwrap_or_default())
@@ -209,7 +209,7 @@ fn comparison(facts: &ComparisonFacts, props: &CompareProps, shown: usize) -> Ht
     }
 }
 
-/// What the files come to, or how far they are.
+/// The result of comparing files, or its progress.
 fn files_head(facts: &ComparisonFacts, layers: bool, props: &CompareProps) -> Html {
     match &facts.files {
         ComparedFiles::Reading { fetched, total } => html! {

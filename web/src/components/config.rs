@@ -1,4 +1,4 @@
-//! The config: what a container of this image runs as, and how the image came to be.
+//! The config: what a container of this image runs, and how the image was built.
 
 use super::{
     layers::boundary,
@@ -13,7 +13,7 @@ use yew::prelude::*;
 /// The facts of the config, and the history. `base` is the image that this one was built on, where that is proved.
 pub fn config(image: Option<&ImageSummary>, base: Option<&BaseLayers>, dispatch: &Callback<Action>) -> Html {
     let Some(image) = image else {
-        return html! { <p class="note">{ "The config is not here yet." }</p> };
+        return html! { <p class="note">{ "The config has not arrived yet." }</p> };
     };
     let facts = image.config.iter().map(|(name, values)| {
         let values = values.iter().map(|value| html! { <li>{ bdi(value) }</li> });
@@ -89,7 +89,7 @@ fn dockerfile(image: &ImageSummary) -> String {
     image.history.iter().filter_map(line).collect()
 }
 
-/// What a button that copies needs.
+/// Properties of [`CopyText`].
 #[derive(Properties, PartialEq)]
 pub struct CopyTextProps {
     /// What it copies.

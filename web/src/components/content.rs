@@ -1,4 +1,4 @@
-//! What is in the selected file.
+//! The content of the selected file.
 
 use super::{bytes::hexadecimal, outline::nodes, text::TextView, words::bdi};
 use porthole_viewer::protocol::{ShownContent, ShownPart};
@@ -7,7 +7,7 @@ use porthole_viewer::words::{TextPiece, size};
 use std::rc::Rc;
 use yew::prelude::*;
 
-/// What the content needs.
+/// Properties of [`FileContent`].
 #[derive(Properties, PartialEq)]
 pub struct ContentProps {
     /// The content so far.
@@ -21,7 +21,7 @@ pub struct ContentProps {
     pub dispatch: Callback<Action>,
 }
 
-/// What is in the selected file: text with numbered lines, or bytes.
+/// The content of the selected file: text with numbered lines, or bytes.
 #[component]
 pub fn FileContent(props: &ContentProps) -> Html {
     let fold = use_state(|| true);
@@ -81,7 +81,7 @@ pub fn FileContent(props: &ContentProps) -> Html {
     }
 }
 
-/// What it cost to see this.
+/// The bytes that were fetched to show it.
 fn cost(part: &ShownPart) -> Html {
     let of = if part.fetched > 0 {
         format!("{} fetched of {}", size(part.fetched), size(part.layer))
@@ -91,7 +91,7 @@ fn cost(part: &ShownPart) -> Html {
     html! { <span class="verdict" data-state="verified"><span class="glyph" aria-hidden="true">{ "✓" }</span>{ " verified · " }{ of }</span> }
 }
 
-/// What is not shown.
+/// The part that is not shown.
 fn rest(part: &ShownPart) -> Html {
     if part.shown >= part.size {
         return Html::default();

@@ -1,4 +1,4 @@
-//! What lies over the page, one at a time.
+//! The dialogs, of which one is open at a time.
 
 use super::{
     modal::Modal,
@@ -84,8 +84,8 @@ fn why(connection: &LookRoute, state: &State) -> Html {
         ),
     };
     let reason = match connection.reason {
-        RouteReason::First => "Direct is what is tried first, and the registry let this page read it.",
-        RouteReason::Chosen => "You chose so in the settings.",
+        RouteReason::First => "A direct connection is tried first, and the registry allows this page to read it.",
+        RouteReason::Chosen => "You chose this in the settings.",
         RouteReason::KnownWithoutCors => {
             "This registry is known to send no CORS headers, so a page cannot read it directly."
         }
@@ -94,7 +94,7 @@ fn why(connection: &LookRoute, state: &State) -> Html {
         }
         RouteReason::Preflight => "The registry refuses the preflight that a browser sends before it signs in.",
         RouteReason::Unreachable => "The registry could not be reached from this browser.",
-        RouteReason::Local => "It needs no other way.",
+        RouteReason::Local => "It needs no connection.",
     };
     html! { <><h2>{ bdi(&title) }</h2><p>{ shown(&which) }</p><p class="dim">{ reason }</p></> }
 }

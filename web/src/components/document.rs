@@ -14,7 +14,7 @@ const SHOWN: usize = 256 * 1024;
 /// Bytes of a document that are coloured at most: every piece is an element.
 const COLOURED: usize = 48 * 1024;
 
-/// What the documents need.
+/// Properties of [`Documents`].
 #[derive(Properties, PartialEq)]
 pub struct DocumentsProps {
     /// The image, as soon as it is known.
@@ -27,7 +27,7 @@ pub fn Documents(props: &DocumentsProps) -> Html {
     let step = use_state(|| ProofStep::Manifest);
     let served = use_state(|| false);
     let Some(image) = &props.image else {
-        return html! { <p class="note">{ "The manifest is not here yet." }</p> };
+        return html! { <p class="note">{ "The manifest has not arrived yet." }</p> };
     };
     let documents = image.documents.iter().filter(|document| document.step != ProofStep::Tag);
     let choices = documents.clone().map(|document| {

@@ -16,7 +16,7 @@ use porthole_viewer::words::{count, iso, mode, moment, size};
 use std::rc::Rc;
 use yew::prelude::*;
 
-/// What the facts need.
+/// Properties of [`Facts`].
 #[derive(Properties, PartialEq)]
 pub struct FactsProps {
     /// The selected entry.
@@ -64,7 +64,7 @@ pub fn Facts(props: &FactsProps) -> Html {
             { verdict(&props.progress, row) }
             <dl class="facts">{ for facts(row) }</dl>
             if row.kind == RowKind::Symlink {
-                <button id="follow" class="small" title="Go where it leads, through all layers (f)" onclick={props.dispatch.reform(|_| Action::FollowLink)}>{ "Go to its target" }</button>
+                <button id="follow" class="small" title="Follow the link through all layers (f)" onclick={props.dispatch.reform(|_| Action::FollowLink)}>{ "Go to its target" }</button>
             }
             if let Some((_, facts)) = props.about.as_ref().filter(|(path, _)| *path == row.path) {
                 { about(facts, &props.dispatch) }
@@ -80,7 +80,7 @@ pub fn Facts(props: &FactsProps) -> Html {
     }
 }
 
-/// A path; each directory above leads there.
+/// A path in which each directory is a link.
 pub(super) fn trail(path: &str, dispatch: &Callback<Action>) -> Html {
     let above = path.match_indices('/').map(|(end, _)| {
         let parent = path[..end].to_owned();

@@ -1,4 +1,4 @@
-//! What went wrong: who, which step, what to do.
+//! Failures: the party, the step, the remedies.
 
 use super::{chain::shorten_digests, words::bdi};
 use crate::hooks::file;
@@ -9,7 +9,7 @@ use porthole_viewer::state::{Action, Dialog, worst};
 use std::collections::BTreeMap;
 use yew::prelude::*;
 
-/// The worst failure as a message that stays, the others beneath it.
+/// The worst failure as an alert, with the others below it.
 ///
 /// `failure` is what ended the look, and `layers` is what is wrong with single layers.
 pub fn failures(
@@ -86,13 +86,13 @@ fn title(failure: &FailureNotice) -> String {
         FailureClass::Malformed => format!("{what} is not what was promised"),
         FailureClass::Authentication if was_refused(failure) => format!("{registry} refused these credentials"),
         FailureClass::Authentication if offers(|remedy| matches!(remedy, Remedy::SignIn { .. })) => {
-            format!("{registry} asks who you are")
+            format!("{registry} asks you to sign in")
         }
-        FailureClass::Authentication => format!("No sign-in at {registry} from here"),
+        FailureClass::Authentication => format!("This page cannot sign in to {registry}"),
         FailureClass::NotFound if what.is_empty() => format!("Not found at {registry}"),
         FailureClass::NotFound => format!("{what} was not found at {registry}"),
         FailureClass::RateLimit => format!("{registry} limits the rate of requests"),
-        FailureClass::Input => "This is no image reference".to_owned(),
+        FailureClass::Input => "This is not an image reference".to_owned(),
         FailureClass::Limit if what.is_empty() => "More than a limit allows".to_owned(),
         FailureClass::Limit => format!("{what} is more than a limit allows"),
         FailureClass::Network | FailureClass::Protocol | FailureClass::Other if what.is_empty() => {
@@ -102,7 +102,7 @@ fn title(failure: &FailureNotice) -> String {
     }
 }
 
-/// Credentials were sent, and were the wrong ones.
+/// Whether credentials were sent and refused.
 fn was_refused(failure: &FailureNotice) -> bool {
     failure.remedies.iter().any(|remedy| matches!(remedy, Remedy::SignIn { refused: true, .. }))
 }

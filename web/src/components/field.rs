@@ -1,10 +1,10 @@
-//! Fields that keep what a person types: Yew's own `value` is set back whenever the page is drawn.
+//! Fields that keep what a user types: Yew resets `value` whenever the page is drawn.
 
 use crate::hooks::clock::Pause;
 use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
-/// What the field needs.
+/// Properties of [`FilterField`].
 #[derive(Properties, PartialEq)]
 pub struct FilterFieldProps {
     /// Id of the element.
@@ -55,7 +55,7 @@ pub fn FilterField(props: &FilterFieldProps) -> Html {
 /// Milliseconds without a key before a filter is applied.
 const WAIT: i32 = 90;
 
-/// What a field for a place needs.
+/// Properties of [`PlaceField`].
 #[derive(Properties, PartialEq)]
 pub struct PlaceFieldProps {
     /// Id of the element.

@@ -1,11 +1,11 @@
-//! What is worth knowing of an image, each with a way to its view.
+//! The findings of an image, each with a link to its view.
 
 use super::words::bdi;
 use porthole_viewer::protocol::{FindingFact, OverviewFacts};
 use porthole_viewer::state::{Action, PackagesFound};
 use yew::prelude::*;
 
-/// The findings, the most serious first, with the dangers that reading the packages showed.
+/// The findings, the most serious first, with the dangers found by reading the packages.
 pub fn findings(
     overview: Option<&OverviewFacts>,
     packages: Option<&PackagesFound>,

@@ -1,4 +1,4 @@
-//! The line at the bottom: the same on a command line, what was fetched, keys.
+//! The line at the bottom: the equal command, the bytes fetched, the keys.
 
 use super::words::{bdi, tip};
 use crate::hooks::copy::{Copied, use_copy};
@@ -8,7 +8,7 @@ use porthole_viewer::words::size;
 use std::rc::Rc;
 use yew::prelude::*;
 
-/// What the line needs.
+/// Properties of [`Foot`].
 #[derive(Properties, PartialEq)]
 pub struct FootProps {
     /// The command that prints what the page shows.

@@ -1,4 +1,4 @@
-//! The layers, bottom first: what made each, how large it is, how far it is.
+//! The layers, bottom first: the instruction, the size and the progress of each.
 
 use super::{
     chain::{glyph, shorten, shorten_digests},
@@ -12,7 +12,7 @@ use porthole_viewer::words::{count, percent, size};
 use std::{collections::BTreeMap, rc::Rc};
 use yew::prelude::*;
 
-/// What the list needs.
+/// Properties of [`Layers`].
 #[derive(Properties, PartialEq)]
 pub struct LayersProps {
     /// The image, as soon as it is known.

@@ -9,7 +9,7 @@ use wasm_bindgen::JsCast as _;
 use web_sys::HtmlElement;
 use yew::prelude::*;
 
-/// What the map needs.
+/// Properties of [`Map`].
 #[derive(Properties, PartialEq)]
 pub struct MapProps {
     /// The map, once it is laid out.

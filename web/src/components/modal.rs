@@ -12,7 +12,7 @@ pub(crate) struct ModalProps {
     pub(crate) label: AttrValue,
     /// Called when it is closed with Escape.
     pub(crate) on_close: Callback<()>,
-    /// The content.
+    /// The content of the dialog.
     pub(crate) children: Html,
 }
 

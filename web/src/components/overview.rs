@@ -1,4 +1,4 @@
-//! The image at a glance: what it is, what it runs, by which digests.
+//! The image at a glance: documents, digests, and what a container runs.
 
 use super::{
     artifact::artifact,
@@ -16,7 +16,7 @@ use porthole_viewer::words::size;
 use std::rc::Rc;
 use yew::prelude::*;
 
-/// What the overview needs.
+/// Properties of [`Overview`].
 #[derive(Properties, PartialEq)]
 pub struct OverviewProps {
     /// The image at a glance, once its documents are verified.
@@ -90,7 +90,7 @@ pub fn Overview(props: &OverviewProps) -> Html {
     }
 }
 
-/// Buttons that save the image, and how far that is.
+/// Buttons that save the image, and the progress of that.
 fn save(props: &OverviewProps) -> Html {
     let running = props.archive.as_ref().is_some_and(|saving| saving.outcome.is_none());
     let button = |format: ArchiveFormat, words: &'static str| {

@@ -17,7 +17,7 @@ use std::rc::Rc;
 use web_sys::HtmlSelectElement;
 use yew::prelude::*;
 
-/// What the view needs.
+/// Properties of [`Packages`].
 #[derive(Properties, PartialEq)]
 pub struct PackagesProps {
     /// The image of the look.

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use web_sys::HtmlSelectElement;
 use yew::prelude::*;
 
-/// What the rules need.
+/// Properties of [`Policy`].
 #[derive(Properties, PartialEq)]
 pub struct PolicyProps {
     /// The image of the look.

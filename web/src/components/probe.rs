@@ -1,4 +1,4 @@
-//! What the views share that look into contents: what it costs, how far it is, where something was found.
+//! Parts of all views that look into contents: cost, progress, and places.
 
 use super::words::{bdi, tip};
 use porthole_viewer::protocol::{
@@ -9,7 +9,7 @@ use porthole_viewer::words::{count, size};
 use std::rc::Rc;
 use yew::prelude::*;
 
-/// What it will cost, before it starts.
+/// The cost, before the probe starts.
 pub fn cost(cost: Option<ProbeCost>) -> Html {
     let words = match cost {
         None => String::new(),
@@ -70,7 +70,7 @@ fn is_running(progress: &Rc<ProbeProgress>) -> bool {
 }
 
 /// A button, by its identifier and words, that starts probes and says what they cost; how far they are while they run. `problem` is why
-/// the last ones were of no avail, if their progress does not say it.
+/// the last ones failed, if their progress does not say so.
 pub(super) fn ask<'p>(
     (id, words): (&'static str, &'static str),
     cost: Option<ProbeCost>,
@@ -168,7 +168,7 @@ pub fn instruction(image: Option<&ImageSummary>, layer: u32) -> Option<&Instruct
     image?.layers.iter().find(|of| of.index == layer)?.instruction.as_ref()
 }
 
-/// What became of a file, unless a container sees it.
+/// What later layers did to a file, unless a container sees it.
 pub fn fate(fate: Option<ShownFate>) -> Html {
     let words = match fate {
         None | Some(ShownFate::Visible | ShownFate::Unknown) => return Html::default(),

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use web_sys::HtmlElement;
 use yew::prelude::*;
 
-/// What the reading view needs.
+/// Properties of [`Reader`].
 #[derive(Properties, PartialEq)]
 pub struct ReaderProps {
     /// Escaped path of the file.
@@ -39,7 +39,7 @@ pub fn Reader(props: &ReaderProps) -> Html {
             if let Some((_, content)) = content {
                 <FileContent content={Rc::clone(content)} line={props.line} wide=true dispatch={props.dispatch.clone()} />
             } else {
-                <p class="note">{ "This file cannot be read before its layer is here." }</p>
+                <p class="note">{ "This file can be read once its layer has arrived." }</p>
             }
         </article>
     }

@@ -1,4 +1,4 @@
-//! Who signed the image, what was attested about it, and what else refers to it.
+//! Signatures of the image, attestations about it, and other referrers.
 
 use super::{policy::Policy, words::bdi};
 use crate::hooks::text_file::text_input;
@@ -11,7 +11,7 @@ use std::rc::Rc;
 use web_sys::HtmlTextAreaElement;
 use yew::prelude::*;
 
-/// What the view needs.
+/// Properties of [`Referrers`].
 #[derive(Properties, PartialEq)]
 pub struct ReferrersProps {
     /// The image of the look.
@@ -83,7 +83,7 @@ pub fn Referrers(props: &ReferrersProps) -> Html {
                         { text_input("signer-key-file", "Key from a file", fill(0)) }
                         { text_input("signer-root-file", "Trust root from a file", fill(3)) }
                         { text_input("signer-certificates-file", "Certificates from a file", fill(4)) }
-                        { text_input("signer-times-file", "Certificates of times from a file", fill(5)) }
+                        { text_input("signer-times-file", "Time stamp certificates from a file", fill(5)) }
                     </p>
                 </details>
             </form>
@@ -97,7 +97,7 @@ pub fn Referrers(props: &ReferrersProps) -> Html {
     }
 }
 
-/// Whom the fields name. One that is empty names no one.
+/// The signers that the fields name. An empty field names none.
 fn wish([key, identity, issuer, root, certificates, times, at]: &[String; FIELDS.len()]) -> SignerWish {
     let text = |text: &str| SignerText { text: text.trim().to_owned(), is_expression: false };
     let identity = SignerIdentity { identity: text(identity), issuer: text(issuer) };
@@ -124,8 +124,8 @@ const FIELDS: [(&str, &str, &str, &str); 7] = [
     ("signer-issuer", "Issuer", "https://accounts.example.org", "1"),
     ("signer-root", "Trust root, if not Sigstore's public one", "trusted_root.json", "3"),
     ("signer-certificates", "Certificates that vouch for signers of Notation", "-----BEGIN CERTIFICATE-----", "3"),
-    ("signer-times", "Certificates of authorities that sign times", "-----BEGIN CERTIFICATE-----", "3"),
-    ("signer-at", "Time at which to judge what no authority timed", "2026-01-31T12:00:00Z", "1"),
+    ("signer-times", "Certificates of time stamp authorities", "-----BEGIN CERTIFICATE-----", "3"),
+    ("signer-at", "Time of verification, for signatures without a time stamp", "2026-01-31T12:00:00Z", "1"),
 ];
 
 fn state_word(state: &EvidenceState) -> &'static str {

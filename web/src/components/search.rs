@@ -9,7 +9,7 @@ use std::rc::Rc;
 use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
-/// What the view needs.
+/// Properties of [`Search`].
 #[derive(Properties, PartialEq)]
 pub struct SearchProps {
     /// The image of the look.

@@ -13,7 +13,7 @@ use porthole_viewer::words::count;
 use std::rc::Rc;
 use yew::prelude::*;
 
-/// What the view needs.
+/// Properties of [`Secrets`].
 #[derive(Properties, PartialEq)]
 pub struct SecretsProps {
     /// The image of the look.

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use web_sys::{HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
 
-/// What the settings need.
+/// Properties of [`Settings`].
 #[derive(Properties, PartialEq)]
 pub struct SettingsProps {
     /// State of the page.
@@ -30,7 +30,7 @@ pub fn Settings(props: &SettingsProps) -> Html {
         move |address| write(&url, address)
     });
     let modes = [
-        (RelayMode::Auto, "where a registry lets no page read it"),
+        (RelayMode::Auto, "where a registry does not allow a page to read it"),
         (RelayMode::Always, "always"),
         (RelayMode::Never, "never"),
     ];
@@ -73,7 +73,7 @@ pub fn Settings(props: &SettingsProps) -> Html {
                     if state.relay_serves_page {
                         { "A relay serves this page: leave the address empty to use it. " }
                     }
-                    { "A relay passes on what registries send; it can refuse to, but it cannot change a byte unnoticed. It sees what you look at." }
+                    { "A relay forwards what registries send. It can refuse, but a byte that it changes is detected. It sees which images you open." }
                 </p>
                 <div class="kept">
                     <p id="kept" class="dim" data-bytes={kept.bytes.to_string()} data-layers={kept.layers.to_string()}>

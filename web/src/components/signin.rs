@@ -6,7 +6,7 @@ use porthole_viewer::state::Action;
 use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
-/// What the dialog needs.
+/// Properties of [`SignIn`].
 #[derive(Properties, PartialEq)]
 pub struct SignInProps {
     /// Registry, as references name it.

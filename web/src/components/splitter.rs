@@ -5,7 +5,7 @@ use crate::pane::{self, NARROWEST, WIDEST};
 use web_sys::HtmlElement;
 use yew::prelude::*;
 
-/// What the edge needs.
+/// Properties of [`Splitter`].
 #[derive(Properties, PartialEq)]
 pub struct SplitterProps {
     /// Width of the pane; `None` as the style sheet has it.

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use web_sys::HtmlSelectElement;
 use yew::prelude::*;
 
-/// What the view needs.
+/// Properties of [`Tags`].
 #[derive(Properties, PartialEq)]
 pub struct TagsProps {
     /// The image of the look, if it is in a registry.

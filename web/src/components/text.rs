@@ -18,7 +18,7 @@ const LINE: u32 = 18;
 /// Lines that are wrapped at most: each is two elements.
 const WRAPPED: usize = 5_000;
 
-/// What the text needs.
+/// Properties of [`TextView`].
 #[derive(Properties, PartialEq)]
 pub struct TextViewProps {
     /// The text, in which nothing hides.
@@ -224,7 +224,7 @@ fn find(text: &str, query: &str, lower: impl Fn(&str) -> String) -> Vec<u32> {
     (1_u32..).zip(text.lines()).filter(|(_, line)| line.contains(&query)).map(|(number, _)| number).collect()
 }
 
-/// The browser has the tables of Unicode that this program would have to bring along.
+/// The browser has the tables of Unicode, which would enlarge this program.
 fn lower_case(text: &str) -> String {
     JsString::from(text).to_lower_case().into()
 }

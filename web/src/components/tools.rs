@@ -9,7 +9,7 @@ use std::rc::Rc;
 use web_sys::HtmlSelectElement;
 use yew::prelude::*;
 
-/// What the tools need.
+/// Properties of [`Tools`].
 #[derive(Properties, PartialEq)]
 pub struct ToolsProps {
     /// The view that is listed.
@@ -104,7 +104,7 @@ pub fn Tools(props: &ToolsProps) -> Html {
     }
 }
 
-/// What the filter found, or where else there is something.
+/// The number of matches, or the view that has some.
 fn found(props: &ToolsProps) -> Html {
     let rows = &props.rows;
     if props.listing.filter.trim().is_empty() {

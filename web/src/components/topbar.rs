@@ -1,4 +1,4 @@
-//! The bar at the top: what is looked at, for which platform, over which way.
+//! The bar at the top: reference, platform and route.
 
 use super::{mark::mark, words::shown};
 use crate::hooks::file;
@@ -9,7 +9,7 @@ use std::rc::Rc;
 use web_sys::{HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
 
-/// What the bar needs.
+/// Properties of [`TopBar`].
 #[derive(Properties, PartialEq)]
 pub struct TopBarProps {
     /// The reference as typed.
@@ -69,7 +69,7 @@ struct PlatformsProps {
     dispatch: Callback<Action>,
 }
 
-/// A choice where there is one; else the platform alone, as soon as it is known.
+/// A choice of platforms; the platform alone, if there is only one.
 #[component]
 fn Platforms(props: &PlatformsProps) -> Html {
     let select = use_node_ref();
@@ -100,7 +100,7 @@ fn Platforms(props: &PlatformsProps) -> Html {
     html! { <select id="platform" ref={select} aria-label="Platform" {disabled} {onchange}>{ for options }</select> }
 }
 
-/// What the input needs.
+/// Properties of [`ReferenceInput`].
 #[derive(Properties, PartialEq)]
 pub struct ReferenceInputProps {
     /// What it shows until a person types.

@@ -5,7 +5,7 @@ use porthole_viewer::protocol::FileReading;
 use porthole_viewer::words::size;
 use yew::prelude::*;
 
-/// Why the file of this name is read, and how far it is.
+/// Draws why the file of this name is read, and the progress.
 pub fn unpacking(name: &str, FileReading { compression, read, total, written }: &FileReading) -> Html {
     let (title, why) = match compression {
         Some(compression) => (

@@ -85,7 +85,7 @@ pub(super) fn difference(diff: &VersionDiff, anyway: Callback<MouseEvent>) -> Ht
             html! { <button class="small" onclick={anyway}>{ "Read " }{ size(*bytes) }{ " to compare" }</button> }
         }
         VersionDiff::Same => html! { <p>{ "The same bytes." }</p> },
-        VersionDiff::Binary => html! { <p>{ "They differ, and at least one is no text." }</p> },
+        VersionDiff::Binary => html! { <p>{ "They differ, and at least one is not text." }</p> },
         VersionDiff::TooLarge { limit } => {
             html! { <p>{ format!("Files of more than {} are not compared here.", size(*limit)) }</p> }
         }

@@ -1,4 +1,4 @@
-//! What could be saved: bytes that are in the image and that a container does not see, ranked and explained.
+//! Waste: bytes in the image that a container does not see, ranked and explained.
 
 use super::{
     probe::contents,
@@ -12,7 +12,7 @@ use porthole_viewer::words::{count, size};
 use std::rc::Rc;
 use yew::prelude::*;
 
-/// What the view needs.
+/// Properties of [`Waste`].
 #[derive(Properties, PartialEq)]
 pub struct WasteProps {
     /// The waste, once every layer is settled.

@@ -9,7 +9,7 @@ use porthole_viewer::state::{Action, WireShown};
 use std::rc::Rc;
 use yew::prelude::*;
 
-/// What the view needs.
+/// Properties of [`Wire`].
 #[derive(Properties, PartialEq)]
 pub struct WireProps {
     /// The log of requests.

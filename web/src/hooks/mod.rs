@@ -1,4 +1,4 @@
-//! What ties the page to the browser around it.
+//! Hooks to the browser: storage, clipboard, files, timers.
 
 pub mod clock;
 pub mod copy;

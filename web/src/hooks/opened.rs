@@ -1,9 +1,9 @@
-//! What a person opened.
+//! Files and folders that the user opened.
 
 use std::{cell::RefCell, rc::Rc};
 use wasm_bindgen::JsValue;
 
-/// What was opened since the page was loaded, the last at the end. What has the name of another replaces it.
+/// What was opened since the page was loaded, latest last. An item replaces another of the same name.
 pub type OpenedFiles = Rc<RefCell<Vec<Opened>>>;
 
 /// What a person opened.

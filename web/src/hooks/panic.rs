@@ -1,4 +1,4 @@
-//! A panic of the page ends it: a word about that, and a way on, stand over what it drew last.
+//! After a panic, the page shows a message and a button to reload it.
 
 use std::panic;
 use wasm_bindgen::{JsCast as _, closure::Closure};

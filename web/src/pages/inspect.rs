@@ -39,7 +39,7 @@ use wasm_bindgen::{JsCast as _, closure::Closure};
 use web_sys::HtmlElement;
 use yew::prelude::*;
 
-/// What the page needs.
+/// Properties of [`Inspect`].
 #[derive(Properties, PartialEq)]
 pub struct PageProps {
     /// State of the page.
@@ -206,7 +206,7 @@ struct CopyLinkProps {
     route: Option<String>,
 }
 
-/// Copies a link that shows the same for ever.
+/// Copies a link that is pinned to the digest.
 #[component]
 fn CopyLink(props: &CopyLinkProps) -> Html {
     let (copied, copy) = use_copy();

@@ -1,4 +1,4 @@
-//! `fetch` as a transport: cookies for the relay of this page alone, no hops to be seen, aborted when dropped.
+//! `fetch` as a transport: sends cookies only to the relay of this page, sees no redirects, aborts when dropped.
 
 mod body;
 mod global;
@@ -17,7 +17,7 @@ use web_sys::{ReferrerPolicy, RequestCache, RequestCredentials, RequestInit, Req
 
 /// HTTP through the platform's `fetch`, in a window or in a worker.
 ///
-/// The platform follows redirects and shows none of them; what comes back is what the last hop said. Only headers that
+/// The platform follows redirects and shows none of them; the response is that of the last hop. Only headers that
 /// CORS exposes can be read. A blocked request and a dead host are the same `TypeError`: after one, a probe in `no-cors`
 /// mode distinguishes [`ErrorKind::Cors`] from [`ErrorKind::Resolve`], and a plain request without `Authorization` finds out
 /// whether only the preflight is refused ([`ErrorKind::Preflight`]).

@@ -1,4 +1,4 @@
-//! What a `TypeError` meant.
+//! Finds the cause of a `TypeError`.
 
 use super::global;
 use gloo_net::http::Request;

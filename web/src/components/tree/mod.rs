@@ -16,7 +16,7 @@ use wasm_bindgen::{JsCast as _, closure::Closure};
 use web_sys::{HtmlElement, ResizeObserver};
 use yew::prelude::*;
 
-/// What the tree needs.
+/// Properties of [`Tree`].
 #[derive(Properties, PartialEq)]
 pub struct TreeProps {
     /// The rows that the session sent last.
@@ -58,13 +58,13 @@ pub struct Tree {
     observer: Option<(ResizeObserver, Closure<dyn FnMut()>)>,
 }
 
-/// What happens in the tree.
+/// Events of the tree.
 pub enum Message {
     /// It was scrolled or resized.
     Moved,
     /// It was drawn for another size than it has.
     Redraw,
-    /// A person takes hold of it.
+    /// The user begins to scroll by hand.
     Touched,
     /// A key was pressed in it.
     Key(KeyboardEvent),
@@ -74,7 +74,7 @@ pub enum Message {
     Opened(u64),
     /// The focus came to a row, or to the tree itself.
     Focused(Option<u64>),
-    /// The focus went.
+    /// The focus left.
     Blurred,
 }
 
