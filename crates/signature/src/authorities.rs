@@ -1,4 +1,4 @@
-//! Certificates that a person trusts: what the Notary Project calls trust stores.
+//! Certificates that a user trusts. The Notary Project calls them trust stores.
 
 use crate::{
     chain::{ChainError, ChainedCertificate, Moment},
@@ -13,7 +13,7 @@ use x509_cert::{
     name::Name,
 };
 
-/// The certificates that vouch for signers and for times, and whom they have to vouch for.
+/// Trusted certificates of signers and of time stamp authorities, and the subjects that a signer must have.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedCertificates {
     signers: Vec<ChainedCertificate>,
@@ -28,9 +28,9 @@ pub struct TrustedCertificates {
 pub enum CertificateTrust {
     /// Signers: the store `ca`.
     Signers,
-    /// Services that sign for others, and say when: the store `signingAuthority`.
+    /// Services that sign for others and state the time: the store `signingAuthority`.
     SigningAuthorities,
-    /// Authorities that sign times: the store `tsa`.
+    /// Time stamp authorities: the store `tsa`.
     Times,
 }
 
@@ -42,25 +42,25 @@ struct SubjectPattern(Vec<AttributeTypeAndValue>);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrustedCertificateError {
-    /// It is a private key, which nothing here needs.
+    /// A private key, which is never needed.
     #[error(transparent)]
     Private(KeyError),
-    /// It is neither PEM nor DER of certificates.
+    /// Neither PEM nor DER of certificates.
     #[error("expected certificates as PEM (BEGIN CERTIFICATE), or one as DER, got something else")]
     Format,
     /// A certificate cannot be used.
     #[error(transparent)]
     Certificate(#[from] ChainError),
-    /// A subject is no name.
+    /// A subject is not a distinguished name.
     #[error("expected a subject such as `C=US, O=Example, CN=signer`, got `{0}`")]
     Subject(String),
-    /// A time is none.
+    /// A time is not one of RFC 3339.
     #[error("expected a time such as `2026-01-31T12:00:00Z`, got `{0}`")]
     Time(String),
 }
 
 impl TrustedCertificates {
-    /// Those of a wish.
+    /// Reads the certificates, subjects and time of a request.
     ///
     /// # Errors
     ///
@@ -95,7 +95,7 @@ impl TrustedCertificates {
         Ok(())
     }
 
-    /// Asks for a signer whose subject has these attributes, written as RFC 4514 has them. Any subject that was asked for is enough.
+    /// Asks for a signer whose subject has these attributes, in the notation of RFC 4514. If several subjects are asked for, any of them suffices.
     ///
     /// # Errors
     ///
@@ -109,8 +109,8 @@ impl TrustedCertificates {
         Ok(())
     }
 
-    /// Takes a time of RFC 3339 as the one at which certificates have to be valid where no authority signed a time, and at which a
-    /// signature must not have expired.
+    /// Sets the time (RFC 3339) at which certificates must be valid if no authority signed a time, and at which a signature must not
+    /// have expired.
     ///
     /// # Errors
     ///
@@ -121,7 +121,7 @@ impl TrustedCertificates {
         Ok(())
     }
 
-    /// Whether no certificate vouches for any signer.
+    /// Whether there is no certificate that vouches for a signer.
     pub fn is_empty(&self) -> bool {
         self.signers.is_empty() && self.signing_authorities.is_empty()
     }

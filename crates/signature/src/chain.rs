@@ -1,5 +1,5 @@
-//! Chains of X.509 certificates, by the rules of the Notary Project (signature specification, "Certificate Requirements"): what vouches for
-//! the signer of an image, and for an authority that signed a time.
+//! Chains of X.509 certificates, by the rules of the Notary Project (signature specification, "Certificate Requirements"),
+//! for the signer of an image and for a time stamp authority.
 
 mod certificate;
 mod error;
@@ -20,11 +20,11 @@ pub(crate) enum ChainPurpose {
     Time,
 }
 
-/// Certificates of a chain that are read.
+/// Most certificates that a chain may have.
 pub(crate) const MOST_CERTIFICATES: usize = 16;
 
-/// Checks that a chain, the signer's certificate first, leads to a root that signed itself, and that each certificate may do what it does.
-/// Whether the root is trusted, and whether the certificates were valid when they were used, is not asked.
+/// Checks that a chain, the signer's certificate first, leads to a self-signed root, and that each certificate is allowed its use.
+/// It does not check whether the root is trusted, nor whether the certificates were valid when they were used.
 ///
 /// # Errors
 ///
@@ -51,7 +51,7 @@ pub(crate) fn check_chain(chain: &[ChainedCertificate], purpose: ChainPurpose) -
     Ok(())
 }
 
-/// Checks that all certificates of a chain were valid at every second of a time.
+/// Checks that all certificates of a chain were valid during a whole range of time.
 ///
 /// # Errors
 ///

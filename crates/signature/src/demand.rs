@@ -1,9 +1,9 @@
-//! Whose signature a person asks for.
+//! The signers that a user asks for.
 
 use crate::{authorities::TrustedCertificates, key::PublicKey};
 use regex_lite::Regex;
 
-/// The signers that a person named. Any of them is enough. An empty demand is fulfilled by no signature.
+/// The signers that a user named. Any of them suffices. No signature satisfies an empty demand.
 #[derive(Clone, Debug, Default)]
 pub struct Demand {
     /// Keys, any of which may sign.
@@ -14,7 +14,7 @@ pub struct Demand {
     pub certificates: TrustedCertificates,
 }
 
-/// An identity in a certificate, and who attested it. One without the other names no one: every issuer may attest any identity.
+/// An identity in a certificate, and who attested it. Neither suffices alone, because every issuer may attest any identity.
 #[derive(Clone, Debug)]
 pub struct DemandedIdentity {
     /// The subject: an address, or the URI of a workflow.
@@ -26,35 +26,35 @@ pub struct DemandedIdentity {
 /// A text, or a regular expression that must match a part of it, as with cosign.
 #[derive(Clone, Debug)]
 pub enum TextPattern {
-    /// The whole text.
+    /// The text must be equal.
     Exact(String),
     /// A regular expression; `^` and `$` anchor it.
     Matching(Regex),
 }
 
 impl Demand {
-    /// Whether no one is named.
+    /// Whether no signer is named.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty() && self.identities.is_empty() && self.certificates.is_empty()
     }
 
-    /// Whether a verified certificate is of someone who was named.
+    /// Whether the identity of a verified certificate was named.
     pub(crate) fn names(&self, identity: &str, issuer: &str) -> bool {
         self.identities.iter().any(|wanted| wanted.identity.matches(identity) && wanted.issuer.matches(issuer))
     }
 }
 
 impl TextPattern {
-    /// An expression that must match a part.
+    /// A regular expression that must match a part of the text.
     ///
     /// # Errors
     ///
-    /// That of a malformed expression.
+    /// The error of a malformed expression.
     pub fn expression(text: &str) -> Result<Self, regex_lite::Error> {
         Regex::new(text).map(Self::Matching)
     }
 
-    /// Whether a text is the one that is meant.
+    /// Whether a text matches.
     pub fn matches(&self, text: &str) -> bool {
         match self {
             Self::Exact(wanted) => wanted == text,

@@ -1,8 +1,8 @@
-//! What the blobs of a referrer hold.
+//! Reads the blobs of a referrer.
 //!
 //! cosign writes signatures in two formats: until version 2, a payload (`simplesigning`) or an envelope (DSSE) with signature, certificate
-//! and log entry in annotations of its layer; since version 3, a bundle of Sigstore that has all of it. BuildKit writes statements
-//! that nothing signs. All are read into one form here. Notation signs in forms of its own.
+//! and log entry in annotations of its layer; since version 3, a bundle of Sigstore with all of these. BuildKit writes statements
+//! without a signature. All of them are read into one type. Notation has formats of its own.
 
 mod annotated;
 mod notation;
@@ -17,33 +17,33 @@ pub(crate) use notation::{NotationScheme, NotationSignature};
 use porthole_core::descriptor::Descriptor;
 use sigstore_verify::types::{Bundle, SignatureContent};
 
-/// One blob of a referrer, read.
+/// The evidence in one blob of a referrer.
 #[derive(Clone, Debug)]
 pub struct Evidence {
-    /// What it is.
+    /// The format of the evidence.
     pub format: EvidenceFormat,
     /// The statement in it.
     pub statement: Option<Statement>,
-    /// The bill of materials in it, where it is a document that nothing signs.
+    /// The bill of materials in it, if it is a document without a signature.
     pub bill: Option<BillOfMaterials>,
     pub(crate) signed: Option<Signed>,
     pub(crate) notation: Option<Box<NotationSignature>>,
 }
 
-/// A signature, with what vouches for it.
+/// A signature with its certificates and log entries.
 #[derive(Clone, Debug)]
 pub(crate) struct Signed {
     /// Both formats of cosign as one.
     pub(crate) bundle: Bundle,
-    /// What a payload of cosign says; `None` if the image's digest itself, or a statement about it, is signed.
+    /// The content of a payload of cosign; `None` if the digest of the image itself, or a statement about it, is signed.
     pub(crate) payload: Option<SignaturePayload>,
 }
 
-/// Why a blob is not the evidence that its media type promises.
+/// Why a blob is not the evidence that its media type states.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvidenceError {
-    /// The media type promises no evidence.
+    /// The media type is not one of evidence.
     #[error("expected a signature, a statement or a bill of materials, got the media type `{0}`")]
     MediaType(String),
     /// The payload of a signature.
@@ -60,7 +60,7 @@ pub enum EvidenceError {
     Annotation {
         /// Key of the annotation.
         name: &'static str,
-        /// What belongs there.
+        /// What is expected there.
         expected: &'static str,
     },
     /// A bundle or an envelope.
@@ -72,7 +72,7 @@ pub enum EvidenceError {
 }
 
 impl Evidence {
-    /// Largest blob that is worth reading as evidence, in bytes. Bills of materials of large images are tens of megabytes.
+    /// Largest blob that is read as evidence, in bytes. Bills of materials of large images are tens of megabytes.
     pub const MAX_BYTES: u64 = 64 << 20;
 
     /// Reads the blob of a layer whose media type is evidence. The blob has been compared with the digest of the layer.
@@ -131,12 +131,12 @@ impl Evidence {
         }
     }
 
-    /// Whether it bears a signature.
+    /// Whether it has a signature.
     pub fn is_signed(&self) -> bool {
         self.signed.is_some() || self.notation.is_some()
     }
 
-    /// Whether a trust root of Sigstore judges its signature. Certificates that a user names vouch for those of Notation.
+    /// Whether a trust root of Sigstore judges its signature. Signatures of Notation are judged by certificates that a user names.
     pub fn is_judged_by_root(&self) -> bool {
         self.is_signed() && self.format != EvidenceFormat::Notation
     }

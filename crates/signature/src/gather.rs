@@ -16,24 +16,24 @@ use porthole_source::ImageSource;
 /// A piece of evidence, and where it came from.
 #[derive(Debug)]
 pub struct Gathered {
-    /// What it is to be about: the image, or the index that led to it.
+    /// The document that it must be about: the image, or the index that led to it.
     pub subject: Descriptor,
     /// Digest of the manifest that holds it.
     pub referrer: Digest,
     /// The blob of that manifest.
     pub layer: Descriptor,
-    /// The evidence, or why the blob is none.
+    /// The evidence, or why the blob is not evidence.
     pub evidence: Result<Evidence, GatherError>,
 }
 
-/// Why a blob is no evidence.
+/// Why a blob is not evidence.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GatherError {
-    /// There are no bytes of it.
+    /// The blob could not be read.
     #[error(transparent)]
     Raw(#[from] RawEvidenceError),
-    /// It is not what its media type promises.
+    /// The content does not match its media type.
     #[error(transparent)]
     Evidence(#[from] EvidenceError),
 }
@@ -43,7 +43,7 @@ pub enum GatherError {
 ///
 /// # Errors
 ///
-/// Those of the source. A blob that is not what it should be is in the list, with the reason.
+/// Errors of the source. A blob that is not evidence is in the list, with the reason.
 pub async fn gather<S: ImageSource<Error: Classify>>(
     source: &S,
     resolved: &ResolvedImage,
@@ -61,7 +61,8 @@ impl Gathered {
         Self { subject, referrer, layer, evidence }
     }
 
-    /// Checks the evidence against its subject. A blob that is not evidence is wrong, and one that was not read is not checked.
+    /// Checks the evidence against its subject. A blob that is not evidence gives [`Outcome::Wrong`]; one that is too large to
+    /// read, [`Outcome::Unchecked`].
     pub fn check(&self, verifier: &SignatureVerifier, demand: &Demand) -> SignatureCheck {
         match &self.evidence {
             Ok(evidence) => verifier.check(evidence, &self.subject, demand),

@@ -26,7 +26,7 @@ pub struct PublicKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyAlgorithm {
-    /// ECDSA on P-256, what `cosign generate-key-pair` makes.
+    /// ECDSA on P-256, as `cosign generate-key-pair` makes it.
     EcdsaP256,
     /// ECDSA on P-384.
     EcdsaP384,
@@ -49,7 +49,7 @@ pub(crate) enum JwsAlgorithm {
     Ps512,
 }
 
-/// How certificates and signed times are signed.
+/// The schemes by which certificates and signed times are signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum X509Signature {
     Ecdsa(HashAlgorithm),
@@ -84,26 +84,26 @@ impl JwsAlgorithm {
     }
 }
 
-/// Why a file is no public key.
+/// Why a file is not a public key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// It is a private key, which nothing here needs.
+    /// A private key, which is never needed.
     #[error("expected a public key, got a private one (cosign writes the public one to cosign.pub)")]
     Private,
-    /// It is neither PEM nor DER of a public key.
+    /// Neither PEM nor DER of a public key.
     #[error("expected a public key as PEM (BEGIN PUBLIC KEY, BEGIN CERTIFICATE) or DER, got something else")]
     Format,
-    /// Its algorithm is not one that verifies here.
+    /// The algorithm is not supported.
     #[error("expected a key of ECDSA (P-256, P-384, P-521), Ed25519 or RSA, got another algorithm: {0}")]
     Algorithm(String),
-    /// An RSA key of a length that no one should trust, or that is malformed.
+    /// An RSA key that is malformed or of a length that is not accepted.
     #[error("expected an RSA key of 2048 to 8192 bits, got another: {0}")]
     Rsa(String),
 }
 
 impl PublicKey {
-    /// Reads a key from PEM (`PUBLIC KEY`, or `CERTIFICATE`, of which the key is taken and nothing else), or DER.
+    /// Reads a key from PEM (`PUBLIC KEY`, or `CERTIFICATE`, of which only the key is used) or DER.
     ///
     /// # Errors
     ///
@@ -122,7 +122,7 @@ impl PublicKey {
         Self::from_der(DerPublicKey::new(bytes.to_vec()))
     }
 
-    /// The key of a certificate as DER, of which nothing else is taken.
+    /// The key of a certificate in DER, of which nothing else is used.
     pub(crate) fn of_certificate(der: &[u8]) -> Result<Self, KeyError> {
         let certificate = Certificate::from_der(der).map_err(|_| KeyError::Format)?;
         let key = certificate.tbs_certificate.subject_public_key_info.to_der().map_err(|_| KeyError::Format)?;

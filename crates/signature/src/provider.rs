@@ -1,4 +1,4 @@
-//! Signatures of single messages, by the RustCrypto crates: what `sigstore-verify` asks of its provider.
+//! Signatures of single messages, by the RustCrypto crates: the provider that `sigstore-verify` needs.
 
 use ed25519_dalek::VerifyingKey as Ed25519Key;
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
@@ -14,7 +14,7 @@ use sigstore_verify::{
 /// Installs this provider once in the process, unless there is one.
 pub(crate) fn install() {
     if try_default_provider().is_none() {
-        // A second thread that was faster has installed the same one.
+        // Another thread may have installed the same provider first.
         let _ = install_default_provider(&RustCrypto);
     }
 }
@@ -129,7 +129,7 @@ pub(crate) fn p521(key: &[u8], digest: &[u8], signature: &[u8]) -> Option<()> {
     key.verify_prehash(digest, &p521::ecdsa::Signature::from_der(signature).ok()?).ok()
 }
 
-/// P-521 is no scheme of `sigstore-verify`. Its digest is SHA-256 or SHA-512.
+/// `sigstore-verify` has no scheme for P-521. Its digest is SHA-256 or SHA-512.
 pub(crate) fn is_valid_p521(key: &[u8], message: &[u8], signature: &[u8]) -> bool {
     let sha512 = p521(key, &Sha512::digest(message), signature);
     sha512.or_else(|| p521(key, &Sha256::digest(message), signature)).is_some()
@@ -140,7 +140,7 @@ fn rsa(key: &[u8], verify: impl FnOnce(&RsaKey) -> rsa::Result<()>) -> Option<()
     verify(&RsaKey::from_pkcs1_der(key).ok()?).ok()
 }
 
-/// Of what a signature or a key consists is not said: the caller words it.
+/// The error has no details: the caller words it.
 fn bad(scheme: SigningScheme) -> Error {
     Error::Verification(format!("{} signature invalid", scheme.name()))
 }

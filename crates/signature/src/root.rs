@@ -14,9 +14,9 @@ pub struct TrustRoot {
 /// Where a trust root came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RootOrigin {
-    /// Of Sigstore's public instance, as it was when this program was built.
+    /// Sigstore's public instance, as of the build of this program.
     PublicGood,
-    /// Of a file that a person named.
+    /// A file that the user named.
     File,
 }
 
@@ -26,8 +26,8 @@ pub enum RootOrigin {
 pub struct RootError(String);
 
 impl TrustRoot {
-    /// The trust root of Sigstore's public instance that this program ships. It ages: what it does not know is reported as
-    /// unknown, and never as wrong.
+    /// The trust root of Sigstore's public instance that this program ships. It ages: a signature by
+    /// an authority that it does not contain is reported as unknown, never as wrong.
     ///
     /// # Errors
     ///
@@ -56,7 +56,7 @@ impl TrustRoot {
         self.origin
     }
 
-    /// When the newest of its keys and authorities came into use, in seconds since 1970: it was made then or later.
+    /// When the newest of its keys and authorities came into use, in seconds since 1970. The trust root is not older than that.
     pub fn newest(&self) -> Option<i64> {
         let root = &self.root;
         let keys = root.tlogs.iter().map(|log| log.public_key.valid_for);

@@ -1,4 +1,4 @@
-//! In-toto statements: what someone says about an image (in-toto attestation framework, `spec/v1/statement.md`).
+//! In-toto statements: claims about an image (in-toto attestation framework, `spec/v1/statement.md`).
 
 mod provenance;
 mod vulnerabilities;
@@ -11,27 +11,27 @@ use porthole_core::digest::Digest;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// A statement about artifacts. Who made it is what a signature says; a statement of BuildKit has none.
+/// A statement about artifacts. A signature identifies its author; statements of BuildKit have no signature.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
-    /// The artifacts that it is about.
+    /// The artifacts that it describes.
     pub subjects: Vec<StatementSubject>,
-    /// The URI that says how to read the predicate; empty if there is none.
+    /// The URI of the predicate's type; empty if there is none.
     pub predicate_type: String,
-    /// What is said.
+    /// The predicate: the claim itself.
     pub predicate: Value,
 }
 
 /// An artifact that a statement is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatementSubject {
-    /// A name that the one who made the statement chose.
+    /// A name chosen by the author of the statement.
     pub name: String,
     /// Digests in hexadecimal by algorithm, such as `sha256`.
     pub digests: BTreeMap<String, String>,
 }
 
-/// What kinds of predicates are read further.
+/// The kinds of predicates that are read.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Predicate {
@@ -39,9 +39,9 @@ pub enum Predicate {
     Signature,
     /// How the image was built: SLSA provenance 0.1, 0.2 and 1.
     Provenance(BuildProvenance),
-    /// What is in the image: SPDX or CycloneDX.
+    /// A bill of materials: SPDX or CycloneDX.
     Bill(BillOfMaterials),
-    /// Which vulnerabilities do, or do not, affect it: OpenVEX.
+    /// Which vulnerabilities affect the image and which do not: OpenVEX.
     Vex(Vec<VexStatement>),
     /// The result of a scanner for vulnerabilities.
     Scan(ScanReport),
@@ -49,11 +49,11 @@ pub enum Predicate {
     Other,
 }
 
-/// Why bytes are no statement.
+/// Why bytes are not a statement.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StatementError {
-    /// They are no JSON.
+    /// They are not JSON.
     #[error("expected an in-toto statement, got something that is no JSON: {0}")]
     Json(#[from] serde_json::Error),
     /// They are JSON of another type.
@@ -109,7 +109,7 @@ impl Statement {
 }
 
 impl Predicate {
-    /// What it is, in a word or two.
+    /// Its kind in one or two words.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Signature => "signature",
@@ -132,7 +132,7 @@ fn digests(value: &Value) -> BTreeMap<String, String> {
     pairs.filter_map(|(name, hex)| Some((name.clone(), text(hex)?))).collect()
 }
 
-/// A text that is there and not empty.
+/// The text of a field, if it is present and not empty.
 fn text(value: &Value) -> Option<String> {
     value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }

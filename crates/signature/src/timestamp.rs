@@ -21,22 +21,22 @@ use x509_cert::{
     ext::pkix::SubjectKeyIdentifier,
 };
 
-/// Why a token proves no time.
+/// Why a token does not prove a time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TimestampError {
-    /// It is no token, or has a part that is not accepted.
+    /// It is not a token, or has a part that is not accepted.
     #[error("expected a signed time as RFC 3161 has it, got something else: {0}")]
     Malformed(String),
-    /// It is about something else.
+    /// It is about other bytes than this signature.
     #[error("the signed time is not of this signature")]
     Imprint,
     /// Its signature does not hold.
     #[error("the signature of the signed time does not hold")]
     Signature,
-    /// Its authority has a chain that vouches for nothing.
-    #[error("of the authority that signed the time, {0}")]
+    /// The chain of its authority is not accepted.
+    #[error("the authority that signed the time: {0}")]
     Chain(#[from] ChainError),
-    /// It holds, by an authority that no one named.
+    /// It is valid, but its authority was not named.
     #[error("`{0}` signed the time, and no certificate that was named vouches for it")]
     Unknown(String),
 }
@@ -44,7 +44,7 @@ pub(crate) enum TimestampError {
 /// A time that an authority signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SignedTime {
-    /// What it says, in seconds since 1970.
+    /// The time, in seconds since 1970.
     pub(crate) time: i64,
     /// The earliest and the latest second that its accuracy allows.
     pub(crate) range: (i64, i64),
@@ -116,7 +116,7 @@ fn general_time(any: AnyRef<'_>) -> Option<(i64, bool)> {
     Some((time.as_second(), fraction.is_some()))
 }
 
-/// The seconds of an accuracy, rounded up. Without any it is not known, and taken as 0.
+/// The seconds of an accuracy, rounded up. A missing accuracy counts as 0.
 fn seconds_of_accuracy(accuracy: AnyRef<'_>) -> Option<i64> {
     let mut fields = SliceReader::new(accuracy.value()).ok()?;
     let mut seconds = 0_i64;
@@ -146,7 +146,7 @@ fn certificates(signed: &SignedData) -> Result<Vec<ChainedCertificate>, Timestam
     if all.len() > MOST_CERTIFICATES {
         return Err(ChainError::TooLong { count: all.len(), limit: MOST_CERTIFICATES }.into());
     }
-    // One whose key is of another kind vouches for nothing here, and need not.
+    // A certificate with an unsupported key is skipped: the chain may not need it.
     Ok(all.iter().filter_map(|der| ChainedCertificate::parse(der).ok()).collect())
 }
 
@@ -198,7 +198,7 @@ fn names_certificate(value: &Any, leaf: &ChainedCertificate) -> bool {
         let id = first_of(first_of(value.value())?.value())?;
         let mut fields = SliceReader::new(id.value()).ok()?;
         let field = AnyRef::decode(&mut fields).ok()?;
-        // The digest of the default is not named.
+        // The default algorithm is omitted.
         let (hash, digest) = match field.tag() {
             Tag::OctetString => (HashAlgorithm::Sha2256, field),
             _ => {

@@ -1,4 +1,4 @@
-//! Checking evidence: who signed an image, or why no one did.
+//! Checks evidence: who signed an image, or why a signature does not count.
 
 mod notation;
 mod reason;
@@ -31,10 +31,10 @@ pub struct SignatureVerifier {
     asks_for_sct: bool,
 }
 
-/// What became of one piece of evidence.
+/// The result for one piece of evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignatureCheck {
-    /// Whether it holds.
+    /// Whether the signature holds, and whose it is.
     pub outcome: Outcome,
     /// Who signed. Only [`Outcome::Trusted`] and [`Outcome::Stranger`] prove it.
     pub signer: Option<Signer>,
@@ -48,23 +48,23 @@ pub struct SignatureCheck {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// It holds, and someone who was named made it.
+    /// It holds, and its signer was named.
     Trusted,
-    /// It was made by someone who was not named. The signer says who, where that can be proved.
+    /// Its signer was not named. [`SignatureCheck::signer`] has the signer if that is proved.
     Stranger,
     /// There is no signature.
     Unsigned,
     /// It was not checked: no key was named, or the kind is not one that is checked here.
     Unchecked(String),
-    /// The trust root does not know who vouches for it: it is older than the signature, or of another instance.
+    /// The trust root lacks the authority or log: it is older than the signature, or of another instance.
     Unknown(String),
-    /// What a person named does not decide whether it holds: what is lacking, and the reason.
+    /// What the user named does not suffice to judge it: what is lacking, and the reason.
     Lacking(Lack, String),
     /// It does not hold, with the reason.
     Wrong(String),
 }
 
-/// What a person would have to name so that a signature of Notation can be judged.
+/// What the user has to name so that a signature of Notation can be judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lack {
     /// A certificate that vouches for the signer.
@@ -78,8 +78,8 @@ pub enum Lack {
 }
 
 impl SignatureVerifier {
-    /// A verifier that trusts what a root names. A root without logs asks for no log; one without logs of certificates asks for no
-    /// proof that a certificate was logged.
+    /// A verifier that trusts what a root names. If the root has no logs, no log entry is required. If it has no logs of
+    /// certificates, no proof that a certificate was logged is required.
     ///
     /// # Errors
     ///
@@ -90,7 +90,7 @@ impl SignatureVerifier {
         Ok(Self { verifier, logs, asks_for_sct: !root.root.ctlogs.is_empty() })
     }
 
-    /// Checks evidence that came with an image. `subject` describes the manifest or index that it is to be about.
+    /// Checks evidence that came with an image. `subject` describes the manifest or index that it must be about.
     pub fn check(&self, evidence: &Evidence, subject: &Descriptor, demand: &Demand) -> SignatureCheck {
         let image = &subject.digest;
         if let Some(signature) = &evidence.notation {
@@ -127,7 +127,7 @@ impl SignatureVerifier {
     ) -> SignatureCheck {
         let signer = signed.bundle.signing_certificate().and_then(signer::of_certificate);
         let is_logged = !signed.bundle.verification_material.tlog_entries.is_empty();
-        // Of a signature of cosign 1 and 2 the log's promise is stored, and no proof of inclusion.
+        // cosign 1 and 2 store the log's promise, and no proof of inclusion.
         let is_annotated = format != EvidenceFormat::SigstoreBundle && !signed.bundle.has_inclusion_proof();
         let mut policy = VerificationPolicy::any_identity();
         if is_annotated || !is_logged || !self.asks_for_log() {
@@ -169,7 +169,7 @@ impl SignatureVerifier {
         !self.logs.is_empty()
     }
 
-    /// What entries of a log say twice must agree: `sigstore-verify` reads the root hash in the checkpoint, and takes the log from there.
+    /// Values that a log entry states twice must agree: `sigstore-verify` reads the root hash in the checkpoint, and takes the log from there.
     fn check_entries(&self, signed: &Signed) -> Result<(), Refusal> {
         for entry in &signed.bundle.verification_material.tlog_entries {
             if self.asks_for_log() && !self.logs.iter().any(|log| log == entry.log_id.key_id.as_bytes()) {
@@ -208,7 +208,7 @@ impl SignatureVerifier {
                     check.log_index = log_index(signed, &result);
                     check.times = times(&result);
                 }
-                // A log that is not known, and a key of a kind that logs do not have, change nothing about the key.
+                // An unknown log, or a kind of key that logs do not support, does not weaken the proof by the key.
                 Err(Refusal::Unknown(_) | Refusal::Unsupported(_)) => {}
                 Err(refusal @ Refusal::Wrong(_)) => check.outcome = refusal.outcome(),
             }
@@ -216,8 +216,8 @@ impl SignatureVerifier {
         check
     }
 
-    /// The manifest itself is signed, of which the digest is known and not the bytes: no signature of cosign for an image, but one that
-    /// a bundle may hold.
+    /// Checks a signature over the manifest itself, of which only the digest is known. cosign does not sign images so, but a bundle may
+    /// hold such a signature.
     fn check_digest(&self, signed: &Signed, image: &Digest, demand: &Demand) -> SignatureCheck {
         let mut last = Outcome::Unchecked(NO_KEY.to_owned());
         for key in &demand.keys {
@@ -240,7 +240,7 @@ impl SignatureVerifier {
         last.into()
     }
 
-    /// No key that was named made the signature. Which one did, a log entry or a hint may say.
+    /// The result if none of the named keys made the signature. A log entry or a hint may name the key that did.
     fn by_another_key(
         &self,
         signed: &Signed,
@@ -327,7 +327,7 @@ impl From<Outcome> for SignatureCheck {
 }
 
 impl Outcome {
-    /// One word for programs.
+    /// The word for it in JSON.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Trusted => "trusted",
@@ -339,7 +339,7 @@ impl Outcome {
         }
     }
 
-    /// Why it is not trusted, where there is more to say than the word.
+    /// The reason, for outcomes that need one.
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Unchecked(reason) | Self::Unknown(reason) | Self::Lacking(_, reason) | Self::Wrong(reason) => {

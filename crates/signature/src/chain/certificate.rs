@@ -12,7 +12,7 @@ use x509_cert::{
     name::Name,
 };
 
-/// A certificate that was read, with its bytes.
+/// A parsed certificate with its bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct ChainedCertificate {
     der: Vec<u8>,
@@ -27,7 +27,7 @@ impl ChainedCertificate {
     ///
     /// # Errors
     ///
-    /// [`ChainError::Malformed`], and [`ChainError::Unfit`] if its key is none that verifies here.
+    /// [`ChainError::Malformed`], and [`ChainError::Unfit`] if its key has an algorithm that is not supported.
     pub(crate) fn parse(der: &[u8]) -> Result<Self, ChainError> {
         let malformed = |error: spki::der::Error| ChainError::Malformed(error.to_string());
         let parsed = Certificate::from_der(der).map_err(malformed)?;
@@ -70,7 +70,7 @@ impl ChainedCertificate {
         ChainError::Unfit { subject: self.subject(), fault: fault.to_owned() }
     }
 
-    /// Whether the issuer that it names is another one, whose key signed it.
+    /// Whether another certificate is of the issuer that it names, and its key signed this one.
     ///
     /// # Errors
     ///
@@ -121,7 +121,7 @@ impl ChainedCertificate {
     }
 }
 
-/// How something is signed. `hash` is the digest that is named beside an algorithm that does not name one, as in CMS (RFC 5652).
+/// The scheme of a signature. `hash` is the digest stated beside an algorithm that does not imply one, as in CMS (RFC 5652).
 pub(crate) fn signature_of_oids(
     algorithm: &AlgorithmIdentifierOwned,
     hash: Option<HashAlgorithm>,
@@ -139,7 +139,7 @@ pub(crate) fn signature_of_oids(
     })
 }
 
-/// The digest of `RSASSA-PSS-params` (RFC 4055, section 3.1). The salt is as long as the digest: nothing else verifies here.
+/// The digest of `RSASSA-PSS-params` (RFC 4055, section 3.1). The salt must be as long as the digest: other lengths are not supported.
 fn pss_hash(algorithm: &AlgorithmIdentifierOwned) -> Option<HashAlgorithm> {
     let parameters = algorithm.parameters.as_ref()?.to_der().ok()?;
     let parameters = AnyRef::from_der(&parameters).ok().filter(|any| spki::der::Tagged::tag(any) == Tag::Sequence)?;

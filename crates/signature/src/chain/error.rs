@@ -1,26 +1,26 @@
-//! Why a chain of certificates vouches for nothing.
+//! Why a chain of certificates is not accepted.
 
 use std::fmt;
 
-/// Why a chain of certificates vouches for nothing.
+/// Why a chain of certificates is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChainError {
     /// There is no certificate.
     #[error("expected a chain of certificates, got none")]
     Empty,
-    /// There are more than are read.
+    /// There are more certificates than the limit.
     #[error("expected a chain of at most {limit} certificates, got {count}")]
     TooLong {
         /// How many there are.
         count: usize,
-        /// How many are read.
+        /// Most certificates that a chain may have.
         limit: usize,
     },
-    /// One is no certificate.
+    /// One is not a certificate.
     #[error("expected a certificate as X.509, got something else: {0}")]
     Malformed(String),
-    /// One may not do what it does.
+    /// One is not allowed its use.
     #[error("the certificate `{subject}` {fault}")]
     Unfit {
         /// Subject of the certificate.
@@ -36,7 +36,7 @@ pub enum ChainError {
         /// Subject of the one that follows it.
         issuer: String,
     },
-    /// One was not valid.
+    /// One was not valid at that time.
     #[error("the certificate `{subject}` is valid from {from} to {until}, and not at {time}")]
     Outside {
         /// Subject of the certificate.

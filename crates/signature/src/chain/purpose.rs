@@ -4,7 +4,7 @@ use super::{ChainPurpose, ChainedCertificate, error::ChainError};
 use spki::ObjectIdentifier;
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage};
 
-/// A certificate of a signer: not of an authority, for signatures, and for nothing else.
+/// Checks a signer's certificate: not of an authority, and only for signatures.
 pub(super) fn check_leaf(certificate: &ChainedCertificate, purpose: ChainPurpose) -> Result<(), ChainError> {
     if certificate.extension::<BasicConstraints>(BASIC_CONSTRAINTS)?.is_some_and(|(_, constraints)| constraints.ca) {
         return Err(certificate.unfit("is of an authority, and signs something other than certificates"));
@@ -37,7 +37,7 @@ pub(super) fn check_leaf(certificate: &ChainedCertificate, purpose: ChainPurpose
     }
 }
 
-/// A certificate of an authority with `below` others between it and the signer's.
+/// Checks the certificate of an authority with `below` others between it and the signer's.
 pub(super) fn check_authority(
     certificate: &ChainedCertificate,
     below: usize,

@@ -76,7 +76,7 @@ fn certificates(text: &str, name: &'static str) -> Result<Vec<Value>, EvidenceEr
         .collect()
 }
 
-/// What Rekor answered when the signature was logged.
+/// The log entry, as Rekor returned it when the signature was logged.
 fn log_entry(text: &str) -> Result<Value, EvidenceError> {
     let read = || {
         let value: Value = serde_json::from_str(text).ok()?;

@@ -17,19 +17,19 @@ use serde_json::Value;
 pub(crate) struct NotationSignature {
     /// What was signed.
     pub(crate) target: NotationTarget,
-    /// The certificates of the signer and of those who vouch for it, as DER.
+    /// The chain of certificates as DER, the signer's first.
     pub(crate) chain: Vec<Vec<u8>>,
     /// The key of the first certificate.
     pub(crate) key: PublicKey,
-    /// `None` = an algorithm that Notation does not have.
+    /// `None` if Notation does not define the algorithm.
     pub(crate) algorithm: Option<JwsAlgorithm>,
     /// The party that vouches for the time of the signature.
     pub(crate) scheme: NotationScheme,
-    /// The end of its life.
+    /// When the signature expires.
     pub(crate) expiry: Option<Moment>,
-    /// What else a verifier has to heed, and this one does not, even if the key made it.
+    /// What keeps this verifier from judging the signature, such as an unknown critical header.
     pub(crate) obstacle: Option<String>,
-    /// A time that an authority signed, as RFC 3161 has it.
+    /// A time stamp token (RFC 3161).
     pub(crate) token: Option<Vec<u8>>,
     /// The bytes that are signed.
     pub(crate) message: Vec<u8>,
@@ -47,22 +47,22 @@ pub(crate) struct NotationTarget {
 /// Signing schemes (Notary Project, signing scheme).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotationScheme {
-    /// `notary.x509`: the signer's own clock is no proof of a time.
+    /// `notary.x509`: the signer states no time that proves anything.
     X509,
-    /// `notary.x509.signingAuthority`: a service that is trusted with it says when.
+    /// `notary.x509.signingAuthority`: a trusted service states the time.
     SigningAuthority(Moment),
     /// A scheme that Notation does not define.
     Unknown,
 }
 
-/// Why bytes are no signature of Notation.
+/// Why bytes are not a signature of Notation.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotationError {
-    /// They are no JSON.
+    /// They are not JSON.
     #[error("expected a signature of Notation, got something that is no JSON: {0}")]
     Json(#[from] serde_json::Error),
-    /// They are no CBOR.
+    /// They are not CBOR.
     #[error("expected a signature of Notation, got something that is no CBOR of this form: {0}")]
     Cbor(&'static str),
     /// A part of it is missing or malformed.
@@ -70,23 +70,23 @@ pub enum NotationError {
     Part {
         /// Name of the field.
         name: &'static str,
-        /// What belongs there.
+        /// What is expected there.
         expected: &'static str,
     },
 }
 
-/// What the protected header says, in either form.
+/// The protected header, in either format.
 struct Header {
     content_type: Option<String>,
     scheme: Option<String>,
-    /// The names of headers that a verifier has to know.
+    /// The names of critical headers.
     critical: Vec<String>,
     expiry: Option<Moment>,
     authentic_time: Option<Moment>,
     algorithm: Option<JwsAlgorithm>,
 }
 
-/// The parts of an envelope, in either form.
+/// The parts of an envelope, in either format.
 struct Envelope {
     header: Header,
     payload: Vec<u8>,

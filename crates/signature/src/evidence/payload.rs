@@ -3,7 +3,7 @@
 use porthole_core::digest::Digest;
 use serde_json::Value;
 
-/// What such a payload says.
+/// The content of a payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignaturePayload {
     /// The image that was signed.
@@ -13,11 +13,11 @@ pub struct SignaturePayload {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// Why bytes are no such payload.
+/// Why bytes are not a payload of cosign.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PayloadError {
-    /// They are no JSON.
+    /// They are not JSON.
     #[error("expected the payload of a cosign signature, got something that is no JSON: {0}")]
     Json(#[from] serde_json::Error),
     /// They are a payload of another kind.

@@ -4,7 +4,7 @@ use super::{digests, text};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// A build, as the one who made the statement describes it.
+/// A build, as the author of the statement describes it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BuildProvenance {
     /// URI of the builder.
@@ -21,9 +21,9 @@ pub struct BuildProvenance {
     pub finished: Option<String>,
     /// URI of this run of the build.
     pub invocation: Option<String>,
-    /// What the build was given: parameters from outside.
+    /// The external parameters of the build.
     pub parameters: Value,
-    /// What went into the build, base images among it.
+    /// The inputs of the build, such as base images.
     pub materials: Vec<Material>,
 }
 

@@ -1,4 +1,4 @@
-//! What statements say of vulnerabilities: OpenVEX, and the reports of scanners (cosign's `vuln`, in-toto's `vulns`).
+//! Statements about vulnerabilities: OpenVEX, and the reports of scanners (cosign's `vuln`, in-toto's `vulns`).
 
 use super::text;
 use serde_json::Value;
@@ -36,21 +36,21 @@ impl VexStatement {
     }
 }
 
-/// What a scanner found.
+/// The report of a scanner.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScanReport {
     /// The URI of the scanner.
     pub scanner: Option<String>,
     /// Version of the scanner.
     pub version: Option<String>,
-    /// When it ended, RFC 3339 as written.
+    /// When the scan ended, RFC 3339 as written.
     pub finished: Option<String>,
     /// How many vulnerabilities it found, by severity in lower case.
     pub severities: BTreeMap<String, usize>,
 }
 
 impl ScanReport {
-    /// Reads the report, with a result in the form of in-toto, of Trivy or of Grype. Of another form nothing is counted.
+    /// Reads the report, with a result in the form of in-toto, of Trivy or of Grype. For any other form, nothing is counted.
     pub(super) fn read(predicate: &Value) -> Self {
         let scanner = &predicate["scanner"];
         let result = &scanner["result"];

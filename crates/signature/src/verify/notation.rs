@@ -1,4 +1,4 @@
-//! Checking signatures of Notation: by the signer's own key, or by certificates that a person trusts (Notary Project, trust store and
+//! Checks signatures of Notation: by the signer's own key, or by certificates that a person trusts (Notary Project, trust store and
 //! trust policy, "Signature Verification").
 
 use super::{Lack, NO_KEY, Outcome, SignatureCheck, Signer};
@@ -21,7 +21,7 @@ pub(super) fn check(found: &NotationSignature, subject: &Descriptor, demand: &De
     }
     let trusted = &demand.certificates;
     if demand.keys.iter().any(|key| key.fingerprint() == found.key.fingerprint()) {
-        // The key is the proof. Nothing has to vouch for it, at any time.
+        // The key is the proof: no chain and no time is needed.
         return by_key(check_expiry(found, trusted, None).err().unwrap_or(Outcome::Trusted));
     }
     if trusted.is_empty() {
@@ -100,9 +100,9 @@ fn by_certificates(
 
 /// When a signature was made, in seconds since 1970.
 struct Made {
-    /// What was proved; `None` = a person named the time.
+    /// The proved time; `None` if the user named the time.
     proved: Option<i64>,
-    /// From and until when the certificates have to be valid.
+    /// The first and the last second at which the certificates must be valid.
     range: (i64, i64),
 }
 
@@ -131,7 +131,7 @@ fn time_of(found: &NotationSignature, trusted: &TrustedCertificates) -> Result<M
     }
 }
 
-/// Whether a signature with an end has not ended, by times that are proved or named. No clock is asked.
+/// Checks that a signature has not expired, by times that are proved or named. No clock is read.
 fn check_expiry(found: &NotationSignature, trusted: &TrustedCertificates, made: Option<i64>) -> Result<(), Outcome> {
     let Some(end) = found.expiry else { return Ok(()) };
     if made.is_some_and(|made| Moment(made) >= end) {

@@ -45,5 +45,5 @@ impl Refusal {
     }
 }
 
-/// What the errors about signed times say where the root lacks their authority.
+/// Texts of errors about signed times if the root lacks their authority.
 const NO_AUTHORITY: [&str; 2] = ["no timestamp authorities configured", "does not match any trusted TSA certificate"];

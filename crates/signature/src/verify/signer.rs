@@ -1,4 +1,4 @@
-//! Who signed.
+//! The signer of a signature.
 
 use crate::{
     chain::ChainedCertificate,
@@ -8,7 +8,7 @@ use porthole_core::digest::Digest;
 use sigstore_verify::{crypto::parse_certificate_info, types::DerCertificate};
 use std::fmt;
 
-/// Who signed: the holder of a key, or whom an authority attested.
+/// The signer: the holder of a key, or an identity that an authority attested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Signer {
     /// The holder of a key.
@@ -18,16 +18,16 @@ pub enum Signer {
         /// Algorithm of the key.
         algorithm: KeyAlgorithm,
     },
-    /// Someone whom an OpenID Connect provider attested to an authority.
+    /// An identity that an OpenID Connect provider attested to an authority.
     Certificate {
         /// An address, or the URI of a workflow.
         identity: String,
-        /// The URL of the provider; authorities of their own may leave it out.
+        /// The URL of the provider; private authorities may leave it out.
         issuer: Option<String>,
-        /// What else the certificate says.
+        /// What else the certificate states.
         claims: Box<CertificateClaims>,
     },
-    /// Someone for whom a certificate vouches that was named.
+    /// A signer whose chain leads to a certificate that was named.
     Subject {
         /// The subject of the signer's certificate, as RFC 4514 writes names.
         subject: String,
@@ -62,7 +62,7 @@ impl Signer {
     }
 }
 
-/// What a certificate says of its holder; `None` if it names no one.
+/// The holder of a certificate; `None` if it states no identity.
 pub(super) fn of_certificate(certificate: &DerCertificate) -> Option<Signer> {
     let info = parse_certificate_info(certificate).ok()?;
     let claims = CertificateClaims {

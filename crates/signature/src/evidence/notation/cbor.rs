@@ -1,4 +1,4 @@
-//! CBOR (RFC 8949), as far as COSE has it: no floats, no lengths that come later.
+//! The part of CBOR (RFC 8949) that COSE uses: no floats, no indefinite lengths.
 
 use super::NotationError;
 
@@ -15,9 +15,9 @@ pub(super) enum Item {
     Simple(u8),
 }
 
-/// Items in items that are read.
+/// Deepest nesting of items.
 const DEPTH: usize = 16;
-/// Items that are read: those of an envelope with the longest chain are fewer than 100.
+/// Most items of a document: an envelope with the longest chain has fewer than 100.
 const MOST_ITEMS: usize = 1000;
 
 /// Reads bytes that are one item and nothing else.
@@ -29,7 +29,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Item, NotationError> {
 
 struct Reader<'a> {
     rest: &'a [u8],
-    /// How many more are read.
+    /// How many more items may be read.
     items: usize,
 }
 
@@ -47,7 +47,7 @@ impl<'a> Reader<'a> {
                 let text = std::str::from_utf8(self.take(number)?);
                 Item::Text(text.map_err(|_| NotationError::Cbor("text that is no UTF-8"))?.to_owned())
             }
-            // Not reserved ahead: the count is what the bytes claim.
+            // No memory is reserved ahead, because the count is only a claim.
             4 => Item::Array((0..number).map(|_| self.item(depth)).collect::<Result<_, _>>()?),
             5 => self.map(number, depth)?,
             6 => Item::Tag(number, Box::new(self.item(depth)?)),
@@ -59,7 +59,7 @@ impl<'a> Reader<'a> {
         let mut pairs: Vec<(Item, Item)> = Vec::new();
         for _ in 0..count {
             let (key, value) = (self.item(depth)?, self.item(depth)?);
-            // Two readers could take different ones.
+            // With a repeated key, readers could take different values.
             if pairs.iter().any(|(known, _)| *known == key) {
                 return Err(NotationError::Cbor("a header twice"));
             }

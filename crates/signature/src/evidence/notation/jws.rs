@@ -58,7 +58,7 @@ fn time(protected: &Value, name: &'static str) -> Result<Option<Moment>, Notatio
     time.map(|time| Some(Moment(time.as_second()))).map_err(|_| wrong(name, "a time"))
 }
 
-/// A part of the envelope, as it is written and as bytes.
+/// A part of the envelope, encoded and decoded.
 fn part<'a>(envelope: &'a Value, name: &'static str) -> Result<(&'a str, Vec<u8>), NotationError> {
     let written = text(&envelope[name], name, BASE64)?;
     let bytes = URL_SAFE_NO_PAD.decode(written).map_err(|_| wrong(name, BASE64))?;
