@@ -24,7 +24,7 @@ pub struct Database {
     pub path: Vec<u8>,
     /// Where its data starts in the archive of the layer.
     pub offset: u64,
-    /// Its records.
+    /// The records that it contains.
     pub records: Vec<Record>,
 }
 

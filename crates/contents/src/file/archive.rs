@@ -30,7 +30,7 @@ pub struct ArchiveMembers {
 pub struct ArchiveMember {
     /// Its name as stored.
     pub path: Vec<u8>,
-    /// Its type.
+    /// The type of the member.
     pub kind: Kind,
     /// Size in bytes, unpacked.
     pub size: u64,
