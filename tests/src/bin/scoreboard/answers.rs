@@ -39,7 +39,7 @@ impl Answer {
     pub(crate) fn deed(&self, image: &Built, path: &str, authority: &str, elsewhere: &str) -> Deed {
         let good = body(image, path).unwrap_or_default();
         match self.status {
-            0 => (self.make)(good, authority, elsewhere),
+            0 => (self.make)(good.to_vec(), authority, elsewhere),
             status => Deed::Bytes([head(status, &[], 5), b"words".to_vec()].concat()),
         }
     }

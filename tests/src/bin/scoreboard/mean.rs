@@ -88,7 +88,11 @@ fn answer(
     std::io::copy(&mut reader.take(length), &mut std::io::sink()).ok()?;
     let mut stream = stream;
     match deed(&method, &path, authority) {
-        None => stream.write_all(&good(image, &method, &path, authority, start)).ok()?,
+        None => {
+            let (head, rest) = good(image, &method, &path, authority, start);
+            stream.write_all(&head).ok()?;
+            stream.write_all(rest).ok()?;
+        }
         Some(Deed::Bytes(bytes)) => stream.write_all(&bytes).ok()?,
         Some(Deed::Stall(bytes)) => {
             stream.write_all(&bytes).ok()?;
@@ -109,36 +113,34 @@ fn answer(
     Some(())
 }
 
-/// The answer of a correct registry.
-fn good(image: &Built, method: &str, path: &str, authority: &str, start: usize) -> Vec<u8> {
+/// The answer of a correct registry: its head, and its body, which is borrowed because thousands of readers may wait for it.
+fn good<'i>(image: &'i Built, method: &str, path: &str, authority: &str, start: usize) -> (Vec<u8>, &'i [u8]) {
     let Some(body) = body(image, path) else {
-        return match method {
+        let head = match method {
             "POST" => head(202, &[("Location", &format!("http://{authority}/v2/a/b/blobs/uploads/1"))], 0),
             "PUT" | "PATCH" => head(201, &[], 0),
             _ => head(404, &[], 0),
         };
+        return (head, &[]);
     };
     let kind = if path.contains("/manifests/") { MANIFEST } else { "application/octet-stream" };
     let rest = body.get(start..).unwrap_or_default();
     let span = format!("bytes {start}-{}/{}", body.len().saturating_sub(1), body.len());
-    let mut answer = match start {
+    let head = match start {
         0 => head(200, &[("Content-Type", kind)], rest.len()),
         _ => head(206, &[("Content-Range", &span)], rest.len()),
     };
-    if method != "HEAD" {
-        answer.extend(rest);
-    }
-    answer
+    (head, if method == "HEAD" { &[] } else { rest })
 }
 
 /// The manifest or blob that the end of a path names.
-pub(crate) fn body(image: &Built, path: &str) -> Option<Vec<u8>> {
+pub(crate) fn body<'i>(image: &'i Built, path: &str) -> Option<&'i [u8]> {
     if path.ends_with("/manifests/1") {
-        return Some(image.manifest.bytes.clone());
+        return Some(&image.manifest.bytes);
     }
     let layers = image.layers.iter().map(|layer| &layer.blob);
     let mut blobs = [&image.manifest, &image.config].into_iter().chain(layers);
-    blobs.find(|blob| path.ends_with(&blob.digest)).map(|blob| blob.bytes.clone())
+    blobs.find(|blob| path.ends_with(&blob.digest)).map(|blob| &*blob.bytes)
 }
 
 pub(crate) fn head(status: u16, headers: &[(&str, &str)], length: usize) -> Vec<u8> {
