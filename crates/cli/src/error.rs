@@ -9,7 +9,7 @@ use porthole_core::{
     failure::{Blame, Classify, Failure, FailureClass},
     hint::Hint,
     image,
-    layer::LayerNumber,
+    layer::NamedLayer,
     media_type::MediaType,
     platform, reference, seek, toc, tree,
 };
@@ -62,22 +62,22 @@ pub(crate) enum Error {
     NotAFile { name: String, what: String, hint: Option<Hint> },
     /// A layer of an artifact that is not an archive, or one whose archive cannot be read.
     #[error("layer {layer} {}: it is {media_type}", media_type.unreadable().unwrap_or("holds no files"))]
-    NoFiles { layer: LayerNumber, media_type: MediaType },
+    NoFiles { layer: NamedLayer, media_type: MediaType },
     /// Layers that do not match their descriptors, or are malformed.
     #[error("{}", Wrong(.0))]
     Layers(Vec<WrongLayer>),
     /// A part of a layer that differs from the one that was verified when its seek index was made.
     #[error("layer {layer}: {error}")]
-    Part { layer: LayerNumber, error: seek::Error },
+    Part { layer: NamedLayer, error: seek::Error },
     /// A table of contents that is malformed, or does not have the digest that the manifest states.
     #[error("layer {layer}: {error}")]
-    Toc { layer: LayerNumber, error: toc::Error },
+    Toc { layer: NamedLayer, error: toc::Error },
     /// A file that cannot be read through the layer's table of contents.
     #[error("layer {layer}: {error}")]
-    Chunk { layer: LayerNumber, error: toc::ChunkError },
+    Chunk { layer: NamedLayer, error: toc::ChunkError },
     /// An entry at which a runtime stops to unpack.
     #[error("layer {layer} cannot be unpacked: {error}")]
-    Unpack { layer: LayerNumber, error: tree::Error },
+    Unpack { layer: NamedLayer, error: tree::Error },
     #[error("{}: {findings} of {steps} steps", if failure.kind == FailureClass::Limit { "not verified, because of a limit" } else { "verification failed" })]
     Verification { findings: usize, steps: usize, failure: Failure },
     #[error("every digest matches, but there {}", if *doubts == 1 { "is 1 doubt".to_owned() } else { format!("are {doubts} doubts") })]
@@ -108,7 +108,7 @@ pub(crate) enum Error {
     Write(#[from] io::Error),
     /// A file system operation failed while a layer was unpacked.
     #[error("cannot unpack into `{}`: layer {layer}: {error}", directory.display())]
-    Rootfs { directory: PathBuf, layer: LayerNumber, error: porthole_unpack::Error },
+    Rootfs { directory: PathBuf, layer: NamedLayer, error: porthole_unpack::Error },
     /// Writing an archive of the merged tree failed.
     #[error(transparent)]
     Archive(porthole_unpack::flatten::Error),
@@ -157,7 +157,7 @@ impl fmt::Display for Wrong<'_> {
         let mut separator = "";
         for WrongLayer { layer, findings } in self.0 {
             for finding in findings {
-                write!(f, "{separator}{}", finding.of_layer(*layer))?;
+                write!(f, "{separator}{}", finding.of_layer(layer.number))?;
                 separator = "\n";
             }
         }
@@ -220,7 +220,7 @@ impl Error {
     }
 
     /// Converts an error of unpacking. Distinguishes errors of the image from those of the disk.
-    pub(crate) fn of_unpacking(directory: &Path, layer: LayerNumber, error: porthole_unpack::Error) -> Self {
+    pub(crate) fn of_unpacking(directory: &Path, layer: NamedLayer, error: porthole_unpack::Error) -> Self {
         match error {
             porthole_unpack::Error::Image(error) => Self::Unpack { layer, error },
             error => Self::Rootfs { directory: directory.to_owned(), layer, error },
@@ -271,7 +271,7 @@ pub(crate) const fn exit_code(kind: FailureClass) -> u8 {
 
 impl Classify for Error {
     fn failure(&self) -> Failure {
-        let of_layer = |layer: &LayerNumber, error: &dyn Classify| error.failure().in_layer(*layer);
+        let of_layer = |layer: &NamedLayer, error: &dyn Classify| layer.locate(error.failure());
         match self {
             Self::Usage(_) | Self::Refused(_) => Failure::input(),
             Self::Reference { meant: Some(meant), .. } => Failure::input().hint(Hint::Text(format!("write `{meant}`"))),
@@ -298,7 +298,7 @@ impl Classify for Error {
             }
             Self::NotFound { .. } => Failure::new(FailureClass::NotFound, Blame::Input),
             Self::NotAFile { hint, .. } => Failure::input().hints(hint.iter().cloned()),
-            Self::NoFiles { layer, .. } => Failure::new(FailureClass::Other, Blame::Image).in_layer(*layer),
+            Self::NoFiles { layer, .. } => layer.locate(Failure::new(FailureClass::Other, Blame::Image)),
             Self::Layers(layers) => Failure::worst(
                 layers.iter().flat_map(|wrong| wrong.findings.iter().map(|finding| of_layer(&wrong.layer, finding))),
             )

@@ -437,7 +437,7 @@ impl<'a> Reading<'a> {
         let toc = self.source.wait(toc::fetch(&self.source.origin, job, search));
         toc.map_err(|error| match error {
             toc::Error::Source(error) => error.into(),
-            toc::Error::Toc(error) => Error::Toc { layer: job.number(), error },
+            toc::Error::Toc(error) => Error::Toc { layer: job.named(), error },
         })
     }
 

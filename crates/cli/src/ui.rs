@@ -125,6 +125,9 @@ pub(crate) fn in_json(message: &str, failure: &Failure, hints: &[String], exit_c
     if let Some(layer) = failure.layer {
         row["layer"] = layer.get().into();
     }
+    if let Some(digest) = &failure.layer_digest {
+        row["layer_digest"] = digest.as_str().into();
+    }
     row
 }
 

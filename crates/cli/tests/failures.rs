@@ -53,8 +53,23 @@ fn every_kind_has_an_exit_code() {
 #[test]
 fn an_error_in_json_names_its_layer() {
     let place = Place::new();
-    assert_eq!(place.error("ls layer:text")["layer"], 1);
-    assert_eq!(place.error("digest oci:nowhere").get("layer"), None);
+    let bare = place.error("ls layer:text");
+    assert_eq!((&bare["layer"], bare.get("layer_digest")), (&1.into(), None));
+    let error = place.error("digest oci:nowhere");
+    assert_eq!((error.get("layer"), error.get("layer_digest")), (None, None));
+    let digest = place.layer();
+    let blob = place.home.path().join("layout/blobs/sha256").join(&digest[7..]);
+    fs::write(&blob, vec![0; fs::metadata(&blob).unwrap().len() as usize]).unwrap();
+    for command in
+        ["ls oci:layout", "cat oci:layout a", "packages oci:layout", "export oci:layout", "unpack oci:layout new"]
+    {
+        let error = place.error(command);
+        assert_eq!(
+            (&error["layer"], &error["layer_digest"]),
+            (&1.into(), &digest.as_str().into()),
+            "{command}: {error}"
+        );
+    }
 }
 
 #[test]

@@ -69,6 +69,8 @@ pub struct Failure {
     pub blame: Blame,
     /// The layer that the error concerns, if it concerns one.
     pub layer: Option<LayerNumber>,
+    /// Digest of that layer's blob, as text, where it is known.
+    pub layer_digest: Option<String>,
     /// What a person can do, best first.
     pub hints: Vec<Hint>,
 }
@@ -76,7 +78,7 @@ pub struct Failure {
 impl Failure {
     /// A failure without a layer and without hints.
     pub fn new(kind: FailureClass, blame: Blame) -> Self {
-        Self { kind, blame, layer: None, hints: Vec::new() }
+        Self { kind, blame, layer: None, layer_digest: None, hints: Vec::new() }
     }
 
     /// Invalid input from the caller: class and blame are both input.

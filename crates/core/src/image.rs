@@ -14,6 +14,7 @@ use crate::{
     deviation::Deviation,
     digest::Digest,
     failure::{Classify, Failure},
+    layer::{BlobDigests, LayerNumber, NamedLayer},
     limits::Limits,
     manifest::{Manifest, Parsed, Raw},
     media_type::{MediaType, Role},
@@ -53,7 +54,19 @@ pub struct Layer {
     pub created_by: Option<String>,
 }
 
+impl Layer {
+    /// Its name in errors.
+    pub fn named(&self) -> NamedLayer {
+        NamedLayer { number: LayerNumber::of_index(self.index), digest: Some(self.descriptor.digest) }
+    }
+}
+
 impl Image {
+    /// The digests of the blobs of all layers.
+    pub fn blob_digests(&self) -> BlobDigests {
+        self.layers.iter().map(|layer| layer.named().digest).collect()
+    }
+
     /// Pairs each layer with its diff_id and its history entry.
     ///
     /// # Errors

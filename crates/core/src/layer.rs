@@ -1,11 +1,13 @@
 //! Reads one layer: compressed bytes in, entries out, verified on the way.
 
 pub(crate) mod contents;
+mod named;
 mod notes;
 mod number;
 mod report;
 
 use contents::Contents;
+pub use named::{BlobDigests, NamedLayer};
 pub(crate) use notes::Notes;
 use notes::Recorder;
 pub use number::{LayerNumber, NotANumber};

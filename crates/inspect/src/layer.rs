@@ -6,7 +6,7 @@ use porthole_core::{
     descriptor::Descriptor,
     digest::Digest,
     image::Layer,
-    layer::{Expected, Finding, LayerNumber, LayerReader, LayerReport, Progress},
+    layer::{BlobDigests, Expected, Finding, LayerNumber, LayerReader, LayerReport, NamedLayer, Progress},
     limits::Limits,
     media_type::{Compression, MediaType, Role},
     seek::{IndexEnd, IndexOptions},
@@ -54,6 +54,16 @@ impl LayerJob {
     /// Its number, which counts from 1 at the bottom.
     pub fn number(&self) -> LayerNumber {
         LayerNumber::of_index(self.layer)
+    }
+
+    /// Its name in errors.
+    pub fn named(&self) -> NamedLayer {
+        NamedLayer { number: self.number(), digest: self.descriptor.as_ref().map(|descriptor| descriptor.digest) }
+    }
+
+    /// The digests of the blobs of all layers of an image, bottom first.
+    pub fn digests(jobs: &[Self]) -> BlobDigests {
+        jobs.iter().map(|job| job.named().digest).collect()
     }
 
     /// A layer that belongs to no image: nothing is known of it.

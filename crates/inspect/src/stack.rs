@@ -3,7 +3,7 @@
 use crate::layer::{LayerJob, Verdict};
 use porthole_core::{
     digest::Digest,
-    layer::{Finding, LayerNumber},
+    layer::{Finding, NamedLayer},
     tar::Entry,
     tree::{self, FileTree},
 };
@@ -20,8 +20,8 @@ pub struct LayerStack<'t> {
 /// A layer that failed its verification.
 #[derive(Clone, Debug)]
 pub struct WrongLayer {
-    /// Its number in the image.
-    pub layer: LayerNumber,
+    /// Its name in the image.
+    pub layer: NamedLayer,
     /// What is wrong, worst first.
     pub findings: Vec<Finding>,
 }
@@ -58,7 +58,7 @@ impl<'t> LayerStack<'t> {
             }
             Verdict::Wrong(findings) => {
                 self.tree.abort();
-                self.wrong.push(WrongLayer { layer: job.number(), findings });
+                self.wrong.push(WrongLayer { layer: job.named(), findings });
                 Ok(Vec::new())
             }
             Verdict::NoFiles => {
@@ -90,8 +90,8 @@ impl<'t> LayerStack<'t> {
 /// # Errors
 ///
 /// The number of the layer at which it would stop, and why.
-pub fn unpackable(tree: &FileTree, jobs: &[LayerJob]) -> Result<(), (LayerNumber, tree::Error)> {
-    let stopped = jobs.iter().find_map(|job| Some((job.number(), tree.summary(job.layer).stopped?)));
+pub fn unpackable(tree: &FileTree, jobs: &[LayerJob]) -> Result<(), (NamedLayer, tree::Error)> {
+    let stopped = jobs.iter().find_map(|job| Some((job.named(), tree.summary(job.layer).stopped?)));
     stopped.map_or(Ok(()), Err)
 }
 
@@ -119,7 +119,7 @@ mod tests {
         stack.entry(&job(1), &Entry::new("b", Kind::File), None);
         assert!(stack.end(&job(1), wrong()).unwrap().is_empty());
         stack.end(&job(2), Vec::new()).unwrap();
-        let layers: Vec<u32> = stack.finish().unwrap_err().iter().map(|wrong| wrong.layer.get()).collect();
+        let layers: Vec<u32> = stack.finish().unwrap_err().iter().map(|wrong| wrong.layer.number.get()).collect();
         assert_eq!(layers, [2]);
         let view = tree.view(Mode::Merged);
         assert!(view.find(b"a").is_some() && view.find(b"b").is_none());
@@ -136,7 +136,7 @@ mod tests {
         }
         stack.finish().unwrap();
         assert!(
-            matches!(unpackable(&tree, &[job(0), job(1)]), Err((layer, tree::Error::TooManyNodes { .. })) if layer.get() == 2)
+            matches!(unpackable(&tree, &[job(0), job(1)]), Err((layer, tree::Error::TooManyNodes { .. })) if layer.number.get() == 2)
         );
     }
 }

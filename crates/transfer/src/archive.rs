@@ -7,7 +7,7 @@ use porthole_core::{
     digest::{Digest, Hasher, Mismatch, Verifier},
     failure::{Blame, Classify, Failure, FailureClass},
     image::{self, Image, Layer},
-    layer::LayerNumber,
+    layer::NamedLayer,
     limits::Limits,
     manifest::Document,
     media_type::{Compression, MediaType, Role},
@@ -36,24 +36,24 @@ pub enum Error {
     /// A layer is not an archive of files, or one that cannot be read.
     #[error("layer {layer} {}: it is {media_type}", media_type.unreadable().unwrap_or("holds no files"))]
     NoFiles {
-        /// Number of the layer.
-        layer: LayerNumber,
+        /// The layer.
+        layer: NamedLayer,
         /// What it is.
         media_type: MediaType,
     },
     /// A layer cannot be unpacked.
     #[error("layer {layer}: {error}")]
     Decode {
-        /// Number of the layer.
-        layer: LayerNumber,
+        /// The layer.
+        layer: NamedLayer,
         /// Why its bytes cannot be decompressed.
         error: decode::Error,
     },
     /// A layer unpacks to something else than its image says.
     #[error("layer {layer} does not unpack to its diff_id: {mismatch}")]
     DiffId {
-        /// Number of the layer.
-        layer: LayerNumber,
+        /// The layer.
+        layer: NamedLayer,
         /// What was expected, and what it is.
         mismatch: Mismatch,
     },
@@ -73,9 +73,9 @@ impl Classify for Error {
             Self::Copy(error) => error.failure(),
             Self::Image(error) => error.failure(),
             Self::Artifact => Failure::input(),
-            Self::NoFiles { .. } => Failure::new(FailureClass::Other, Blame::Image),
-            Self::Decode { layer, error } => error.failure().in_layer(*layer),
-            Self::DiffId { layer, mismatch } => mismatch.failure().in_layer(*layer),
+            Self::NoFiles { layer, .. } => layer.locate(Failure::new(FailureClass::Other, Blame::Image)),
+            Self::Decode { layer, error } => layer.locate(error.failure()),
+            Self::DiffId { layer, mismatch } => layer.locate(mismatch.failure()),
             Self::Scratch { .. } => Failure::machine(),
         }
     }
@@ -239,10 +239,7 @@ impl<'a, W: Write> Docker<'a, W> {
                     self.archive.layer(&digest, size, gzip, |buffer| watched.read(buffer))?;
                 }
                 _ => {
-                    return Err(Error::NoFiles {
-                        layer: LayerNumber::of_index(layer.index),
-                        media_type: media_type.clone(),
-                    });
+                    return Err(Error::NoFiles { layer: layer.named(), media_type: media_type.clone() });
                 }
             }
             watched.done();
@@ -263,7 +260,7 @@ impl<'a, W: Write> Docker<'a, W> {
     /// The unpacked archive of a layer in a file without a name, its digest and its size.
     fn unpack(&self, layer: &Layer, reader: &mut Watched<'_>) -> Result<(File, Digest, u64), Error> {
         let mismatch = |mismatch| Error::from(porthole_store::Error::Mismatch(mismatch));
-        let broken = |error| Error::Decode { layer: LayerNumber::of_index(layer.index), error };
+        let broken = |error| Error::Decode { layer: layer.named(), error };
         let mut verifier = Verifier::new(&layer.descriptor.digest, layer.descriptor.size);
         let mut decoder = Decoder::new(Compression::Zstd, self.limits);
         let mut hasher = Hasher::new(layer.diff_id.unwrap_or(layer.descriptor.digest).algorithm());
@@ -301,10 +298,7 @@ impl<'a, W: Write> Docker<'a, W> {
         let got = hasher.finish();
         match layer.diff_id {
             Some(expected) if expected != got => {
-                return Err(Error::DiffId {
-                    layer: LayerNumber::of_index(layer.index),
-                    mismatch: Mismatch::Digest { expected, got },
-                });
+                return Err(Error::DiffId { layer: layer.named(), mismatch: Mismatch::Digest { expected, got } });
             }
             _ => {}
         }

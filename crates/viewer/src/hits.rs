@@ -6,7 +6,7 @@ use crate::{
     protocol::{ProbeSums, SearchHit},
 };
 use porthole_core::{
-    layer::LayerNumber,
+    layer::BlobDigests,
     path,
     tree::{ContentFates, FileTree},
 };
@@ -54,15 +54,15 @@ impl HitList {
 
     /// The rows of `porthole search`: lines, then files with what became of them, then `sums` of each layer. `place` says where the tree
     /// says that a content starts.
-    pub(crate) fn rows(
+    pub(crate) fn rows<'d>(
         &self,
         tree: &FileTree,
+        digests: &'d BlobDigests,
         sums: &[(u32, ProbeSums)],
         place: impl Fn(u32, u64, &str) -> u64,
-    ) -> Vec<SearchRow> {
+    ) -> Vec<SearchRow<'d>> {
         let lines = self.layers.iter().flat_map(|(layer, of)| of.lines.iter().map(move |line| (*layer, line)));
-        let mut rows: Vec<_> =
-            lines.map(|(layer, line)| SearchRow::of_hit(LayerNumber::of_index(layer), &hit(line))).collect();
+        let mut rows: Vec<_> = lines.map(|(layer, line)| SearchRow::of_hit(layer, digests, &hit(line))).collect();
         let printed = rows.len() as u64;
         let files = || {
             self.layers.iter().flat_map(|(layer, of)| of.files.iter().map(move |file| (*layer, file))).map(
@@ -73,7 +73,7 @@ impl HitList {
             )
         };
         let fates = ContentFates::of(tree, files().map(|(layer, file)| (layer, file.content)));
-        rows.extend(files().map(|(layer, file)| SearchRow::of_file(layer, &file, Some(&fates))));
+        rows.extend(files().map(|(layer, file)| SearchRow::of_file(layer, digests, &file, Some(&fates))));
         let layers: Vec<_> = sums.iter().map(|(layer, sums)| self.sums(*layer, sums)).collect();
         rows.push(SearchRow::of_end(layers.iter(), printed));
         rows

@@ -53,6 +53,7 @@ impl SecretList {
             .map(|(at, kind)| SecretReport { name: at.name.clone(), entry: at.entry, ..report(kind, at.kind.clone()) })
             .collect();
         let files = || self.layers.iter().flat_map(|(layer, all)| all.iter().map(move |secret| (*layer, secret)));
+        let digests = image.blob_digests();
         let fates = ContentFates::of(tree, files().map(|(layer, secret)| (layer, place(secret, layer))));
         for (layer, secret) in files().filter(|(_, secret)| secret.kind.confidence >= least) {
             let fate = fates.find(layer, place(secret, layer));
@@ -61,7 +62,7 @@ impl SecretList {
             let created_by = made.and_then(|_| self.instructions.get(index).cloned());
             let line = usize::try_from(secret.line).ok();
             let report = report(&secret.kind, "file".to_owned());
-            reports.push(report.in_file(layer, secret.path.clone(), line, fate, created_by));
+            reports.push(report.in_file(layer, &digests, secret.path.clone(), line, fate, created_by));
         }
         reports
     }

@@ -251,19 +251,22 @@ fn layers(
     let compared = Compared { contents, packages: arguments.wants(Level::Packages) };
     let trees = read::trees(session, &before, &after, shared, compared)?;
     if compared.packages {
-        let [before, after] = &trees.inventories();
-        for change in &changes(before, after) {
-            writer.write(&Row::Package(Box::new(PackageRow::of(change, [before, after]))))?;
+        let inventories = &trees.inventories();
+        let digests = [&before, &after].map(|side| Job::digests(&side.jobs));
+        for change in &changes(&inventories[0], &inventories[1]) {
+            let row = PackageRow::of(change, inventories.each_ref(), digests.each_ref());
+            writer.write(&Row::Package(Box::new(row)))?;
         }
     }
     if arguments.wants(Level::Files) {
-        files(arguments, &trees, shared, writer)?;
+        files(arguments, [&before, &after], &trees, shared, writer)?;
     }
     trees.unpackable([&before, &after])
 }
 
 fn files(
     arguments: &Arguments,
+    [before, after]: [&Side<'_>; 2],
     trees: &Trees,
     shared: u32,
     writer: &mut Writer<'_, '_, impl Write>,
@@ -279,13 +282,15 @@ fn files(
         }
     }
     let compared = compare::files(a, b, shared, ignored, wanted.as_deref());
+    let digests = [before, after].map(|side| Job::digests(&side.jobs));
+    let digests = digests.each_ref();
     let views = (a.view(Mode::Merged), b.view(Mode::Merged));
     for found in &compared.differences {
         let seen = (
             found.before.and_then(|node| SeenFile::of(&views.0, node, true)),
             found.after.and_then(|node| SeenFile::of(&views.1, node, true)),
         );
-        writer.write(&Row::Difference(DifferenceRow::file(found, &seen)))?;
+        writer.write(&Row::Difference(DifferenceRow::file(found, &seen, digests)))?;
     }
     Ok(())
 }

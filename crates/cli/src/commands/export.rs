@@ -106,10 +106,10 @@ fn read(
             let findings = job.findings(&report);
             if !findings.is_empty() {
                 let findings = findings.into_iter().cloned().collect();
-                return Err(Error::Layers(vec![WrongLayer { layer: job.number(), findings }]));
+                return Err(Error::Layers(vec![WrongLayer { layer: job.named(), findings }]));
             }
             // If a runtime stops at an entry, the tree is incomplete.
-            tree.commit().stopped.map_or(Ok(()), |error| Err(Error::Unpack { layer: job.number(), error }))
+            tree.commit().stopped.map_or(Ok(()), |error| Err(Error::Unpack { layer: job.named(), error }))
         },
     )?;
     spool.finish().map_err(Error::cannot_write(place))?;

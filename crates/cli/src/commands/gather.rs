@@ -12,7 +12,7 @@ use porthole_contents::{
 };
 use porthole_core::{
     image::{Image, instruction},
-    layer::LayerNumber,
+    layer::{BlobDigests, LayerNumber},
     manifest::Document,
     path,
     tree::FileTree,
@@ -40,6 +40,8 @@ pub(super) struct Gathered {
     /// The index that led to it.
     pub(super) index: Option<Document>,
     pub(super) jobs: Vec<Job>,
+    /// The digest of the blob of each layer.
+    pub(super) digests: BlobDigests,
     /// The instruction that made each layer, with its secrets masked.
     instructions: Vec<Option<String>>,
     pub(super) tree: FileTree,
@@ -97,7 +99,9 @@ impl Gathered {
         let instructions = of_layers
             .map(|layer| layer.created_by.as_deref().map(|text| redact(&instruction(text).to_string())))
             .collect();
-        let gathered = Self { image, index, jobs, instructions, tree, layers, secrets, certificates, hashes, blobs };
+        let digests = Job::digests(&jobs);
+        let gathered =
+            Self { image, index, jobs, digests, instructions, tree, layers, secrets, certificates, hashes, blobs };
         gathered.note_unread(session);
         Ok(gathered)
     }

@@ -83,7 +83,7 @@ fn schemas() -> String {
         let about = schema["description"].as_str().unwrap_or_default();
         text += &format!("  {verb:<10} {about}\n");
     }
-    text + "\n`porthole help json VERB` prints the JSON Schema of a verb.\n\n" + ERRORS
+    text + "\n`porthole help json VERB` prints the JSON Schema of a verb.\n\n" + LAYERS + "\n" + ERRORS
 }
 
 fn schema(verb: &str, session: &Session<'_>) -> Result<(), Error> {
@@ -96,12 +96,19 @@ fn schema(verb: &str, session: &Session<'_>) -> Result<(), Error> {
     Ok(out.flush()?)
 }
 
+const LAYERS: &str = "\
+A layer is named by its number, counted from 1 at the bottom, with the digest of its blob beside it: NAME_digest beside NAME,
+  as in `layer` and `layer_digest`, `removed_by` and `removed_by_digest`; NAME_digests beside a list, in its order.
+  An object that describes a layer has its digest as `digest`. A layer that belongs to no image has no digest.
+";
+
 const ERRORS: &str = "\
 A command with --json that fails prints an object as the last line of stderr: {\"error\": {...}}, with
   message    what went wrong
   kind       input, authentication, not-found, platform, rate-limit, malformed, network, limit, protocol or other
   blame      who can put it right: input, image, registry, relay, proxy, network, machine or porthole
   layer      the number of the layer, counted from 1, if the error is about one
+  layer_digest  the digest of the layer's blob
   hints      what helps, best first
   exit_code  the exit code; `porthole help exit-codes` lists them
 ";

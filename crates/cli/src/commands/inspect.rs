@@ -137,7 +137,7 @@ fn describe(session: &Session<'_>, source: &Source, jobs: &[Job]) -> Result<Vec<
         meter.finish(job.layer, &report);
         let findings: Vec<_> = job.findings(&report).into_iter().cloned().collect();
         if !findings.is_empty() {
-            return Err(Error::Layers(vec![WrongLayer { layer: job.number(), findings }]));
+            return Err(Error::Layers(vec![WrongLayer { layer: job.named(), findings }]));
         }
         all.push(head.facts(&report));
     }

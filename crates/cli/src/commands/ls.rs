@@ -189,9 +189,7 @@ fn list(
         let digest = view.digest(row.node).filter(|_| arguments.digest && row.kind == tar::Kind::File)?;
         Some(digest.to_string())
     };
-    let digests: Vec<_> =
-        jobs.iter().map(|job| job.descriptor.as_ref().map(|descriptor| descriptor.digest.to_string())).collect();
-    let layer_digest = |row: &Row| digests.get(row.layer as usize)?.as_deref();
+    let digests = Job::digests(jobs);
     let by_toc = |row: &Row| matches!(stacked.layers.get(row.layer as usize), Some(Known::Listed(..)));
     let sorted = arguments.sort.map(|by| order::sorted(&view, top, by));
     let mut widths = long::Widths::default();
@@ -201,7 +199,7 @@ fn list(
     let mut out = session.ui.out();
     let mut print = |row: &Row| -> Result<(), Error> {
         if session.ui.json {
-            print_json(&mut out, &FileReport::of(row, layer_digest(row), digest(row), by_toc(row)))?;
+            print_json(&mut out, &FileReport::of(row, &digests, digest(row), by_toc(row)))?;
         } else if arguments.long {
             writeln!(out, "{}", long::line(session.ui, row, &widths, digest(row)))?;
         } else {

@@ -154,13 +154,13 @@ impl OpenedFile {
             let parts = match &self.known {
                 Known::Listed(toc, _) => {
                     let parts = FileParts::by_toc(toc, content, part.clone());
-                    Some(parts.map_err(|error| Error::Chunk { layer: job.number(), error })?)
+                    Some(parts.map_err(|error| Error::Chunk { layer: job.named(), error })?)
                 }
                 known => match known.index() {
                     Some(index) => match block_on(FileParts::by_index(index, content, part.clone(), &session.limits)) {
                         Ok(parts) => Some(parts),
                         Err(IndexError::Seek(error)) if !matches!(error, seek::Error::Index(_)) => {
-                            return Err(Error::Part { layer: job.number(), error });
+                            return Err(Error::Part { layer: job.named(), error });
                         }
                         // A page of the index is damaged.
                         Err(error) => {
@@ -206,7 +206,7 @@ fn read_alone(session: &Session<'_>, source: &Source, job: &Job, taken: &Taken) 
             Event::Entries(entries) => {
                 for listed in entries {
                     let added = lone.add(job.layer, listed.entry, &session.limits);
-                    added.map_err(|error| Error::Unpack { layer: job.number(), error })?;
+                    added.map_err(|error| Error::Unpack { layer: job.named(), error })?;
                 }
             }
             Event::End(known) => match judge(session, job, &known)? {

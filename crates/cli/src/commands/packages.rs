@@ -107,7 +107,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let inventory = gathered.inventory();
     if let Some(bills) = bills {
         gathered.unpackable()?;
-        return against::compare(&bills, arguments, session, &inventory);
+        return against::compare(&bills, arguments, session, &inventory, &gathered.digests);
     }
     match arguments.format {
         Some(format) => bill(format, arguments, session, &gathered, &inventory)?,
@@ -163,7 +163,8 @@ fn list(arguments: &Arguments, session: &Session<'_>, gathered: &Gathered, inven
     let mut out = session.ui.out();
     if session.ui.json {
         for installed in &packages {
-            print_json(&mut out, &PackageReport::of(installed, inventory, gathered.created_by(installed.layer)))?;
+            let created_by = gathered.created_by(installed.layer);
+            print_json(&mut out, &PackageReport::of(installed, inventory, &gathered.digests, created_by))?;
         }
     } else {
         print(&mut out, session, &packages)?;

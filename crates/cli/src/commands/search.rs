@@ -7,7 +7,7 @@ use std::io::Write;
 use clap::Args;
 use porthole_contents::secrets::mask_line;
 use porthole_core::{
-    layer::LayerNumber,
+    layer::{BlobDigests, LayerNumber},
     path,
     tree::{ContentFates, FileTree},
 };
@@ -100,6 +100,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let glob = arguments.glob.as_deref().map(PathGlob::new).transpose()?;
     let source = arguments.source.open(session)?;
     let jobs = source.layers(session)?;
+    let digests = Job::digests(&jobs);
     let jobs = match &arguments.layer {
         Some(text) => {
             let layer = choose(&jobs, text)?;
@@ -120,7 +121,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
             masked += u64::from(hidden.is_some());
             let hit = hidden.as_ref().unwrap_or(hit);
             match session.ui.json {
-                true => print_json(&mut out, &SearchRow::of_hit(job.number(), hit))?,
+                true => print_json(&mut out, &SearchRow::of_hit(job.layer, &digests, hit))?,
                 false => print_hit(&mut out, session, job.number(), hit)?,
             }
         }
@@ -129,7 +130,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         if hits.is_empty() { Ok(()) } else { Ok(session.ui.flush(&mut out)?) }
     })?;
     let whole = arguments.layer.is_none();
-    let rows = found.files(whole);
+    let rows = found.files(whole, &digests);
     if session.ui.json {
         rows.iter().try_for_each(|row| print_json(&mut out, row))?;
         print_json(&mut out, &found.end(printed))?;
@@ -206,10 +207,10 @@ fn read(
 impl Found {
     /// Returns a row for each file, bottom layer first. If `whole`, all layers were read, and a row also says which layer deleted
     /// or replaced the file.
-    fn files(&self, whole: bool) -> Vec<SearchRow> {
+    fn files<'d>(&self, whole: bool, digests: &'d BlobDigests) -> Vec<SearchRow<'d>> {
         let files = || self.layers.iter().flat_map(|(layer, hits)| hits.files.iter().map(move |file| (*layer, file)));
         let fates = whole.then(|| ContentFates::of(&self.tree, files().map(|(layer, file)| (layer, file.content))));
-        let row = |(layer, file): (u32, _)| SearchRow::of_file(layer, file, fates.as_ref());
+        let row = |(layer, file): (u32, _)| SearchRow::of_file(layer, digests, file, fates.as_ref());
         files().map(row).collect()
     }
 
@@ -221,12 +222,12 @@ impl Found {
         self.layers.iter().map(|(_, hits)| of(hits)).sum()
     }
 
-    fn end(&self, printed: usize) -> SearchRow {
+    fn end(&self, printed: usize) -> SearchRow<'_> {
         SearchRow::of_end(self.layers.iter().map(|(_, hits)| hits), printed as u64)
     }
 
     /// Prints notes: the totals, and the files that no container sees, unless their rows said so.
-    fn note(&self, session: &Session<'_>, rows: &[SearchRow], printed: Option<usize>, said: bool) {
+    fn note(&self, session: &Session<'_>, rows: &[SearchRow<'_>], printed: Option<usize>, said: bool) {
         if session.ui.json {
             return;
         }

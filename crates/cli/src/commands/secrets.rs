@@ -120,7 +120,9 @@ pub(super) fn find(gathered: &Gathered, least: Confidence, reveal: bool) -> Vec<
     for (layer, found) in (0..).zip(&gathered.secrets) {
         let created_by = gathered.created_by(layer);
         let shown = found.secrets.iter().filter(|secret| secret.found.confidence >= least);
-        rows.extend(shown.map(|secret| SecretReport::of_file(layer, secret, &fates, created_by, reveal)));
+        rows.extend(
+            shown.map(|secret| SecretReport::of_file(layer, &gathered.digests, secret, &fates, created_by, reveal)),
+        );
     }
     rows
 }

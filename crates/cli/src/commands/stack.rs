@@ -155,7 +155,7 @@ pub(super) fn judge(session: &Session<'_>, job: &Job, known: &Known) -> Result<O
             }
             Ok(None)
         }
-        Verdict::Wrong(findings) => Ok(Some(WrongLayer { layer: job.number(), findings })),
+        Verdict::Wrong(findings) => Ok(Some(WrongLayer { layer: job.named(), findings })),
         Verdict::NoFiles => Err(no_files(job)),
     }
 }

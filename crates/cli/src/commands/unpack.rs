@@ -9,7 +9,7 @@ use std::{
 };
 
 use clap::Args;
-use porthole_core::layer::LayerNumber;
+use porthole_core::layer::{LayerNumber, NamedLayer};
 use porthole_unpack::{Options, Report, Rights, UnpackRoot};
 use serde::Serialize;
 
@@ -147,16 +147,16 @@ impl Unpacking<'_> {
                 let findings = job.findings(&report);
                 if !findings.is_empty() {
                     let findings = findings.into_iter().cloned().collect();
-                    return Err(Error::Layers(vec![WrongLayer { layer: job.number(), findings }]));
+                    return Err(Error::Layers(vec![WrongLayer { layer: job.named(), findings }]));
                 }
-                layer.commit().map_err(|error| Error::of_unpacking(directory, job.number(), error))
+                layer.commit().map_err(|error| Error::of_unpacking(directory, job.named(), error))
             },
         );
         let finished = done.and_then(|()| {
             go_on()?;
-            root.finish().map_err(|error| {
-                Error::of_unpacking(directory, LayerNumber::of_index(self.jobs.len().saturating_sub(1) as u32), error)
-            })
+            let bottom = NamedLayer { number: LayerNumber::of_index(0), digest: None };
+            let top = self.jobs.last().map_or(bottom, Job::named);
+            root.finish().map_err(|error| Error::of_unpacking(directory, top, error))
         });
         match finished {
             Ok(report) => Ok((destination, report)),
@@ -189,6 +189,8 @@ struct Skipped {
 #[derive(Serialize)]
 struct Skip {
     layer: LayerNumber,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layer_digest: Option<String>,
     path: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     xattr: Option<String>,
@@ -198,8 +200,10 @@ struct Skip {
 impl Unpacked {
     pub(super) fn new(directory: &Path, jobs: &[Job], report: &Report) -> Self {
         let skipped = &report.skipped;
+        let digests = Job::digests(jobs);
         let list = skipped.list.iter().map(|skip| Skip {
             layer: LayerNumber::of_index(skip.layer),
+            layer_digest: digests.find(skip.layer).map(str::to_owned),
             path: skip.path.clone(),
             xattr: skip.xattr.clone(),
             reason: skip.reason,

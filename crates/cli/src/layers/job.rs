@@ -12,5 +12,5 @@ pub(crate) fn in_words(job: &Job, finding: &Finding) -> String {
 
 /// The error for listing the layer of an artifact that is not an archive.
 pub(crate) fn no_files(job: &Job) -> Error {
-    Error::NoFiles { layer: job.number(), media_type: job.media_type() }
+    Error::NoFiles { layer: job.named(), media_type: job.media_type() }
 }

@@ -35,6 +35,7 @@ struct State {
 struct Layer {
     bytes: u64,
     size: Option<u64>,
+    digest: Option<Digest>,
     begun: bool,
     last: Report,
     finished: Option<Finished>,
@@ -80,11 +81,14 @@ impl<'u> Meter<'u> {
         let mut screen = (look == Look::Bars).then(|| Screen::open(ui, false));
         let mut layers = BTreeMap::new();
         for job in jobs {
-            let size = job.descriptor.as_ref().map(|descriptor| descriptor.size);
+            let (size, digest) = job.descriptor.as_ref().map(|descriptor| (descriptor.size, descriptor.digest)).unzip();
             if let Some(screen) = &mut screen {
                 screen.expect(&name(job.layer), size);
             }
-            layers.insert(job.layer, Layer { bytes: 0, size, begun: false, last: Report::now(0), finished: None });
+            layers.insert(
+                job.layer,
+                Layer { bytes: 0, size, digest, begun: false, last: Report::now(0), finished: None },
+            );
         }
         Self { ui, look, state: Mutex::new(State { layers, screen }) }
     }
@@ -105,14 +109,16 @@ impl<'u> Meter<'u> {
             screen.advance(&name(layer), bytes);
         }
         let every = if self.look == Look::Json { EVERY } else { LOGGED };
-        let (bytes, total) = (of_layer.bytes, of_layer.size);
+        let (bytes, total, digest) = (of_layer.bytes, of_layer.size, of_layer.digest);
         let Some(rate) = of_layer.last.due(every, bytes) else { return };
         match self.look {
             Look::Plain => self.ui.line(&format!("{}: {}", name(layer), so_far(bytes, total, rate))),
             Look::Json => {
-                self.ui
-                    .stderr
-                    .row("progress", json!({ "layer": LayerNumber::of_index(layer), "bytes": bytes, "total": total }));
+                let mut row = json!({ "layer": LayerNumber::of_index(layer), "bytes": bytes, "total": total });
+                if let Some(digest) = digest {
+                    row["layer_digest"] = digest.to_string().into();
+                }
+                self.ui.stderr.row("progress", row);
             }
             _ => {}
         }

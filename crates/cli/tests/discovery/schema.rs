@@ -14,6 +14,8 @@ fn output_is_as_the_schemas_describe_it() {
     for (name, text) in [("layout", "one"), ("other", "two")] {
         content(text).write_layout(&server.path(name)).unwrap();
     }
+    let layers = ["one", "two"]
+        .map(|text| image(text).build().layers.into_iter().map(|layer| layer.blob.digest).collect::<Vec<_>>());
     let mut checked = BTreeSet::new();
     // In this order: later commands use what earlier ones stored.
     for command in [
@@ -74,6 +76,9 @@ fn output_is_as_the_schemas_describe_it() {
             if let Err(wrong) = validate(row, &schema, &schema, "") {
                 panic!("{command}: {wrong}\n{row:#}");
             }
+            each_object(row, &mut |object, at| {
+                named(object, &layers).unwrap_or_else(|wrong| panic!("{command}{at}: {wrong}"))
+            });
         }
         if !rows.is_empty() {
             checked.insert(verb.to_owned());
@@ -124,6 +129,73 @@ fn the_program_prints_every_published_schema_and_lists_it() {
     }
 }
 
+/// The number of a layer means something within one image; its digest, everywhere.
+#[test]
+fn a_layer_has_its_digest_beside_its_number() {
+    let mut found = 0;
+    for verb in verbs() {
+        each_object(&schema(&verb), &mut |object, at| {
+            let Some(fields) = object.get("properties").and_then(Value::as_object) else { return };
+            // What describes a layer itself has the digest of its blob as `digest`.
+            let is_layer = (verb == "verify" && at.is_empty())
+                || at.ends_with("/properties/layers/items")
+                || (verb == "diff" && at.starts_with("/$defs/layer/"));
+            for (name, field) in fields {
+                let beside = match (least(field), least(&field["items"])) {
+                    (Some(1), _) if !["line", "entry", "depth"].contains(&name.as_str()) => format!("{name}_digest"),
+                    (_, Some(1)) => format!("{name}_digests"),
+                    (None | Some(0), _) if name == "layer" || name.ends_with("_by") => {
+                        assert_ne!(field["type"], "integer", "{verb}{at}: `{name}` counts from 1");
+                        continue;
+                    }
+                    _ => continue,
+                };
+                found += 1;
+                let beside = if is_layer { "digest".to_owned() } else { beside };
+                assert!(fields.contains_key(&beside), "{verb}{at}: `{name}` has no `{beside}` beside it");
+            }
+        });
+    }
+    assert!(found > 30, "{found} numbers of layers");
+}
+
+/// Checks that the digest beside each number of a layer is that of the layer, in one of two images.
+fn named(object: &Value, layers: &[Vec<String>; 2]) -> Result<(), String> {
+    for (name, value) in object.as_object().into_iter().flatten() {
+        let Some(number) = value.as_u64().filter(|_| name == "layer" || name.ends_with("_by")) else { continue };
+        let digest = object.get(format!("{name}_digest")).or_else(|| object.get("digest"));
+        if !layers
+            .iter()
+            .any(|layers| layers.get(number as usize - 1).map(String::as_str) == digest.and_then(Value::as_str))
+        {
+            return Err(format!("`{name}` is {number}, and its digest {digest:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// The least that an integer may be.
+fn least(field: &Value) -> Option<u64> {
+    let is_integer =
+        field["type"] == "integer" || field["type"].as_array().is_some_and(|types| types.contains(&"integer".into()));
+    field["minimum"].as_u64().filter(|_| is_integer)
+}
+
+/// Calls `see` with each object in a value, and its place.
+fn each_object(value: &Value, see: &mut impl FnMut(&Value, &str)) {
+    fn walk(value: &Value, at: &str, see: &mut impl FnMut(&Value, &str)) {
+        match value {
+            Value::Object(fields) => {
+                see(value, at);
+                fields.iter().for_each(|(name, value)| walk(value, &format!("{at}/{name}"), see));
+            }
+            Value::Array(values) => values.iter().for_each(|value| walk(value, at, see)),
+            _ => {}
+        }
+    }
+    walk(value, "", see);
+}
+
 #[test]
 fn a_document_that_departs_from_its_schema_is_found() {
     let schema = schema("tags");
@@ -139,6 +211,10 @@ fn a_document_that_departs_from_its_schema_is_found() {
 }
 
 fn content(text: &str) -> Content {
+    image(text).build().into_content("1")
+}
+
+fn image(text: &str) -> Image {
     let status =
         |version: u32| format!("Package: p\nStatus: install ok installed\nVersion: {version}\nSource: s (1)\n");
     let base = Layer::new("ADD a").compression(Compression::None).file("a", "a").file("b", "b").symlink("l", "a");
@@ -149,7 +225,7 @@ fn content(text: &str) -> Content {
     archive.append_data(&mut tar::Header::new_ustar(), "member", b"".as_slice()).unwrap();
     let base = base.file("members.tar", archive.into_inner().unwrap());
     let top = Layer::new("ADD b").file("b", text).file(".wh.a", "").file("var/lib/dpkg/status", status(2));
-    Image::new().layer(base).layer(top).build().into_content("1")
+    Image::new().layer(base).layer(top)
 }
 
 /// The verbs that have a schema.

@@ -6,7 +6,10 @@ use crate::{
     package::Ecosystem,
     purl::purl,
 };
-use porthole_core::{layer::LayerNumber, path};
+use porthole_core::{
+    layer::{BlobDigests, LayerNumber},
+    path,
+};
 use serde::Serialize;
 
 /// One package that a bill, an image, or both have.
@@ -37,14 +40,18 @@ struct InstalledReport<'c> {
     architecture: Option<&'c str>,
     purl: String,
     layer: LayerNumber,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layer_digest: Option<&'c str>,
     recorded_in: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     removed_by: Option<LayerNumber>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    removed_by_digest: Option<&'c str>,
 }
 
 impl<'c> BillRowReport<'c> {
-    /// The report of a row. `document` names the bill: its digest, or its file.
-    pub fn of(row: &BillRow<'c>, inventory: &Inventory, document: &'c str) -> Self {
+    /// The report of a row about an image of these layers. `document` names the bill: its digest, or its file.
+    pub fn of(row: &BillRow<'c>, inventory: &Inventory, layers: &'c BlobDigests, document: &'c str) -> Self {
         let listed = |listed: &'c BillPackage| ListedReport {
             name: &listed.name,
             version: listed.version.as_deref(),
@@ -55,8 +62,10 @@ impl<'c> BillRowReport<'c> {
             architecture: installed.package.architecture.as_deref(),
             purl: purl(&installed.package, inventory.release.as_ref()),
             layer: LayerNumber::of_index(installed.layer),
+            layer_digest: layers.find(installed.layer),
             recorded_in: path::escape(&installed.recorded_in).into_owned(),
             removed_by: installed.removed_by.map(LayerNumber::of_index),
+            removed_by_digest: installed.removed_by.and_then(|layer| layers.find(layer)),
         };
         Self {
             change: row.agreement.name(),

@@ -5,7 +5,10 @@ use crate::{
     package::SourcePackage,
     purl::purl,
 };
-use porthole_core::{layer::LayerNumber, path};
+use porthole_core::{
+    layer::{BlobDigests, LayerNumber},
+    path,
+};
 use serde::Serialize;
 
 /// A package as JSON has it.
@@ -32,10 +35,14 @@ pub struct PackageReport<'p> {
     recorded_in: String,
     layer: LayerNumber,
     #[serde(skip_serializing_if = "Option::is_none")]
+    layer_digest: Option<&'p str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     /// What made the layer that brought it.
     pub created_by: Option<&'p str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     removed_by: Option<LayerNumber>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    removed_by_digest: Option<&'p str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     replaced_by: Option<&'p str>,
 }
@@ -55,8 +62,13 @@ impl<'p> Source<'p> {
 }
 
 impl<'p> PackageReport<'p> {
-    /// The report of a package. `created_by` made the layer that brought it.
-    pub fn of(installed: &'p Installed, inventory: &Inventory, created_by: Option<&'p str>) -> Self {
+    /// The report of a package in an image of these layers. `created_by` made the layer that brought it.
+    pub fn of(
+        installed: &'p Installed,
+        inventory: &Inventory,
+        layers: &'p BlobDigests,
+        created_by: Option<&'p str>,
+    ) -> Self {
         let Installed { package, recorded_in, layer, removed_by, replaced_by } = installed;
         Self {
             kind: package.ecosystem.name(),
@@ -71,8 +83,10 @@ impl<'p> PackageReport<'p> {
             files: package.files.len(),
             recorded_in: path::escape(recorded_in).into_owned(),
             layer: LayerNumber::of_index(*layer),
+            layer_digest: layers.find(*layer),
             created_by,
             removed_by: removed_by.map(LayerNumber::of_index),
+            removed_by_digest: removed_by.and_then(|layer| layers.find(layer)),
             replaced_by: replaced_by.as_deref(),
         }
     }

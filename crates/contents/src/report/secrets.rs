@@ -3,7 +3,7 @@
 use crate::secrets::{ConfigPlace, ConfigSecret, FileSecret, SecretMatch, redact};
 use porthole_core::{
     image::instruction,
-    layer::LayerNumber,
+    layer::{BlobDigests, LayerNumber},
     path,
     tree::{ContentFate, ContentFates},
 };
@@ -30,6 +30,9 @@ pub struct SecretReport {
     /// The layer of the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layer: Option<LayerNumber>,
+    /// Digest of its blob.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layer_digest: Option<String>,
     /// Path of the file, escaped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
@@ -42,6 +45,9 @@ pub struct SecretReport {
     /// The layer that deleted or replaced the file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub removed_by: Option<LayerNumber>,
+    /// Digest of its blob.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removed_by_digest: Option<String>,
     /// The instruction that made the layer, with its own secrets masked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_by: Option<String>,
@@ -69,20 +75,23 @@ impl SecretReport {
             name: None,
             entry: None,
             layer: None,
+            layer_digest: None,
             path: None,
             line: None,
             visible: None,
             removed_by: None,
+            removed_by_digest: None,
             created_by: None,
             masked,
             value: None,
         }
     }
 
-    /// The same, in a file of a layer. `path` is escaped, `created_by` without its own secrets.
+    /// The same, in a file of one of these layers. `path` is escaped, `created_by` without its own secrets.
     pub fn in_file(
         self,
         layer: u32,
+        layers: &BlobDigests,
         path: String,
         line: Option<usize>,
         fate: ContentFate,
@@ -90,10 +99,12 @@ impl SecretReport {
     ) -> Self {
         Self {
             layer: Some(LayerNumber::of_index(layer)),
+            layer_digest: layers.find(layer).map(str::to_owned),
             path: Some(path),
             line,
             visible: Some(fate == ContentFate::Visible),
             removed_by: fate.removed_by().map(LayerNumber::of_index),
+            removed_by_digest: fate.removed_by().and_then(|layer| layers.find(layer)).map(str::to_owned),
             created_by,
             ..self
         }
@@ -124,9 +135,10 @@ impl SecretReport {
         }
     }
 
-    /// The report of a secret in a file of a layer, which `created_by` made.
+    /// The report of a secret in a file of one of these layers, which `created_by` made.
     pub fn of_file(
         layer: u32,
+        layers: &BlobDigests,
         secret: &FileSecret,
         fates: &ContentFates,
         created_by: Option<&str>,
@@ -134,7 +146,7 @@ impl SecretReport {
     ) -> Self {
         let created_by = created_by.map(|text| redact(&instruction(text).to_string()));
         let (path, fate) = (path::escape(&secret.path).into_owned(), fates.find(layer, secret.offset));
-        Self::new(&secret.found, "file", reveal).in_file(layer, path, Some(secret.found.line), fate, created_by)
+        Self::new(&secret.found, "file", reveal).in_file(layer, layers, path, Some(secret.found.line), fate, created_by)
     }
 
     /// Where it is, for people.

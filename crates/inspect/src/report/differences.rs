@@ -7,7 +7,7 @@ use porthole_core::{
         Image,
         diff::{Diff, HistoryChange, LayerMatch, LayerPair, Layers, SettingChange, Value},
     },
-    layer::LayerNumber,
+    layer::{BlobDigests, LayerNumber},
     tar::Kind,
     tree::{Aspects, Difference, NodeId, Row, View},
 };
@@ -154,6 +154,8 @@ pub struct SeenRow<'r> {
     meta: ReportedMeta<'r>,
     layer: LayerNumber,
     #[serde(skip_serializing_if = "Option::is_none")]
+    layer_digest: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<&'r str>,
     /// The row of the tree that the other fields were made from.
     #[serde(skip)]
@@ -241,12 +243,17 @@ impl<'r> DifferenceRow<'r> {
         })
     }
 
-    /// A row of a path.
-    pub fn file(found: &'r Difference, seen: &'r (Option<SeenFile>, Option<SeenFile>)) -> Self {
-        let side = |seen: &'r Option<SeenFile>| {
+    /// A row of a path; `layers` are those of the first image and of the second.
+    pub fn file(
+        found: &'r Difference,
+        seen: &'r (Option<SeenFile>, Option<SeenFile>),
+        layers: [&'r BlobDigests; 2],
+    ) -> Self {
+        let side = |seen: &'r Option<SeenFile>, layers: &'r BlobDigests| {
             seen.as_ref().map(|SeenFile { row, digest }| SeenRow {
                 meta: ReportedMeta::of(row),
                 layer: LayerNumber::of_index(row.layer),
+                layer_digest: layers.find(row.layer),
                 digest: digest.as_deref(),
                 row,
             })
@@ -256,8 +263,8 @@ impl<'r> DifferenceRow<'r> {
             change: what(found.before.is_some(), found.after.is_some()),
             name: ReportedPath::of(&found.path),
             aspects: found.aspects,
-            before: side(&seen.0),
-            after: side(&seen.1),
+            before: side(&seen.0, layers[0]),
+            after: side(&seen.1, layers[1]),
         }))
     }
 

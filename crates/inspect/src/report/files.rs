@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use porthole_core::{
-    layer::LayerNumber,
+    layer::{BlobDigests, LayerNumber},
     path,
     tar::{Entry, Kind},
     tree::{Change, Row},
@@ -28,6 +28,8 @@ pub struct FileReport<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     removed_by: Option<LayerNumber>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    removed_by_digest: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     ambiguous: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<String>,
@@ -39,16 +41,17 @@ pub struct FileReport<'r> {
 }
 
 impl<'r> FileReport<'r> {
-    /// The report of a row. `by_toc`: only the table of contents of its layer was read.
-    pub fn of(row: &'r Row, layer_digest: Option<&'r str>, digest: Option<String>, by_toc: bool) -> Self {
+    /// The report of a row of a view of these layers. `by_toc`: only the table of contents of its layer was read.
+    pub fn of(row: &'r Row, layers: &'r BlobDigests, digest: Option<String>, by_toc: bool) -> Self {
         Self {
             name: ReportedPath::of(&row.path),
             meta: ReportedMeta::of(row),
             layer: LayerNumber::of_index(row.layer),
-            layer_digest,
+            layer_digest: layers.find(row.layer),
             change: change(row.change),
             aspects: row.aspects.iter().map(|aspect| aspect.name()).collect(),
             removed_by: row.removed_by.map(LayerNumber::of_index),
+            removed_by_digest: row.removed_by.and_then(|layer| layers.find(layer)),
             ambiguous: row.ambiguous.map(|reason| reason.to_string()),
             digest,
             implied: row.implied,

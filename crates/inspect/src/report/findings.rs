@@ -3,7 +3,7 @@
 use super::ReportedPath;
 use crate::findings::ImageFinding;
 use porthole_core::{
-    layer::LayerNumber,
+    layer::{BlobDigests, LayerNumber},
     quantity::size,
     tree::{Aspects, Cause},
 };
@@ -26,6 +26,9 @@ pub struct FindingReport {
     /// The layer that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layer: Option<LayerNumber>,
+    /// Digest of its blob.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layer_digest: Option<String>,
     /// The path that it is about, escaped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
@@ -41,8 +44,14 @@ pub struct FindingReport {
 }
 
 impl FindingReport {
-    /// A finding about a file, or about the image.
-    pub fn new(kind: &'static str, text: String, layer: Option<u32>, path: Option<&[u8]>) -> Self {
+    /// A finding about a file in one of these layers, or about the image.
+    pub fn new(
+        kind: &'static str,
+        text: String,
+        layer: Option<u32>,
+        layers: &BlobDigests,
+        path: Option<&[u8]>,
+    ) -> Self {
         let (path, path_b64) = match path.map(ReportedPath::of) {
             Some(ReportedPath { path, path_b64 }) => (Some(path.into_owned()), path_b64),
             None => (None, None),
@@ -54,6 +63,7 @@ impl FindingReport {
             bytes: None,
             download: None,
             layer: layer.map(LayerNumber::of_index),
+            layer_digest: layer.and_then(|layer| layers.find(layer)).map(str::to_owned),
             path,
             path_b64,
             cause: None,
@@ -62,8 +72,8 @@ impl FindingReport {
         }
     }
 
-    /// A finding about an image.
-    pub fn of(finding: &ImageFinding) -> Self {
+    /// A finding about an image of these layers.
+    pub fn of(finding: &ImageFinding, layers: &BlobDigests) -> Self {
         let target = finding.target();
         let (cause, aspects, instruction) = match finding {
             ImageFinding::MetadataCopies { aspects, instruction, .. } => (None, *aspects, instruction.clone()),
@@ -81,6 +91,7 @@ impl FindingReport {
             bytes: finding.bytes().map(|(bytes, _)| bytes),
             download: finding.bytes().map(|(_, download)| download),
             layer: target.layer.map(LayerNumber::of_index),
+            layer_digest: target.layer.and_then(|layer| layers.find(layer)).map(str::to_owned),
             path,
             path_b64,
             cause,

@@ -2,7 +2,7 @@
 
 use crate::search::{ContentHit, FileHits, LayerHits, TextEncoding};
 use porthole_core::{
-    layer::LayerNumber,
+    layer::{BlobDigests, LayerNumber},
     path,
     tree::{ContentFate, ContentFates},
 };
@@ -10,11 +10,13 @@ use serde::Serialize;
 
 /// A matching line, a file with such lines, or the end.
 #[derive(Default, Serialize)]
-pub struct SearchRow {
+pub struct SearchRow<'r> {
     #[serde(rename = "type")]
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     layer: Option<LayerNumber>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layer_digest: Option<&'r str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,6 +42,8 @@ pub struct SearchRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     removed_by: Option<LayerNumber>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    removed_by_digest: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     files: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     searched: Option<u64>,
@@ -49,17 +53,18 @@ pub struct SearchRow {
     printed: Option<u64>,
 }
 
-impl SearchRow {
+impl<'r> SearchRow<'r> {
     fn new(kind: &'static str) -> Self {
         Self { kind, ..Self::default() }
     }
 
-    /// The row of a matching line.
-    pub fn of_hit(layer: LayerNumber, hit: &ContentHit) -> Self {
+    /// The row of a matching line in one of these layers.
+    pub fn of_hit(layer: u32, layers: &'r BlobDigests, hit: &ContentHit) -> Self {
         let line = &hit.line;
         let part = |bytes: &[u8]| Some(path::escape(bytes).into_owned());
         Self {
-            layer: Some(layer),
+            layer: Some(LayerNumber::of_index(layer)),
+            layer_digest: layers.find(layer),
             path: Some(shown(&hit.path)),
             line: Some(line.number),
             offset: Some(line.offset),
@@ -77,10 +82,12 @@ impl SearchRow {
     }
 
     /// The row of a file with matching lines. `fates` = what became of the contents, if all layers are known.
-    pub fn of_file(layer: u32, file: &FileHits, fates: Option<&ContentFates>) -> Self {
+    pub fn of_file(layer: u32, layers: &'r BlobDigests, file: &FileHits, fates: Option<&ContentFates>) -> Self {
         let fate = fates.map(|fates| fates.find(layer, file.content));
+        let removed_by = fate.and_then(ContentFate::removed_by);
         Self {
             layer: Some(LayerNumber::of_index(layer)),
+            layer_digest: layers.find(layer),
             path: Some(shown(&file.path)),
             lines: Some(file.lines),
             state: fate.map(|fate| match fate {
@@ -89,7 +96,8 @@ impl SearchRow {
                 ContentFate::Replaced(_) => "replaced",
                 ContentFate::Hidden => "hidden",
             }),
-            removed_by: fate.and_then(ContentFate::removed_by).map(LayerNumber::of_index),
+            removed_by: removed_by.map(LayerNumber::of_index),
+            removed_by_digest: removed_by.and_then(|layer| layers.find(layer)),
             ..Self::new("file")
         }
     }

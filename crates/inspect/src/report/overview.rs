@@ -263,6 +263,7 @@ impl OverviewReport {
     /// The report of an image. `reference`: as it was given, if it is one of a registry.
     pub fn of(reference: Option<&Reference>, resolved: &ResolvedImage, overview: Overview) -> Self {
         let image = &resolved.image;
+        let digests = image.blob_digests();
         let root = overview.index.as_ref().unwrap_or(&overview.manifest);
         Self {
             reference: reference.map(ToString::to_string),
@@ -293,7 +294,7 @@ impl OverviewReport {
             annotations: image.manifest.value.annotations.clone(),
             index_annotations: overview.index_annotations,
             deviations: overview.deviations.iter().map(ToString::to_string).collect(),
-            findings: overview.findings.iter().map(FindingReport::of).collect(),
+            findings: overview.findings.iter().map(|finding| FindingReport::of(finding, &digests)).collect(),
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     what_if::WhatIf,
 };
 use porthole_core::{
-    layer::LayerNumber,
+    layer::{BlobDigests, LayerNumber},
     quantity::size,
     tree::{Copies, FileTree, Group, LayerWaste, NodeId},
 };
@@ -50,9 +50,15 @@ pub struct ReportedWhatIf {
     /// The layer that hides or copies the files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layer: Option<LayerNumber>,
+    /// Digest of its blob.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layer_digest: Option<String>,
     /// The other layers that it is about.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<LayerNumber>,
+    /// The digests of their blobs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub layers_digests: Vec<String>,
     /// Bytes of files that it saves.
     pub unpacked: u64,
     /// Bytes of the download that it saves, estimated.
@@ -67,12 +73,14 @@ pub struct ReportedWhatIf {
 }
 
 impl ReportedWhatIf {
-    fn of(way: &WhatIf) -> Self {
+    fn of(way: &WhatIf, digests: &BlobDigests) -> Self {
         Self {
             change: way.name(),
             text: way.words(),
             layer: way.layer().map(LayerNumber::of_index),
+            layer_digest: way.layer().and_then(|layer| digests.find(layer)).map(str::to_owned),
             layers: way.others().iter().copied().map(LayerNumber::of_index).collect(),
+            layers_digests: digests.all(way.others()),
             unpacked: way.unpacked,
             download: way.download.about,
             download_least: way.download.least,
@@ -159,8 +167,14 @@ pub struct AnalyzedPath {
     pub aspects: Vec<&'static str>,
     /// Layers that brought them.
     pub brought_by: Vec<LayerNumber>,
+    /// The digests of their blobs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub brought_by_digests: Vec<String>,
     /// The layer that hid them.
     pub wasted_by: LayerNumber,
+    /// Digest of its blob.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wasted_by_digest: Option<String>,
     /// How many files.
     pub files: u64,
     /// Bytes of those files.
@@ -211,6 +225,7 @@ impl AnalysisReport {
             |way: &&WhatIf| only.is_none_or(|layer| way.layer() == Some(layer) || way.others().contains(&layer));
         let percent = report.download_percent();
         let WasteReport { download, unpacked, waste, layers, groups, copies, .. } = report;
+        let digests: BlobDigests = layers.iter().map(|share| share.digest).collect();
         let concerns = |group: &Group| only.is_none_or(|layer| group.by == layer || group.layers.contains(&layer));
         let groups: Vec<Group> = groups.into_iter().filter(concerns).collect();
         // Copies do not belong to one layer.
@@ -222,8 +237,8 @@ impl AnalysisReport {
             wasted: AnalyzedWaste { bytes: waste.wasted(), download: waste.download, download_percent: percent },
             layers: layers.into_iter().map(AnalyzedLayer::of).collect(),
             wasted_paths_total: groups.len(),
-            wasted_paths: groups.iter().take(top).map(|group| AnalyzedPath::of(group, tree)).collect(),
-            what_if: ways.iter().filter(about).map(ReportedWhatIf::of).collect(),
+            wasted_paths: groups.iter().take(top).map(|group| AnalyzedPath::of(group, tree, &digests)).collect(),
+            what_if: ways.iter().filter(about).map(|way| ReportedWhatIf::of(way, &digests)).collect(),
             copies_total: copies.len(),
             copies: copies.iter().take(top).map(|copies| CopiesReport::of(copies, tree)).collect(),
         }
@@ -249,14 +264,16 @@ impl AnalyzedLayer {
 }
 
 impl AnalyzedPath {
-    fn of(group: &Group, tree: &FileTree) -> Self {
+    fn of(group: &Group, tree: &FileTree, digests: &BlobDigests) -> Self {
         Self {
             name: OwnedPath::of(&group.path),
             directory: group.directory,
             cause: group.cause.name(),
             aspects: group.aspects.iter().map(|aspect| aspect.name()).collect(),
             brought_by: group.layers.iter().copied().map(LayerNumber::of_index).collect(),
+            brought_by_digests: digests.all(&group.layers),
             wasted_by: LayerNumber::of_index(group.by),
+            wasted_by_digest: digests.find(group.by).map(str::to_owned),
             files: group.files,
             bytes: group.size,
             download: group.download,

@@ -63,7 +63,11 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 let other = desk.other.as_ref().and_then(|other| other.body.as_ref()).ok_or(ENDED)?;
                 reports::write_comparison([body, other], compared, out)
             }
-            ExportWish::Search => probe(ProbeKind::Search)?.search_rows(body).iter().try_for_each(|row| out.line(row)),
+            ExportWish::Search => {
+                let digests = body.resolved.image.blob_digests();
+                let rows = probe(ProbeKind::Search)?.search_rows(body, &digests);
+                rows.iter().try_for_each(|row| out.line(row))
+            }
             ExportWish::Files(view, path) => write_files(body, view, path.as_deref(), out),
             ExportWish::Document(step) => out.write_all(document(body, *step)),
             ExportWish::Packages(query) => write_packages(body, probe(ProbeKind::Packages)?.packages(), query, out),
@@ -132,14 +136,13 @@ fn write_files<F: SavedFile>(
 ) -> io::Result<()> {
     let top = body.layers.len().saturating_sub(1) as u32;
     let view = body.tree(view).view(listing::mode(view, top));
-    let layers = &body.resolved.image.layers;
-    let digests: Vec<String> = layers.iter().map(|layer| layer.descriptor.digest.to_string()).collect();
+    let digests = body.resolved.image.blob_digests();
     let wanted = path.and_then(path::unescape).filter(|path| !path.is_empty());
     let Some(start) = wanted.map_or(Some(NodeId::ROOT), |path| view.find(&path)) else { return Ok(()) };
     let mut pending = vec![start];
     while let Some(node) = pending.pop() {
         for row in view.rows_of(node) {
-            out.line(&FileReport::of(&row, digests.get(row.layer as usize).map(String::as_str), None, false))?;
+            out.line(&FileReport::of(&row, &digests, None, false))?;
         }
         pending.extend(children(&view, node).into_iter().rev());
     }
@@ -165,11 +168,12 @@ fn write_packages<F: SavedFile>(
     query: &PackageQuery,
     out: &mut Lines<F>,
 ) -> io::Result<()> {
+    let digests = body.resolved.image.blob_digests();
     packages.wanted(query).try_for_each(|installed| {
         let layer = body.resolved.image.layers.get(installed.layer as usize);
         let is_known = layer.is_some_and(|layer| layer.created_by.is_some());
         let created_by = packages.instruction(installed.layer).filter(|_| is_known);
-        out.line(&PackageReport::of(installed, packages.inventory(), created_by))
+        out.line(&PackageReport::of(installed, packages.inventory(), &digests, created_by))
     })
 }
 

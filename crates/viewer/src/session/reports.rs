@@ -3,6 +3,7 @@
 use super::{Front, SavedFile, Session, compare::KeptComparison, lines::Lines};
 use crate::{look::LookBody, pool::Pool, protocol::ExportWish, summary};
 use porthole_core::{
+    image::Image,
     reference::Reference,
     tree::{Aspect, FileTree, Mode},
 };
@@ -87,13 +88,14 @@ pub(super) fn write_comparison<F: SavedFile>(
     }
     let trees: [&FileTree; 2] = bodies.map(|body| body.stack.tree());
     let views = trees.map(|tree| tree.view(Mode::Merged));
+    let digests = [before, after].map(Image::blob_digests);
     let contents = compares_contents(kept);
     for found in &engine::files(trees[0], trees[1], diff.layers.shared, ignored, None).differences {
         let seen = (
             found.before.and_then(|node| SeenFile::of(&views[0], node, contents)),
             found.after.and_then(|node| SeenFile::of(&views[1], node, contents)),
         );
-        out.line(&DifferenceRow::file(found, &seen))?;
+        out.line(&DifferenceRow::file(found, &seen, digests.each_ref()))?;
     }
     Ok(())
 }

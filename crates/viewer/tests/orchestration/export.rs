@@ -86,6 +86,7 @@ fn packages_are_saved_with_all_that_is_known_of_them() {
     let names: Vec<_> = rows.iter().map(|row| row["name"].as_str()).collect();
     assert_eq!(names, [Some("bash"), Some("a")], "in the order of the command line");
     assert_eq!((&rows[0]["files"], &rows[0]["created_by"]), (&json!(2), &json!("ADD debian /")));
+    assert_eq!(rows[0]["layer_digest"], json!(stage.state.image_layers()[0].digest));
     stage.act(Action::ShowPackages(PackageQuery { kind: "npm".into(), ..PackageQuery::default() }));
     assert_eq!(save(&mut stage).len(), 1);
 
@@ -121,6 +122,8 @@ fn secrets_are_saved_masked_with_what_became_of_them() {
         (&json!("etc/app.env"), &json!(false), &json!(2))
     );
     assert_eq!(file["created_by"], json!("COPY a /"));
+    let digests = stage.state.image_layers().iter().map(|layer| json!(layer.digest)).collect::<Vec<_>>();
+    assert_eq!((&file["layer_digest"], &file["removed_by_digest"]), (&digests[0], &digests[1]));
     assert!(!stage.saved().concat().windows(token.len()).any(|part| part == token.as_bytes()), "a secret is saved");
 }
 

@@ -5,7 +5,10 @@ use porthole_contents::{
     inventory::{Installed, Inventory},
     purl::purl,
 };
-use porthole_core::{layer::LayerNumber, path};
+use porthole_core::{
+    layer::{BlobDigests, LayerNumber},
+    path,
+};
 use porthole_inspect::report::DifferenceChange;
 use serde::Serialize;
 
@@ -30,11 +33,14 @@ struct Version<'r> {
     architecture: Option<&'r str>,
     purl: String,
     layer: LayerNumber,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layer_digest: Option<&'r str>,
     recorded_in: String,
 }
 
 impl<'r> PackageRow<'r> {
-    pub(super) fn of(change: &PackageChange<'r>, inventories: [&Inventory; 2]) -> Self {
+    /// The row of a change; `layers` are those of the first image and of the second.
+    pub(super) fn of(change: &PackageChange<'r>, inventories: [&Inventory; 2], layers: [&'r BlobDigests; 2]) -> Self {
         let package = &change.installed().package;
         let [before, after] = inventories;
         Self {
@@ -48,8 +54,8 @@ impl<'r> PackageRow<'r> {
             },
             ecosystem: package.ecosystem.name(),
             name: &package.name,
-            before: change.before.map(|installed| Version::of(installed, before)),
-            after: change.after.map(|installed| Version::of(installed, after)),
+            before: change.before.map(|installed| Version::of(installed, before, layers[0])),
+            after: change.after.map(|installed| Version::of(installed, after, layers[1])),
         }
     }
 
@@ -80,13 +86,14 @@ impl<'r> PackageRow<'r> {
 }
 
 impl<'r> Version<'r> {
-    fn of(installed: &'r Installed, inventory: &Inventory) -> Self {
+    fn of(installed: &'r Installed, inventory: &Inventory, layers: &'r BlobDigests) -> Self {
         let Installed { package, recorded_in, layer, .. } = installed;
         Self {
             version: &package.version,
             architecture: package.architecture.as_deref(),
             purl: purl(package, inventory.release.as_ref()),
             layer: LayerNumber::of_index(*layer),
+            layer_digest: layers.find(*layer),
             recorded_in: path::escape(recorded_in).into_owned(),
         }
     }

@@ -24,8 +24,8 @@ pub(super) fn print_parts(source: &Source, job: &Job, parts: FileParts, out: &mu
     written?;
     received.map_err(|error| match error {
         open::Error::Source(error) => error.into(),
-        open::Error::Part(error) => Error::Part { layer: job.number(), error },
-        open::Error::Chunk(error) => Error::Chunk { layer: job.number(), error },
+        open::Error::Part(error) => Error::Part { layer: job.named(), error },
+        open::Error::Chunk(error) => Error::Chunk { layer: job.named(), error },
     })
 }
 
@@ -44,7 +44,7 @@ pub(super) fn take_whole(
     let findings = job.findings(&report);
     if !findings.is_empty() {
         let findings = findings.into_iter().cloned().collect();
-        return Err(Error::Layers(vec![WrongLayer { layer: job.number(), findings }]));
+        return Err(Error::Layers(vec![WrongLayer { layer: job.named(), findings }]));
     }
     Ok((spool, report.size))
 }

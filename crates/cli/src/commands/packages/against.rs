@@ -16,7 +16,7 @@ use porthole_core::{
     digest::Digest,
     failure::{Blame, Failure, FailureClass},
     hint::Hint,
-    layer::LayerNumber,
+    layer::{BlobDigests, LayerNumber},
 };
 use porthole_signature::{
     evidence::Evidence,
@@ -101,6 +101,7 @@ pub(super) fn compare(
     arguments: &Arguments,
     session: &Session<'_>,
     inventory: &Inventory,
+    layers: &BlobDigests,
 ) -> Result<(), Error> {
     let mut out = session.ui.out();
     let mut agree = true;
@@ -109,7 +110,7 @@ pub(super) fn compare(
         comparison.rows.retain(|row| is_wanted(arguments, row));
         if session.ui.json {
             for row in &comparison.rows {
-                print_json(&mut out, &BillRowReport::of(row, inventory, name))?;
+                print_json(&mut out, &BillRowReport::of(row, inventory, layers, name))?;
             }
         } else {
             writeln!(out, "{}", session.ui.paint(Style::Faint, &format!("{} {}", safe(name), safe(&bill.format))))?;

@@ -28,6 +28,8 @@ struct Unowned<'f> {
     meta: ReportedMeta<'f>,
     layer: LayerNumber,
     #[serde(skip_serializing_if = "Option::is_none")]
+    layer_digest: Option<&'f str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     created_by: Option<&'f str>,
 }
 
@@ -49,6 +51,8 @@ struct Modified<'f> {
     found: Option<String>,
     layer: LayerNumber,
     #[serde(skip_serializing_if = "Option::is_none")]
+    layer_digest: Option<&'f str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     created_by: Option<&'f str>,
 }
 
@@ -58,6 +62,7 @@ impl<'f> Unowned<'f> {
             name: ReportedPath::of(&row.path),
             meta: ReportedMeta::of(row),
             layer: LayerNumber::of_index(row.layer),
+            layer_digest: gathered.digests.find(row.layer),
             created_by: gathered.created_by(row.layer),
         }
     }
@@ -76,6 +81,7 @@ impl<'f> Modified<'f> {
             recorded: recorded.digest.hex(),
             found: found.map(|digest| digest.hex()),
             layer: LayerNumber::of_index(row.layer),
+            layer_digest: gathered.digests.find(row.layer),
             created_by: gathered.created_by(row.layer),
         }
     }

@@ -11,7 +11,7 @@ use porthole_contents::{
 };
 use porthole_core::{
     image::{Image, instruction},
-    layer::LayerNumber,
+    layer::{BlobDigests, LayerNumber},
     path,
     tree::Group,
 };
@@ -97,6 +97,8 @@ pub(super) struct WastedPath {
     pub(super) directory: bool,
     pub(super) cause: &'static str,
     pub(super) wasted_by: LayerNumber,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) wasted_by_digest: Option<String>,
     pub(super) bytes: u64,
 }
 
@@ -125,7 +127,7 @@ impl<'d> Document<'d> {
         let dangers = dangers(config, &ownership, &gathered.certificates, distribution);
         let secrets = secrets::find(gathered, Confidence::Medium, false);
         let of = |confidence: Confidence| secrets.iter().filter(|row| row.confidence == confidence.name()).count();
-        let found: Vec<_> = found.iter().map(finding).collect();
+        let found: Vec<_> = found.iter().map(|found| finding(found, &gathered.digests)).collect();
         // A download without TLS is a finding of the documents. It counts as a danger as well.
         let told = found.iter().filter(|report| report.kind == "plain-download").count();
         let (download, unpacked, wasted) = (waste.download, waste.unpacked, waste.waste.wasted());
@@ -147,12 +149,12 @@ impl<'d> Document<'d> {
             signatures: None,
             sizes: Sizes { download, unpacked, visible: waste.waste.visible },
             layers: waste.layers.iter().map(LayerLine::of).collect(),
-            findings: dangers.iter().map(danger).chain(found).collect(),
+            findings: dangers.iter().map(|found| danger(found, &gathered.digests)).chain(found).collect(),
             waste: WasteLines {
                 bytes: wasted,
                 download: waste.waste.download,
                 efficiency: waste.waste.efficiency(),
-                paths: waste.groups.iter().take(WASTED).map(WastedPath::of).collect(),
+                paths: waste.groups.iter().take(WASTED).map(|group| WastedPath::of(group, &gathered.digests)).collect(),
                 paths_total: waste.groups.len(),
             },
             packages: Packages::of(gathered, inventory),
@@ -167,13 +169,13 @@ impl<'d> Document<'d> {
     }
 }
 
-fn danger(danger: &Danger) -> FindingReport {
-    FindingReport::new(danger.kind.name(), danger.text.clone(), danger.layer, danger.path.as_deref())
+fn danger(danger: &Danger, layers: &BlobDigests) -> FindingReport {
+    FindingReport::new(danger.kind.name(), danger.text.clone(), danger.layer, layers, danger.path.as_deref())
 }
 
 /// A finding, with the secrets of instructions masked.
-fn finding(finding: &ImageFinding) -> FindingReport {
-    let mut report = FindingReport::of(finding);
+fn finding(finding: &ImageFinding, layers: &BlobDigests) -> FindingReport {
+    let mut report = FindingReport::of(finding, layers);
     report.text = redact(&report.text);
     report.instruction = report.instruction.as_deref().map(redact);
     report
@@ -193,12 +195,13 @@ impl LayerLine {
 }
 
 impl WastedPath {
-    fn of(group: &Group) -> Self {
+    fn of(group: &Group, layers: &BlobDigests) -> Self {
         Self {
             path: path::escape(&group.path).into_owned(),
             directory: group.directory,
             cause: group.cause.name(),
             wasted_by: LayerNumber::of_index(group.by),
+            wasted_by_digest: layers.find(group.by).map(str::to_owned),
             bytes: group.size,
         }
     }
@@ -211,7 +214,8 @@ impl<'d> Packages<'d> {
             *types.entry(installed.package.ecosystem.name()).or_default() += 1;
         }
         let row = |installed| {
-            let mut row = PackageReport::of(installed, inventory, gathered.created_by(installed.layer));
+            let mut row =
+                PackageReport::of(installed, inventory, &gathered.digests, gathered.created_by(installed.layer));
             // The layers have the instructions, with their secrets masked.
             row.created_by = None;
             row

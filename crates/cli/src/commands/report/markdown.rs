@@ -126,7 +126,7 @@ fn waste(out: &mut impl Write, document: &Document<'_>) -> io::Result<()> {
         return Ok(());
     }
     writeln!(out, "\n## Waste\n\n| Bytes | Path | Cause |\n| --: | --- | --- |")?;
-    for WastedPath { path, directory, cause, wasted_by, bytes } in &waste.paths {
+    for WastedPath { path, directory, cause, wasted_by, bytes, .. } in &waste.paths {
         let path = cell(&cut(&format!("{path}{}", if *directory { "/" } else { "" })));
         writeln!(out, "| {} | {path} | {cause} by layer {wasted_by} |", size(*bytes))?;
     }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use porthole_contents::{dangers::DangerKind, secrets::RULES};
-use porthole_core::digest::Digest;
+use porthole_core::{digest::Digest, layer::LayerNumber};
 use serde_json::{Value, json};
 
 use super::document::Document;
@@ -60,7 +60,8 @@ struct Found<'d> {
     line: Option<usize>,
     /// Name of a place that is not a file, such as a variable.
     logical: Option<String>,
-    layer: Option<u32>,
+    layer: Option<LayerNumber>,
+    layer_digest: Option<&'d str>,
 }
 
 fn found<'d>(document: &'d Document<'_>) -> Vec<Found<'d>> {
@@ -74,7 +75,18 @@ fn found<'d>(document: &'d Document<'_>) -> Vec<Found<'d>> {
         let (uri, is_path) = location(&None);
         let (rule, about) = (check.name, "a threshold is missed");
         let message = check.words.clone();
-        all.push(Found { rule, about, level: "error", message, uri, is_path, line: None, logical: None, layer: None });
+        all.push(Found {
+            rule,
+            about,
+            level: "error",
+            message,
+            uri,
+            is_path,
+            line: None,
+            logical: None,
+            layer: None,
+            layer_digest: None,
+        });
     }
     let signed = document.signatures.iter().flat_map(|found| &found.list);
     for row in signed.filter(|row| row.signature.state == "wrong") {
@@ -82,7 +94,18 @@ fn found<'d>(document: &'d Document<'_>) -> Vec<Found<'d>> {
         let message =
             format!("{} {}: {}", row.kind, row.signature.digest, row.signature.reason.as_deref().unwrap_or("wrong"));
         let (rule, about) = ("wrong-signature", "a signature does not hold");
-        all.push(Found { rule, about, level: "error", message, uri, is_path, line: None, logical: None, layer: None });
+        all.push(Found {
+            rule,
+            about,
+            level: "error",
+            message,
+            uri,
+            is_path,
+            line: None,
+            logical: None,
+            layer: None,
+            layer_digest: None,
+        });
     }
     for row in &document.secrets {
         let (uri, is_path) = location(&row.path);
@@ -96,7 +119,8 @@ fn found<'d>(document: &'d Document<'_>) -> Vec<Found<'d>> {
             is_path,
             line: row.line,
             logical: row.path.is_none().then(|| row.place()),
-            layer: row.layer.map(|layer| layer.get()),
+            layer: row.layer,
+            layer_digest: row.layer_digest.as_deref(),
         });
     }
     for finding in &document.findings {
@@ -111,7 +135,8 @@ fn found<'d>(document: &'d Document<'_>) -> Vec<Found<'d>> {
             is_path,
             line: None,
             logical: None,
-            layer: finding.layer.map(|layer| layer.get()),
+            layer: finding.layer,
+            layer_digest: finding.layer_digest.as_deref(),
         });
     }
     all
@@ -164,6 +189,9 @@ impl Found<'_> {
         });
         if let Some(layer) = self.layer {
             result["properties"] = json!({ "layer": layer });
+            if let Some(digest) = self.layer_digest {
+                result["properties"]["layer_digest"] = json!(digest);
+            }
         }
         result
     }

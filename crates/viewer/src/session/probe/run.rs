@@ -19,7 +19,7 @@ use porthole_contents::{digests::LayerDigests, report::SecretReport};
 use porthole_core::{
     digest::Digest,
     image::Layer,
-    layer::LayerNumber,
+    layer::{BlobDigests, LayerNumber},
     path,
     tree::{ContentFate, ContentFates, Mode, View},
 };
@@ -284,10 +284,10 @@ impl ProbeRun {
     }
 
     /// The lines that match, as the command line prints them.
-    pub(in crate::session) fn search_rows(&self, body: &LookBody) -> Vec<SearchRow> {
+    pub(in crate::session) fn search_rows<'d>(&self, body: &LookBody, digests: &'d BlobDigests) -> Vec<SearchRow<'d>> {
         let sums = self.layers.iter().filter(|(layer, _)| **layer != CONFIG).map(|(layer, of)| (*layer, of.sums));
         let place = |layer, content, path: &str| place(body, layer, content, path);
-        self.hits.rows(body.stack.tree(), &sums.collect::<Vec<_>>(), place)
+        self.hits.rows(body.stack.tree(), digests, &sums.collect::<Vec<_>>(), place)
     }
 
     /// The packages that were read.
