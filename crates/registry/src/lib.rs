@@ -49,6 +49,7 @@ pub mod challenge;
 pub mod client;
 pub mod coding;
 pub mod date;
+pub mod doctor;
 pub mod endpoint;
 pub mod error;
 pub mod html;

@@ -1,39 +1,40 @@
 //! How an image is read: its manifest, and its blobs.
 
-use http::Method;
-use porthole_core::{descriptor::Descriptor, failure::FailureClass, manifest::Document, media_type::Role};
-use porthole_registry::{
+use crate::{
     Error,
     client::Probed,
     endpoint::manifest::{self, Accept},
     redirect,
     transport::{Environment, Transport},
 };
+use http::Method;
+use porthole_core::{descriptor::Descriptor, failure::FailureClass, manifest::Document, media_type::Role};
 
-use super::{card::Finding, patient::Patient};
+use super::{finding::ProbeFinding, patient::Patient};
 
 /// An image that could be read.
-pub(super) struct Sample {
-    pub(super) document: Document,
+pub struct SampledImage {
+    /// What its name stands for: an index or a manifest.
+    pub document: Document,
     /// A blob of it of more than a few bytes, if there is one.
-    pub(super) blob: Option<Descriptor>,
+    pub blob: Option<Descriptor>,
 }
 
 /// Whether the manifest can be read, and the image. If HEAD says that no pull is left, none is tried.
-pub(super) async fn manifest<T: Transport + Environment>(
+pub async fn manifest<T: Transport + Environment>(
     patient: &Patient<'_, T>,
     head: &Result<Probed, Error>,
-) -> (Finding, Option<Sample>) {
+) -> (ProbeFinding, Option<SampledImage>) {
     if head.as_ref().is_ok_and(|head| head.status == 429) {
-        let finding = Finding::no("manifest", "is refused: too many requests").because(FailureClass::RateLimit);
+        let finding = ProbeFinding::no("manifest", "is refused: too many requests").because(FailureClass::RateLimit);
         return (finding, None);
     }
     let document = match patient.client.fetch_document(&patient.reference).await {
         Ok(document) => document,
-        Err(error) => return (Finding::no("manifest", format!("cannot be read: {error}")).fatal(&error), None),
+        Err(error) => return (ProbeFinding::no("manifest", format!("cannot be read: {error}")).fatal(&error), None),
     };
     let digest = document.raw().digest().to_string();
-    let finding = Finding::ok("manifest", format!("is {digest}"))
+    let finding = ProbeFinding::ok("manifest", format!("is {digest}"))
         .with("digest", digest)
         .with("media_type", document.media_type().as_str())
         .with("size", document.raw().size());
@@ -59,77 +60,82 @@ pub(super) async fn manifest<T: Transport + Environment>(
         }
         Document::Index(_) => None,
     };
-    (finding, Some(Sample { document, blob }))
+    (finding, Some(SampledImage { document, blob }))
 }
 
 /// Asks for the head of the manifest, of which several findings are made.
-pub(super) async fn fetch_head<T: Transport + Environment>(patient: &Patient<'_, T>) -> Result<Probed, Error> {
+pub async fn fetch_head<T: Transport + Environment>(patient: &Patient<'_, T>) -> Result<Probed, Error> {
     let path = patient.path(&format!("manifests/{}", patient.reference.target()));
     patient.ask(Method::HEAD, &path, &[("accept", Accept::All.value())], patient.reader()).await
 }
 
 /// Whether HEAD returns the digest of a tag.
-pub(super) fn head(answer: &Result<Probed, Error>, sample: &Sample) -> Finding {
+pub fn head(answer: &Result<Probed, Error>, sample: &SampledImage) -> ProbeFinding {
     let answer = match answer {
         Ok(answer) => answer,
-        Err(error) => return Finding::failed("head", error),
+        Err(error) => return ProbeFinding::failed("head", error),
     };
     if !answer.status.is_success() {
         let says = format!("HEAD is answered {}: a digest takes a download", answer.status.as_u16());
-        return Finding::no("head", says);
+        return ProbeFinding::no("head", says);
     }
     let digest = sample.document.raw().digest();
     let got = manifest::read(&answer.headers).digest;
     match got {
-        Some(got) if got == *digest => Finding::ok("head", "HEAD returns the digest: watching a tag takes no download"),
-        Some(got) if got.algorithm() != digest.algorithm() => {
-            Finding::unknown("head", format!("HEAD returns a digest of another algorithm: {got}"))
+        Some(got) if got == *digest => {
+            ProbeFinding::ok("head", "HEAD returns the digest: watching a tag takes no download")
         }
-        Some(got) => Finding::no("head", format!("HEAD returns another digest than the manifest has: {got}")),
-        None => Finding::no("head", "HEAD returns no Docker-Content-Digest: a digest takes a download"),
+        Some(got) if got.algorithm() != digest.algorithm() => {
+            ProbeFinding::unknown("head", format!("HEAD returns a digest of another algorithm: {got}"))
+        }
+        Some(got) => ProbeFinding::no("head", format!("HEAD returns another digest than the manifest has: {got}")),
+        None => ProbeFinding::no("head", "HEAD returns no Docker-Content-Digest: a digest takes a download"),
     }
 }
 
 /// Whether conditional requests work.
-pub(super) async fn conditional<T: Transport + Environment>(
+pub async fn conditional<T: Transport + Environment>(
     patient: &Patient<'_, T>,
     head: &Result<Probed, Error>,
-    sample: &Sample,
-) -> Finding {
+    sample: &SampledImage,
+) -> ProbeFinding {
     let told = head.as_ref().ok().and_then(|head| head.header("etag")).map(str::to_owned);
     let etag = told.unwrap_or_else(|| format!("\"{}\"", sample.document.raw().digest()));
     let path = patient.path(&format!("manifests/{}", patient.reference.target()));
     let headers = [("accept", Accept::All.value()), ("if-none-match", etag.as_str())];
     match patient.ask(Method::HEAD, &path, &headers, patient.reader()).await {
-        Err(error) => Finding::failed("conditional", &error),
-        Ok(answer) if answer.status == 304 => Finding::ok("conditional", "says 304 of what has not changed"),
-        Ok(answer) if answer.status.is_success() => {
-            Finding::no("conditional", "ignores If-None-Match: an unchanged manifest is recognised by its digest only")
+        Err(error) => ProbeFinding::failed("conditional", &error),
+        Ok(answer) if answer.status == 304 => ProbeFinding::ok("conditional", "says 304 of what has not changed"),
+        Ok(answer) if answer.status.is_success() => ProbeFinding::no(
+            "conditional",
+            "ignores If-None-Match: an unchanged manifest is recognised by its digest only",
+        ),
+        Ok(answer) => {
+            ProbeFinding::unknown("conditional", format!("If-None-Match is answered {}", answer.status.as_u16()))
         }
-        Ok(answer) => Finding::unknown("conditional", format!("If-None-Match is answered {}", answer.status.as_u16())),
     }
 }
 
 /// Whether ranges of a blob work.
-pub(super) async fn range<T: Transport + Environment>(patient: &Patient<'_, T>, blob: &Descriptor) -> Finding {
+pub async fn range<T: Transport + Environment>(patient: &Patient<'_, T>, blob: &Descriptor) -> ProbeFinding {
     let mut range = match patient.client.fetch_blob_range(&patient.reference, blob, 1..SMALLEST).await {
         Ok(range) => range,
         Err(error @ (Error::Protocol { .. } | Error::OutOfRange { .. })) => {
-            return Finding::no("range", format!("answers a range wrongly: {error}"));
+            return ProbeFinding::no("range", format!("answers a range wrongly: {error}"));
         }
-        Err(error) => return Finding::failed("range", &error),
+        Err(error) => return ProbeFinding::failed("range", &error),
     };
     let whole = range.is_whole_blob();
     let odd = range.odd_answer().map(|odd| format!("answers a range wrongly, and sends the whole blob only: {odd}"));
     let mut buffer = [0; 16];
     match range.read(&mut buffer).await {
-        Err(error) => Finding::failed("range", &error),
-        Ok(_) if let Some(odd) = odd => Finding::no("range", odd),
-        Ok(_) if whole => Finding::no(
+        Err(error) => ProbeFinding::failed("range", &error),
+        Ok(_) if let Some(odd) = odd => ProbeFinding::no("range", odd),
+        Ok(_) if whole => ProbeFinding::no(
             "range",
             "sends whole blobs only: interrupted downloads start again, and a file costs its layer",
         ),
-        Ok(_) => Finding::ok(
+        Ok(_) => ProbeFinding::ok(
             "range",
             "sends parts of blobs: interrupted downloads resume, and a file costs only its part of a layer",
         ),
@@ -137,29 +143,29 @@ pub(super) async fn range<T: Transport + Environment>(patient: &Patient<'_, T>, 
 }
 
 /// Where blobs come from.
-pub(super) async fn blobs<T: Transport + Environment>(patient: &Patient<'_, T>, blob: &Descriptor) -> Finding {
+pub async fn blobs<T: Transport + Environment>(patient: &Patient<'_, T>, blob: &Descriptor) -> ProbeFinding {
     let path = patient.path(&format!("blobs/{}", blob.digest));
     let answer = match patient.ask(Method::GET, &path, &[], patient.reader()).await {
         Ok(answer) => answer,
-        Err(error) => return Finding::failed("blobs", &error),
+        Err(error) => return ProbeFinding::failed("blobs", &error),
     };
     match redirect::target(&answer.url, answer.status, &answer.headers) {
         Some(Ok(to)) if to.origin() == answer.url.origin() => {
-            Finding::ok("blobs", "come from the registry itself, after a redirect")
+            ProbeFinding::ok("blobs", "come from the registry itself, after a redirect")
         }
         Some(Ok(to)) => {
             let place = to.origin().to_string();
-            Finding::ok("blobs", format!("come from {place}, which must be reachable as well")).with("from", place)
+            ProbeFinding::ok("blobs", format!("come from {place}, which must be reachable as well")).with("from", place)
         }
-        Some(Err(error)) => Finding::no("blobs", format!("come from a place that is refused: {error}")),
-        None if answer.status.is_success() => Finding::ok("blobs", "come from the registry itself"),
-        None => Finding::no("blobs", format!("are answered {}: {}", answer.status.as_u16(), answer.words())),
+        Some(Err(error)) => ProbeFinding::no("blobs", format!("come from a place that is refused: {error}")),
+        None if answer.status.is_success() => ProbeFinding::ok("blobs", "come from the registry itself"),
+        None => ProbeFinding::no("blobs", format!("are answered {}: {}", answer.status.as_u16(), answer.words())),
     }
 }
 
 /// How much more may be asked for.
-pub(super) fn quota(head: &Result<Probed, Error>) -> Finding {
-    let Ok(head) = head else { return Finding::unknown("quota", "no answer") };
+pub fn quota(head: &Result<Probed, Error>) -> ProbeFinding {
+    let Ok(head) = head else { return ProbeFinding::unknown("quota", "no answer") };
     let number = |names: [&str; 2]| {
         let value = names.iter().find_map(|name| head.header(name))?;
         value.split([';', ',']).next()?.trim().parse::<u64>().ok()
@@ -167,14 +173,14 @@ pub(super) fn quota(head: &Result<Probed, Error>) -> Finding {
     let limit = number(["ratelimit-limit", "x-ratelimit-limit"]);
     let left = number(["ratelimit-remaining", "x-ratelimit-remaining"]);
     let finding = match (limit, left) {
-        _ if head.status == 429 => Finding::no("quota", "has been used up"),
-        (_, Some(0)) => Finding::no("quota", "has been used up: pulls will be refused for a while"),
-        (Some(limit), Some(left)) => Finding::ok("quota", format!("{left} of {limit} pulls are left")),
-        (None, Some(left)) => Finding::ok("quota", format!("{left} pulls are left")),
+        _ if head.status == 429 => ProbeFinding::no("quota", "has been used up"),
+        (_, Some(0)) => ProbeFinding::no("quota", "has been used up: pulls will be refused for a while"),
+        (Some(limit), Some(left)) => ProbeFinding::ok("quota", format!("{left} of {limit} pulls are left")),
+        (None, Some(left)) => ProbeFinding::ok("quota", format!("{left} pulls are left")),
         (Some(limit), None) => {
-            Finding::unknown("quota", format!("of {limit} pulls; the remaining number is not stated"))
+            ProbeFinding::unknown("quota", format!("of {limit} pulls; the remaining number is not stated"))
         }
-        (None, None) => Finding::unknown("quota", "states no limit of pulls"),
+        (None, None) => ProbeFinding::unknown("quota", "states no limit of pulls"),
     };
     let finding = limit.into_iter().fold(finding, |finding, limit| finding.with("limit", limit));
     left.into_iter().fold(finding, |finding, left| finding.with("remaining", left))

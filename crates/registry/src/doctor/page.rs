@@ -1,7 +1,6 @@
 //! What a page in a browser would see (Fetch standard, "CORS protocol").
 
-use http::{HeaderMap, Method};
-use porthole_registry::{
+use crate::{
     challenge,
     client::{Asker, Probed},
     endpoint::manifest::Accept,
@@ -9,19 +8,23 @@ use porthole_registry::{
     scope::Scopes,
     transport::{Environment, Request, Transport},
 };
+use http::{HeaderMap, Method};
 
-use super::{card::Finding, patient::Patient};
+use super::{
+    finding::{ProbeFinding, ProbeVerdict},
+    patient::Patient,
+};
 
 /// Whether the page can read the registry by itself, or needs the relay.
-pub(super) async fn page<T: Transport + Environment>(patient: &Patient<'_, T>) -> [Finding; 2] {
+pub async fn page<T: Transport + Environment>(patient: &Patient<'_, T>) -> [ProbeFinding; 2] {
     let path = patient.path(&format!("manifests/{}", patient.reference.target()));
     let headers = [("origin", patient.page), ("accept", Accept::Oci.value())];
     let read = match patient.ask(Method::GET, &path, &headers, Asker::Anyone).await {
         Ok(answer) => answer,
-        Err(error) => return [Finding::failed("page", &error), Finding::failed("preflight", &error)],
+        Err(error) => return [ProbeFinding::failed("page", &error), ProbeFinding::failed("preflight", &error)],
     };
     let preflight = preflight(patient, &path).await;
-    let lets_sign_in = preflight.verdict == super::card::Verdict::Ok;
+    let lets_sign_in = preflight.verdict == ProbeVerdict::Ok;
     let obstacle = if !allows(&read.headers, patient.page) {
         Some("does not allow this origin by CORS")
     } else if read.status == 401 {
@@ -30,9 +33,11 @@ pub(super) async fn page<T: Transport + Environment>(patient: &Patient<'_, T>) -
         None
     };
     let page = match obstacle {
-        Some(obstacle) => Finding::no("page", format!("{obstacle}: the page needs the relay")),
-        None if read.status == 401 => Finding::ok("page", "allows a page to sign in and read it: no relay is needed"),
-        None => Finding::ok("page", "allows a page to read it: no relay is needed"),
+        Some(obstacle) => ProbeFinding::no("page", format!("{obstacle}: the page needs the relay")),
+        None if read.status == 401 => {
+            ProbeFinding::ok("page", "allows a page to sign in and read it: no relay is needed")
+        }
+        None => ProbeFinding::ok("page", "allows a page to read it: no relay is needed"),
     };
     [page.with("relay", obstacle.is_some()).with("origin", patient.page), preflight]
 }
@@ -68,7 +73,7 @@ async fn obstacle_to_sign_in<T: Transport + Environment>(
 }
 
 /// Whether a page may send a token or a password.
-async fn preflight<T: Transport + Environment>(patient: &Patient<'_, T>, path: &str) -> Finding {
+async fn preflight<T: Transport + Environment>(patient: &Patient<'_, T>, path: &str) -> ProbeFinding {
     let headers = [
         ("origin", patient.page),
         ("access-control-request-method", "GET"),
@@ -76,18 +81,18 @@ async fn preflight<T: Transport + Environment>(patient: &Patient<'_, T>, path: &
     ];
     let answer = match patient.ask(Method::OPTIONS, path, &headers, Asker::Anyone).await {
         Ok(answer) => answer,
-        Err(error) => return Finding::failed("preflight", &error),
+        Err(error) => return ProbeFinding::failed("preflight", &error),
     };
     let status = answer.status.as_u16();
     // A star stands for every header but this one.
     let named = lists(&answer.headers, "access-control-allow-headers", "authorization");
     let says = "signing in from the page needs the relay";
     if !answer.status.is_success() {
-        Finding::no("preflight", format!("is answered {status}: {says}"))
+        ProbeFinding::no("preflight", format!("is answered {status}: {says}"))
     } else if !allows(&answer.headers, patient.page) || !named {
-        Finding::no("preflight", format!("allows no page to send a token or a password: {says}"))
+        ProbeFinding::no("preflight", format!("allows no page to send a token or a password: {says}"))
     } else {
-        Finding::ok("preflight", "allows a page to send a token or a password")
+        ProbeFinding::ok("preflight", "allows a page to send a token or a password")
     }
 }
 

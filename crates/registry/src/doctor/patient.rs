@@ -1,33 +1,37 @@
 //! The registry that is examined, and how it is asked.
 
-use http::{HeaderName, HeaderValue, Method};
-use porthole_core::reference::Reference;
-use porthole_registry::{
+use crate::{
     Error, Registry,
     client::{Asker, Probed},
     endpoint::Base,
     scope::Scopes,
     transport::{Environment, Request, Transport},
 };
+use http::{HeaderName, HeaderValue, Method};
+use porthole_core::reference::Reference;
 
 /// What is known of a registry before anything is asked.
-pub(super) struct Patient<'p, T> {
-    pub(super) client: &'p Registry<T>,
+pub struct Patient<'p, T> {
+    /// The client that asks.
+    pub client: &'p Registry<T>,
     /// The image to look at, or any name of the registry.
-    pub(super) reference: Reference,
-    pub(super) base: Base,
+    pub reference: Reference,
+    /// Where its API is served.
+    pub base: Base,
     /// Token realms that the user trusts.
-    pub(super) trusted: &'p [String],
-    pub(super) credentials: Credentials,
+    pub trusted: &'p [String],
+    /// What was found of credentials for it.
+    pub credentials: StoredCredentials,
     /// Any certificate is accepted.
-    pub(super) insecure: bool,
+    pub insecure: bool,
     /// The origin of the page that would read the registry.
-    pub(super) page: &'p str,
+    pub page: &'p str,
 }
 
 /// What was found of credentials; never themselves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) enum Credentials {
+pub enum StoredCredentials {
+    /// There are none.
     #[default]
     None,
     /// Where they are kept.
@@ -38,7 +42,7 @@ pub(super) enum Credentials {
 
 impl<T: Transport + Environment> Patient<'_, T> {
     /// Asks for a path below `/v2/`, once.
-    pub(super) async fn ask(
+    pub async fn ask(
         &self,
         method: Method,
         path: &str,
@@ -57,12 +61,12 @@ impl<T: Transport + Environment> Patient<'_, T> {
     }
 
     /// The user, who wants to read the image.
-    pub(super) fn reader(&self) -> Asker {
+    pub fn reader(&self) -> Asker {
         Asker::User(Scopes::pull(self.reference.repository()))
     }
 
     /// A path of the image's repository.
-    pub(super) fn path(&self, rest: &str) -> String {
+    pub fn path(&self, rest: &str) -> String {
         format!("{}/{rest}", self.reference.repository())
     }
 }

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use porthole_core::failure::FailureClass;
-use porthole_registry::{
+use crate::{
     Error,
     client::Probed,
     date,
@@ -11,30 +10,31 @@ use porthole_registry::{
     html::Page,
     policy::{Scheme, is_localhost},
 };
+use porthole_core::failure::FailureClass;
 
 use super::{
-    card::{Finding, Verdict},
+    finding::{ProbeFinding, ProbeVerdict},
     patient::Patient,
 };
 
 /// TLS or not, and whether anything answers at all.
-pub(super) fn connection<T>(patient: &Patient<'_, T>, front: &Result<Probed, Error>) -> Finding {
+pub fn connection<T>(patient: &Patient<'_, T>, front: &Result<Probed, Error>) -> ProbeFinding {
     let origin = patient.base.origin();
     let at = origin.to_string();
     let finding = match front {
-        Err(error) => Finding::no("connection", format!("{error}")).fatal(error),
+        Err(error) => ProbeFinding::no("connection", format!("{error}")).fatal(error),
         Ok(_) if origin.scheme == Scheme::Https && patient.insecure => {
-            Finding::unknown("connection", "over TLS, but the certificate is not verified")
+            ProbeFinding::unknown("connection", "over TLS, but the certificate is not verified")
         }
         Ok(_) if origin.scheme == Scheme::Https => {
-            Finding::ok("connection", "over TLS, with a certificate that is trusted here")
+            ProbeFinding::ok("connection", "over TLS, with a certificate that is trusted here")
         }
         Ok(_) => {
             let name = origin.host.to_string();
             if origin.host.is_loopback_literal() || is_localhost(&name) {
-                Finding::ok("connection", "over plain HTTP, which does not leave this machine")
+                ProbeFinding::ok("connection", "over plain HTTP, which does not leave this machine")
             } else {
-                Finding::no(
+                ProbeFinding::no(
                     "connection",
                     "over plain HTTP: anyone on the path can read passwords, and change what no digest pins",
                 )
@@ -45,7 +45,7 @@ pub(super) fn connection<T>(patient: &Patient<'_, T>, front: &Result<Probed, Err
 }
 
 /// Whether it is a registry (OCI distribution specification 1.1, "Determining Support").
-pub(super) fn version(front: &Probed) -> Finding {
+pub fn version(front: &Probed) -> ProbeFinding {
     let status = front.status.as_u16();
     let version = front.header("docker-distribution-api-version");
     let page = Page::find(&front.body).filter(|_| matches!(status, 200 | 401));
@@ -53,16 +53,16 @@ pub(super) fn version(front: &Probed) -> Finding {
         _ if page.is_some() => {
             let page = page.map(|page| page.to_string()).unwrap_or_default();
             let says = format!("answers {page} to /v2/: a captive portal, a login page or a proxy, no registry");
-            Finding::no("version", says).because(FailureClass::Protocol)
+            ProbeFinding::no("version", says).because(FailureClass::Protocol)
         }
-        200 | 401 => Finding::ok("version", "speaks the distribution API"),
-        429 => Finding::no("version", format!("limits the rate of requests: {}", front.words())),
-        403 => Finding::no("version", format!("refuses access from here: {}", front.words())),
-        404 => Finding::no("version", "answers 404 to /v2/: there is no registry at this address"),
-        _ => Finding::no("version", format!("answers {status} to /v2/: {}", front.words())),
+        200 | 401 => ProbeFinding::ok("version", "speaks the distribution API"),
+        429 => ProbeFinding::no("version", format!("limits the rate of requests: {}", front.words())),
+        403 => ProbeFinding::no("version", format!("refuses access from here: {}", front.words())),
+        404 => ProbeFinding::no("version", "answers 404 to /v2/: there is no registry at this address"),
+        _ => ProbeFinding::no("version", format!("answers {status} to /v2/: {}", front.words())),
     };
     let finding = match finding.verdict {
-        Verdict::No if finding.kind().is_none() => finding.because(kind_of_status(front.status)),
+        ProbeVerdict::No if finding.kind().is_none() => finding.because(kind_of_status(front.status)),
         _ => finding,
     };
     let finding = finding.with("status", status);
@@ -73,18 +73,18 @@ pub(super) fn version(front: &Probed) -> Finding {
 }
 
 /// Whether its clock and ours agree.
-pub(super) fn clock(front: &Probed, now: Duration) -> Finding {
+pub fn clock(front: &Probed, now: Duration) -> ProbeFinding {
     let Some(date) = front.header("date").and_then(date::http) else {
-        return Finding::unknown("clock", "sends no date");
+        return ProbeFinding::unknown("clock", "sends no date");
     };
     let (ours, theirs) = (i128::from(now.as_secs()), i128::from(date));
     let skew = theirs - ours;
     let seconds = skew.unsigned_abs();
     let finding = if seconds <= SKEW {
-        Finding::ok("clock", "agrees with the clock of this machine")
+        ProbeFinding::ok("clock", "agrees with the clock of this machine")
     } else {
         let way = if skew > 0 { "ahead of" } else { "behind" };
-        Finding::no(
+        ProbeFinding::no(
             "clock",
             format!("is {seconds} s {way} this machine: tokens and certificates may look expired, or not yet valid"),
         )

@@ -1,10 +1,6 @@
 //! Probes of uploads. They send random bytes that no image refers to, and delete them where the registry allows it.
 
-use http::StatusCode;
-use porthole_core::{
-    descriptor::Descriptor, digest::Digest, failure::FailureClass, media_type::MediaType, reference::Reference,
-};
-use porthole_registry::{
+use crate::{
     Error,
     client::{Asker, Deletion, Destination, Probed},
     endpoint::{
@@ -16,15 +12,19 @@ use porthole_registry::{
     scope::Scopes,
     transport::{Environment, Request, Transport},
 };
+use http::StatusCode;
+use porthole_core::{
+    descriptor::Descriptor, digest::Digest, failure::FailureClass, media_type::MediaType, reference::Reference,
+};
 
-use super::{card::Finding, patient::Patient};
+use super::{finding::ProbeFinding, patient::Patient};
 
 /// Everything about uploads, in the order in which they happen. `from` is an image of another repository, whose blob could be mounted.
-pub(super) async fn uploads<T: Transport + Environment>(
+pub async fn uploads<T: Transport + Environment>(
     patient: &Patient<'_, T>,
     to: &Reference,
     from: Option<(&Reference, &Descriptor)>,
-) -> Vec<Finding> {
+) -> Vec<ProbeFinding> {
     let writer = Writer { patient, to, scopes: Scopes::push(to.repository()) };
     let (upload, session) = writer.upload().await;
     let mut findings = vec![upload];
@@ -58,7 +58,7 @@ struct Open {
 }
 
 impl<T: Transport + Environment> Writer<'_, '_, T> {
-    async fn send(&self, request: Result<Request, porthole_registry::policy::UrlError>) -> Result<Probed, Error> {
+    async fn send(&self, request: Result<Request, crate::policy::UrlError>) -> Result<Probed, Error> {
         let request = request.map_err(Error::Relay)?;
         self.patient.client.probe(self.to, request, Asker::User(self.scopes.clone())).await
     }
@@ -68,67 +68,69 @@ impl<T: Transport + Environment> Writer<'_, '_, T> {
         upload::read(&self.patient.base, &answer.url, &answer.headers).map_err(|error| error.to_string())
     }
 
-    async fn open(&self) -> Result<Open, Finding> {
+    async fn open(&self) -> Result<Open, ProbeFinding> {
         let answer = match self.send(upload::start(&self.patient.base, self.to.repository())).await {
             Ok(answer) => answer,
-            Err(error) => return Err(Finding::no("upload", format!("cannot be begun: {error}")).fatal(&error)),
+            Err(error) => return Err(ProbeFinding::no("upload", format!("cannot be begun: {error}")).fatal(&error)),
         };
         let status = answer.status.as_u16();
         if answer.status != StatusCode::ACCEPTED {
-            return Err(Finding::no("upload", format!("cannot be begun: {status}, {}", answer.words()))
+            return Err(ProbeFinding::no("upload", format!("cannot be begun: {status}, {}", answer.words()))
                 .because(kind_of_status(answer.status)));
         }
         match self.session(&answer) {
             Ok(UploadSession { location: Some(place), least, .. }) => Ok(Open { place, least }),
-            Ok(_) => Err(Finding::no("upload", "cannot continue: the registry sends no Location for it")
+            Ok(_) => Err(ProbeFinding::no("upload", "cannot continue: the registry sends no Location for it")
                 .because(FailureClass::Protocol)),
-            Err(error) => Err(Finding::no("upload", format!("would go to a place that is refused: {error}"))
+            Err(error) => Err(ProbeFinding::no("upload", format!("would go to a place that is refused: {error}"))
                 .because(FailureClass::Protocol)),
         }
     }
 
     /// Whether an upload can be begun.
-    async fn upload(&self) -> (Finding, Option<Open>) {
+    async fn upload(&self) -> (ProbeFinding, Option<Open>) {
         let open = match self.open().await {
             Ok(open) => open,
             Err(finding) => return (finding, None),
         };
         let place = open.place.url.origin().to_string();
         let finding = if open.place.ours {
-            Finding::ok("upload", "can be begun")
+            ProbeFinding::ok("upload", "can be begun")
         } else {
-            Finding::ok("upload", format!("can be begun, and goes to {place}, which must be reachable as well"))
+            ProbeFinding::ok("upload", format!("can be begun, and goes to {place}, which must be reachable as well"))
         };
         (finding.with("to", place), Some(open))
     }
 
     /// Whether a part of a blob is taken, and how much of it the registry says it has. Returns where the session went.
-    async fn chunk(&self, open: &Open) -> (Finding, UploadPlace) {
+    async fn chunk(&self, open: &Open) -> (ProbeFinding, UploadPlace) {
         let stays = open.place.clone();
         let size = open.least.unwrap_or(0).max(CHUNK);
         if size > LARGEST {
             let says = format!("of less than {size} bytes are refused: too much to try");
-            return (Finding::unknown("chunks", says).with("least", size), stays);
+            return (ProbeFinding::unknown("chunks", says).with("least", size), stays);
         }
         let answer = self.send(upload::patch(&open.place.url, &(0..size), self.noise(size).into())).await;
         let answer = match answer {
             Ok(answer) => answer,
-            Err(error) => return (Finding::failed("chunks", &error), stays),
+            Err(error) => return (ProbeFinding::failed("chunks", &error), stays),
         };
         let status = answer.status.as_u16();
         let session = match self.session(&answer) {
             Ok(session) => session,
-            Err(error) => return (Finding::no("chunks", format!("lead to a place that is refused: {error}")), stays),
+            Err(error) => {
+                return (ProbeFinding::no("chunks", format!("lead to a place that is refused: {error}")), stays);
+            }
         };
         let finding = if !answer.status.is_success() {
-            Finding::no(
+            ProbeFinding::no(
                 "chunks",
                 format!("are answered {status}: what is larger than a proxy on the way lets through cannot be pushed"),
             )
         } else if session.held == Some(size) {
-            Finding::ok("chunks", "are accepted, and the registry reports its offset")
+            ProbeFinding::ok("chunks", "are accepted, and the registry reports its offset")
         } else {
-            Finding::no(
+            ProbeFinding::no(
                 "chunks",
                 "are accepted, but the registry does not report its offset: interrupted uploads start again",
             )
@@ -138,17 +140,17 @@ impl<T: Transport + Environment> Writer<'_, '_, T> {
     }
 
     /// Whether a session reports its offset.
-    async fn resume(&self, place: &UploadPlace) -> Finding {
+    async fn resume(&self, place: &UploadPlace) -> ProbeFinding {
         match self.send(upload::status(&place.url)).await {
-            Err(error) => Finding::failed("resume", &error),
+            Err(error) => ProbeFinding::failed("resume", &error),
             Ok(answer)
                 if answer.status.is_success() && self.session(&answer).is_ok_and(|session| session.held.is_some()) =>
             {
-                Finding::ok("resume", "a session reports its offset: an interrupted upload resumes")
+                ProbeFinding::ok("resume", "a session reports its offset: an interrupted upload resumes")
             }
             Ok(answer) => {
                 let status = answer.status.as_u16();
-                Finding::no(
+                ProbeFinding::no(
                     "resume",
                     format!("a session does not tell what it has ({status}): an upload that breaks off may start over"),
                 )
@@ -157,15 +159,15 @@ impl<T: Transport + Environment> Writer<'_, '_, T> {
     }
 
     /// Whether a session can be given up.
-    async fn cancel(&self, place: &UploadPlace) -> Finding {
+    async fn cancel(&self, place: &UploadPlace) -> ProbeFinding {
         match self.send(upload::cancel(&place.url)).await {
-            Err(error) => Finding::failed("cancel", &error),
+            Err(error) => ProbeFinding::failed("cancel", &error),
             Ok(answer) if answer.status.is_success() => {
-                Finding::ok("cancel", "an upload can be given up, and leaves nothing")
+                ProbeFinding::ok("cancel", "an upload can be given up, and leaves nothing")
             }
             Ok(answer) => {
                 let status = answer.status.as_u16();
-                Finding::no(
+                ProbeFinding::no(
                     "cancel",
                     format!(
                         "an upload cannot be cancelled ({status}): the registry keeps its bytes until it collects garbage"
@@ -176,18 +178,18 @@ impl<T: Transport + Environment> Writer<'_, '_, T> {
     }
 
     /// Whether a whole blob is taken at once.
-    async fn whole(&self) -> (Finding, Option<Descriptor>) {
+    async fn whole(&self) -> (ProbeFinding, Option<Descriptor>) {
         let open = match self.open().await {
             Ok(open) => open,
-            Err(finding) => return (Finding { probe: "whole", ..finding }, None),
+            Err(finding) => return (ProbeFinding { probe: "whole", ..finding }, None),
         };
         let bytes = self.noise(WHOLE);
         let blob = Descriptor::new(MediaType::OCI_LAYER, Digest::sha256(&bytes), WHOLE);
         let answer = self.send(upload::commit(&open.place.url, &blob.digest, bytes.into())).await;
         match answer {
-            Err(error) => (Finding::failed("whole", &error), None),
+            Err(error) => (ProbeFinding::failed("whole", &error), None),
             Ok(answer) if answer.status.is_success() => {
-                (Finding::ok("whole", "blobs are taken in one piece"), Some(blob))
+                (ProbeFinding::ok("whole", "blobs are taken in one piece"), Some(blob))
             }
             Ok(answer) => {
                 let _ = self.send(upload::cancel(&open.place.url)).await;
@@ -196,13 +198,13 @@ impl<T: Transport + Environment> Writer<'_, '_, T> {
                     answer.status.as_u16(),
                     answer.words()
                 );
-                (Finding::no("whole", says), None)
+                (ProbeFinding::no("whole", says), None)
             }
         }
     }
 
     /// Whether a blob of another repository need not be sent.
-    async fn mount(&self, blob: &Descriptor, from: &str) -> Finding {
+    async fn mount(&self, blob: &Descriptor, from: &str) -> ProbeFinding {
         let to = Destination::new(self.to.clone());
         // Of what is there already a mount shows little but that it is understood.
         let is_there = from == self.to.repository() || self.patient.client.has_blob(&to, blob).await.unwrap_or(false);
@@ -215,24 +217,24 @@ impl<T: Transport + Environment> Writer<'_, '_, T> {
         };
         let answer = match answer {
             Ok(answer) => answer,
-            Err(error) => return Finding::failed("mount", &error),
+            Err(error) => return ProbeFinding::failed("mount", &error),
         };
         let finding = match mount::read(answer.status) {
             mount::MountOutcome::Mounted if is_there => {
-                Finding::ok("mount", "blobs are mounted, as far as one shows that was there already")
+                ProbeFinding::ok("mount", "blobs are mounted, as far as one shows that was there already")
             }
             mount::MountOutcome::Mounted => {
-                Finding::ok("mount", "blobs are mounted: what another repository has is not sent again")
+                ProbeFinding::ok("mount", "blobs are mounted: what another repository has is not sent again")
             }
             mount::MountOutcome::Session => {
                 if let Ok(UploadSession { location: Some(place), .. }) = self.session(&answer) {
                     let _ = self.send(upload::cancel(&place.url)).await;
                 }
-                Finding::no("mount", "blobs are not mounted: what another repository has is sent again")
+                ProbeFinding::no("mount", "blobs are not mounted: what another repository has is sent again")
             }
             mount::MountOutcome::Refused => {
                 let status = answer.status.as_u16();
-                Finding::no(
+                ProbeFinding::no(
                     "mount",
                     format!("blobs are not mounted ({status}): what another repository has is sent again"),
                 )
@@ -242,14 +244,14 @@ impl<T: Transport + Environment> Writer<'_, '_, T> {
     }
 
     /// Whether what was written can be taken back.
-    async fn delete(&self, blob: &Descriptor) -> Finding {
+    async fn delete(&self, blob: &Descriptor) -> ProbeFinding {
         match self.patient.client.delete_blob(self.to, &blob.digest).await {
-            Ok(Deletion::Done) => Finding::ok("delete", "blobs are deleted: what was uploaded is gone"),
-            Ok(Deletion::Unsupported { .. }) => Finding::no(
+            Ok(Deletion::Done) => ProbeFinding::ok("delete", "blobs are deleted: what was uploaded is gone"),
+            Ok(Deletion::Unsupported { .. }) => ProbeFinding::no(
                 "delete",
                 format!("blobs are not deleted: {} bytes of noise stay until they are swept", blob.size),
             ),
-            Err(error) => Finding::failed("delete", &error),
+            Err(error) => ProbeFinding::failed("delete", &error),
         }
     }
 

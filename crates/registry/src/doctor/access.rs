@@ -1,6 +1,6 @@
 //! How a registry authenticates, and whether it accepts the stored credentials.
 
-use porthole_registry::{
+use crate::{
     Error,
     challenge::{self, Challenge},
     client::Probed,
@@ -9,14 +9,14 @@ use porthole_registry::{
 };
 
 use super::{
-    card::Finding,
-    patient::{Credentials, Patient},
+    finding::ProbeFinding,
+    patient::{Patient, StoredCredentials},
 };
 
 /// The challenges, and whether what they ask for may be given.
-pub(super) fn sign_in<T>(patient: &Patient<'_, T>, front: &Probed) -> Finding {
+pub fn sign_in<T>(patient: &Patient<'_, T>, front: &Probed) -> ProbeFinding {
     if front.status != 401 {
-        return Finding::ok("sign-in", "requires no sign-in");
+        return ProbeFinding::ok("sign-in", "requires no sign-in");
     }
     let challenges = challenge::parse_headers(&front.headers);
     let schemes: Vec<&str> = challenges.iter().map(|challenge| challenge.scheme.as_str()).collect();
@@ -27,11 +27,11 @@ pub(super) fn sign_in<T>(patient: &Patient<'_, T>, front: &Probed) -> Finding {
         (None, Some(_))
             if patient.base.origin().scheme == Scheme::Http && !patient.base.origin().host.is_loopback_literal() =>
         {
-            Finding::no("sign-in", "requires user and password with every request, and they are sent unencrypted")
+            ProbeFinding::no("sign-in", "requires user and password with every request, and they are sent unencrypted")
         }
-        (None, Some(_)) => Finding::ok("sign-in", "requires user and password with every request"),
-        (None, None) if schemes.is_empty() => Finding::no("sign-in", "refuses access without a challenge"),
-        (None, None) => Finding::no(
+        (None, Some(_)) => ProbeFinding::ok("sign-in", "requires user and password with every request"),
+        (None, None) if schemes.is_empty() => ProbeFinding::no("sign-in", "refuses access without a challenge"),
+        (None, None) => ProbeFinding::no(
             "sign-in",
             format!("requires an authentication scheme that registry clients do not have: {}", schemes.join(", ")),
         ),
@@ -39,13 +39,13 @@ pub(super) fn sign_in<T>(patient: &Patient<'_, T>, front: &Probed) -> Finding {
     finding.with("schemes", schemes)
 }
 
-fn token<T>(patient: &Patient<'_, T>, bearer: &Challenge) -> Finding {
+fn token<T>(patient: &Patient<'_, T>, bearer: &Challenge) -> ProbeFinding {
     let realm = bearer.parameter("realm").unwrap_or_default();
     // Judged as if there were credentials, whether or not there are.
     match policy::realm(patient.base.origin(), realm, true, patient.trusted) {
         Ok(Realm::Send(url) | Realm::Anonymous(url)) => {
             let place = url.origin().to_string();
-            Finding::ok("sign-in", format!("requires a token from {place}, which gets the credentials"))
+            ProbeFinding::ok("sign-in", format!("requires a token from {place}, which gets the credentials"))
                 .with("realm", place)
         }
         Ok(Realm::Untrusted(url)) => {
@@ -53,39 +53,42 @@ fn token<T>(patient: &Patient<'_, T>, bearer: &Challenge) -> Finding {
             let says = format!(
                 "requires a token from {place}, another site: credentials are sent there only with --trust-realm {authority}"
             );
-            Finding::no("sign-in", says).with("realm", place)
+            ProbeFinding::no("sign-in", says).with("realm", place)
         }
-        Err(error) => Finding::no("sign-in", format!("requires a token from a realm that is refused: {error}")),
+        Err(error) => ProbeFinding::no("sign-in", format!("requires a token from a realm that is refused: {error}")),
     }
 }
 
 /// Whether there are credentials, and whether they are accepted.
-pub(super) async fn credentials<T: Transport + Environment>(patient: &Patient<'_, T>, front: &Probed) -> Finding {
+pub async fn credentials<T: Transport + Environment>(patient: &Patient<'_, T>, front: &Probed) -> ProbeFinding {
     let is_asked = front.status == 401;
     let from = match &patient.credentials {
-        Credentials::Failed(reason) => {
-            return Finding::no("credentials", format!("could not be asked for: {reason}"));
+        StoredCredentials::Failed(reason) => {
+            return ProbeFinding::no("credentials", format!("could not be asked for: {reason}"));
         }
-        Credentials::None => None,
-        Credentials::From(place) => Some(place.as_str()),
+        StoredCredentials::None => None,
+        StoredCredentials::From(place) => Some(place.as_str()),
     };
     let (verdict, kept) = match (from, is_asked) {
-        (None, false) => return Finding::ok("credentials", "are not stored here, and not required"),
+        (None, false) => return ProbeFinding::ok("credentials", "are not stored here, and not required"),
         (Some(place), false) => {
-            return Finding::unknown("credentials", format!("from {place} were not asked for")).with("source", place);
+            return ProbeFinding::unknown("credentials", format!("from {place} were not asked for"))
+                .with("source", place);
         }
         (from, true) => (patient.client.check_access(&patient.reference).await, from),
     };
     let finding = match (kept, verdict) {
-        (Some(place), Ok(())) => Finding::ok("credentials", format!("from {place} are accepted")),
-        (None, Ok(())) => Finding::ok("credentials", "are not stored here; anonymous access works, at least in part"),
+        (Some(place), Ok(())) => ProbeFinding::ok("credentials", format!("from {place} are accepted")),
+        (None, Ok(())) => {
+            ProbeFinding::ok("credentials", "are not stored here; anonymous access works, at least in part")
+        }
         (Some(place), Err(error @ (Error::Unauthorized { .. } | Error::Withheld { .. }))) => {
-            Finding::no("credentials", format!("from {place} do not help: {error}")).fatal(&error)
+            ProbeFinding::no("credentials", format!("from {place} do not help: {error}")).fatal(&error)
         }
         (None, Err(error @ Error::Unauthorized { .. })) => {
-            Finding::no("credentials", format!("are not stored here, and are required: {error}")).fatal(&error)
+            ProbeFinding::no("credentials", format!("are not stored here, and are required: {error}")).fatal(&error)
         }
-        (_, Err(error)) => Finding::no("credentials", error.to_string()).fatal(&error),
+        (_, Err(error)) => ProbeFinding::no("credentials", error.to_string()).fatal(&error),
     };
     match kept {
         Some(place) => finding.with("source", place),

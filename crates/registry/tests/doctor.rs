@@ -1,8 +1,16 @@
-//! Each probe over a scripted registry: as it should be, and with what may go wrong.
+//! Each probe of the doctor over a scripted registry: as it should be, and with what may go wrong.
 
-use super::{card::Verdict, *};
-use porthole_core::{descriptor::Descriptor, failure::FailureClass};
-use porthole_registry::{Options, Registry, auth, client::Asker, transport::ErrorKind};
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
+
+use porthole_core::{descriptor::Descriptor, failure::FailureClass, reference::Reference};
+use porthole_registry::{
+    Options, Registry, auth,
+    client::{Asker, Probed},
+    doctor::{
+        NamedPart, Patient, ProbeFinding, ProbeVerdict, StoredCredentials, access, lists, page, reach, reading, writing,
+    },
+    transport::{Environment, ErrorKind},
+};
 use porthole_testkit::{
     executor::block_on,
     image::{Content, Image, Layer},
@@ -28,17 +36,17 @@ fn internet(site: Site) -> Internet {
 
 /// Examines a registry without credentials.
 fn look<R>(internet: &Internet, look: impl FnOnce(&Patient<'_, Internet>) -> R) -> R {
-    look_as(internet, Credentials::None, &[], look)
+    look_as(internet, StoredCredentials::None, &[], look)
 }
 
 fn look_as<R>(
     internet: &Internet,
-    credentials: Credentials,
+    credentials: StoredCredentials,
     trusted: &[String],
     look: impl FnOnce(&Patient<'_, Internet>) -> R,
 ) -> R {
     let client = Registry::new(internet.clone(), Options { trust_realm: trusted.to_vec(), ..Options::default() });
-    if matches!(credentials, Credentials::From(_)) {
+    if matches!(credentials, StoredCredentials::From(_)) {
         client.set_credentials(HOST, Some(auth::Credentials::basic("keeper", "s3cret")));
     }
     let reference: Reference = format!("{HOST}/a/b:1").parse().unwrap();
@@ -46,12 +54,12 @@ fn look_as<R>(
     look(&Patient { client: &client, reference, base, trusted, credentials, insecure: false, page: PAGE })
 }
 
-fn front(patient: &Patient<'_, Internet>) -> porthole_registry::client::Probed {
+fn front(patient: &Patient<'_, Internet>) -> Probed {
     block_on(patient.ask(http::Method::GET, "", &[], Asker::Anyone)).unwrap()
 }
 
 #[track_caller]
-fn is(finding: &Finding, verdict: Verdict, says: &str) {
+fn is(finding: &ProbeFinding, verdict: ProbeVerdict, says: &str) {
     assert_eq!(finding.verdict, verdict, "{finding:?}");
     assert!(finding.says.contains(says), "expected `{says}`, got `{}`", finding.says);
 }
@@ -68,10 +76,10 @@ fn connection() {
         let front = block_on(patient.ask(http::Method::GET, "", &[], Asker::Anyone));
         reach::connection(patient, &front)
     };
-    is(&look(&internet, probe), Verdict::Ok, "over TLS");
+    is(&look(&internet, probe), ProbeVerdict::Ok, "over TLS");
     internet.fault("/v2/", 1, Fault::NoAnswer(ErrorKind::Connect));
     let finding = look(&internet, probe);
-    is(&finding, Verdict::No, "no connection");
+    is(&finding, ProbeVerdict::No, "no connection");
     assert_eq!((finding.kind(), internet.log().len()), (Some(FailureClass::Network), 2), "it is asked once");
     internet.fault("/v2/", 1, Fault::NoAnswer(ErrorKind::Tls));
     let finding = look(&internet, probe);
@@ -87,8 +95,8 @@ fn connection() {
     internet.site("127.0.0.1:5000", site()).site("plain.example.com", site());
     let client = Registry::new(internet.clone(), Options { plain_http_all: true, ..Options::default() });
     for (host, verdict, says) in [
-        ("127.0.0.1:5000", Verdict::Ok, "does not leave this machine"),
-        ("plain.example.com", Verdict::No, "anyone on the path can read passwords"),
+        ("127.0.0.1:5000", ProbeVerdict::Ok, "does not leave this machine"),
+        ("plain.example.com", ProbeVerdict::No, "anyone on the path can read passwords"),
     ] {
         let reference: Reference = format!("{host}/a/b:1").parse().unwrap();
         let base = client.endpoint(&reference).unwrap();
@@ -97,7 +105,7 @@ fn connection() {
             reference,
             base,
             trusted: &[],
-            credentials: Credentials::None,
+            credentials: StoredCredentials::None,
             insecure: false,
             page: PAGE,
         };
@@ -109,14 +117,14 @@ fn connection() {
 fn version() {
     let internet = internet(site());
     let probe = |patient: &Patient<'_, Internet>| reach::version(&front(patient));
-    is(&look(&internet, probe), Verdict::Ok, "speaks the distribution API");
+    is(&look(&internet, probe), ProbeVerdict::Ok, "speaks the distribution API");
     for (status, verdict, kind) in [
-        (401, Verdict::Ok, None),
-        (403, Verdict::No, Some(FailureClass::Authentication)),
-        (404, Verdict::No, Some(FailureClass::NotFound)),
-        (429, Verdict::No, Some(FailureClass::RateLimit)),
-        (500, Verdict::No, Some(FailureClass::Protocol)),
-        (302, Verdict::No, Some(FailureClass::Protocol)),
+        (401, ProbeVerdict::Ok, None),
+        (403, ProbeVerdict::No, Some(FailureClass::Authentication)),
+        (404, ProbeVerdict::No, Some(FailureClass::NotFound)),
+        (429, ProbeVerdict::No, Some(FailureClass::RateLimit)),
+        (500, ProbeVerdict::No, Some(FailureClass::Protocol)),
+        (302, ProbeVerdict::No, Some(FailureClass::Protocol)),
     ] {
         internet.fault("/v2/", 1, Fault::Status(status));
         let finding = look(&internet, probe);
@@ -130,13 +138,13 @@ fn clock() {
     let internet = internet(site());
     let probe =
         |patient: &Patient<'_, Internet>| reach::clock(&front(patient), Environment::now(patient.client.transport()));
-    is(&look(&internet, probe), Verdict::Unknown, "sends no date");
+    is(&look(&internet, probe), ProbeVerdict::Unknown, "sends no date");
     for (date, verdict, says) in [
-        ("Fri, 02 Jan 2026 03:04:05 GMT", Verdict::Ok, "agrees"),
-        ("Fri, 02 Jan 2026 03:04:30 GMT", Verdict::Ok, "agrees"),
-        ("Fri, 02 Jan 2026 03:14:05 GMT", Verdict::No, "is 600 s ahead of"),
-        ("Fri, 02 Jan 2026 03:02:05 GMT", Verdict::No, "is 120 s behind"),
-        ("yesterday", Verdict::Unknown, "sends no date"),
+        ("Fri, 02 Jan 2026 03:04:05 GMT", ProbeVerdict::Ok, "agrees"),
+        ("Fri, 02 Jan 2026 03:04:30 GMT", ProbeVerdict::Ok, "agrees"),
+        ("Fri, 02 Jan 2026 03:14:05 GMT", ProbeVerdict::No, "is 600 s ahead of"),
+        ("Fri, 02 Jan 2026 03:02:05 GMT", ProbeVerdict::No, "is 120 s behind"),
+        ("yesterday", ProbeVerdict::Unknown, "sends no date"),
     ] {
         internet.fault("/v2/", 1, Fault::Header("date", date.to_owned()));
         is(&look(&internet, probe), verdict, says);
@@ -147,53 +155,65 @@ fn clock() {
 fn sign_in() {
     let internet = internet(site());
     let probe = |patient: &Patient<'_, Internet>| access::sign_in(patient, &front(patient));
-    is(&look(&internet, probe), Verdict::Ok, "requires no sign-in");
+    is(&look(&internet, probe), ProbeVerdict::Ok, "requires no sign-in");
     for (challenge, verdict, says) in [
-        (r#"Bearer realm="https://auth.example.com/token""#, Verdict::Ok, "from https://auth.example.com, which gets"),
-        (r#"Bearer realm="https://auth.example.net/token""#, Verdict::No, "only with --trust-realm auth.example.net"),
-        (r#"Bearer realm="http://auth.example.com/token""#, Verdict::No, "a realm that is refused"),
-        (r#"Bearer realm="https://169.254.169.254/token""#, Verdict::No, "a realm that is refused"),
-        (r#"Basic realm="x""#, Verdict::Ok, "user and password"),
-        (r#"Negotiate, Basic realm="x""#, Verdict::Ok, "user and password"),
-        ("Negotiate", Verdict::No, "registry clients do not have: negotiate"),
-        ("", Verdict::No, "without a challenge"),
+        (
+            r#"Bearer realm="https://auth.example.com/token""#,
+            ProbeVerdict::Ok,
+            "from https://auth.example.com, which gets",
+        ),
+        (
+            r#"Bearer realm="https://auth.example.net/token""#,
+            ProbeVerdict::No,
+            "only with --trust-realm auth.example.net",
+        ),
+        (r#"Bearer realm="http://auth.example.com/token""#, ProbeVerdict::No, "a realm that is refused"),
+        (r#"Bearer realm="https://169.254.169.254/token""#, ProbeVerdict::No, "a realm that is refused"),
+        (r#"Basic realm="x""#, ProbeVerdict::Ok, "user and password"),
+        (r#"Negotiate, Basic realm="x""#, ProbeVerdict::Ok, "user and password"),
+        ("Negotiate", ProbeVerdict::No, "registry clients do not have: negotiate"),
+        ("", ProbeVerdict::No, "without a challenge"),
     ] {
         internet.fault("/v2/", 1, answer(401, &[("www-authenticate", challenge)]));
         is(&look(&internet, probe), verdict, says);
     }
     let trusted = ["auth.example.net".to_owned()];
     internet.fault("/v2/", 1, answer(401, &[("www-authenticate", r#"Bearer realm="https://auth.example.net/token""#)]));
-    is(&look_as(&internet, Credentials::None, &trusted, probe), Verdict::Ok, "gets the credentials");
+    is(&look_as(&internet, StoredCredentials::None, &trusted, probe), ProbeVerdict::Ok, "gets the credentials");
 }
 
 #[test]
 fn credentials() {
-    let kept = || Credentials::From("config.json".to_owned());
+    let kept = || StoredCredentials::From("config.json".to_owned());
     let probe = |patient: &Patient<'_, Internet>| block_on(access::credentials(patient, &front(patient)));
     let open = internet(site());
-    is(&look(&open, probe), Verdict::Ok, "not required");
-    is(&look_as(&open, kept(), &[], probe), Verdict::Unknown, "from config.json were not asked for");
-    is(&look_as(&open, Credentials::Failed("why".to_owned()), &[], probe), Verdict::No, "could not be asked for: why");
+    is(&look(&open, probe), ProbeVerdict::Ok, "not required");
+    is(&look_as(&open, kept(), &[], probe), ProbeVerdict::Unknown, "from config.json were not asked for");
+    is(
+        &look_as(&open, StoredCredentials::Failed("why".to_owned()), &[], probe),
+        ProbeVerdict::No,
+        "could not be asked for: why",
+    );
 
     let challenge = bearer("https://auth.example.com/token", HOST);
     for (account, is_kept, verdict, says) in [
-        (None, false, Verdict::Ok, "anonymous access works"),
-        (Some("keeper:s3cret"), true, Verdict::Ok, "from config.json are accepted"),
-        (Some("keeper:other"), true, Verdict::No, "from config.json do not help"),
-        (Some("keeper:s3cret"), false, Verdict::No, "are required"),
+        (None, false, ProbeVerdict::Ok, "anonymous access works"),
+        (Some("keeper:s3cret"), true, ProbeVerdict::Ok, "from config.json are accepted"),
+        (Some("keeper:other"), true, ProbeVerdict::No, "from config.json do not help"),
+        (Some("keeper:s3cret"), false, ProbeVerdict::No, "are required"),
     ] {
         let auth = Auth::Bearer { challenge: challenge.clone(), account };
         let closed = internet(site().auth(auth.clone()));
         closed.site("auth.example.com", Site::new().auth(auth));
-        let credentials = if is_kept { kept() } else { Credentials::None };
+        let credentials = if is_kept { kept() } else { StoredCredentials::None };
         let finding = look_as(&closed, credentials, &[], probe);
         is(&finding, verdict, says);
-        assert_eq!(finding.kind(), (verdict == Verdict::No).then_some(FailureClass::Authentication));
+        assert_eq!(finding.kind(), (verdict == ProbeVerdict::No).then_some(FailureClass::Authentication));
         assert!(!finding.says.contains("s3cret"));
     }
     let basic = internet(site().auth(Auth::Basic("keeper:s3cret")));
-    is(&look_as(&basic, kept(), &[], probe), Verdict::Ok, "are accepted");
-    is(&look(&basic, probe), Verdict::No, "are required");
+    is(&look_as(&basic, kept(), &[], probe), ProbeVerdict::Ok, "are accepted");
+    is(&look(&basic, probe), ProbeVerdict::No, "are required");
 }
 
 #[test]
@@ -206,15 +226,15 @@ fn manifest_and_head() {
         (finding, reading::head(&head, &sample), sample.blob)
     };
     let (manifest, head, blob) = look(&internet, probe);
-    is(&manifest, Verdict::Ok, "is sha256:");
-    is(&head, Verdict::Ok, "HEAD returns the digest");
+    is(&manifest, ProbeVerdict::Ok, "is sha256:");
+    is(&head, ProbeVerdict::Ok, "HEAD returns the digest");
     assert!(blob.is_some_and(|blob| blob.media_type.as_str().contains("layer")));
     let other = Fault::Header("docker-content-digest", format!("sha256:{}", "0".repeat(64)));
     for (fault, verdict, says) in [
-        (Fault::NoHeader("docker-content-digest"), Verdict::No, "no Docker-Content-Digest"),
-        (Fault::Status(405), Verdict::No, "HEAD is answered 405"),
-        (other, Verdict::No, "another digest"),
-        (Fault::NoAnswer(ErrorKind::Interrupted), Verdict::Unknown, "could not be determined"),
+        (Fault::NoHeader("docker-content-digest"), ProbeVerdict::No, "no Docker-Content-Digest"),
+        (Fault::Status(405), ProbeVerdict::No, "HEAD is answered 405"),
+        (other, ProbeVerdict::No, "another digest"),
+        (Fault::NoAnswer(ErrorKind::Interrupted), ProbeVerdict::Unknown, "could not be determined"),
     ] {
         internet.fault("HEAD ", 1, fault);
         is(&look(&internet, probe).1, verdict, says);
@@ -225,12 +245,12 @@ fn manifest_and_head() {
         block_on(reading::manifest(patient, &head))
     };
     let (finding, sample) = look(&internet, read);
-    is(&finding, Verdict::No, "manifest not found");
+    is(&finding, ProbeVerdict::No, "manifest not found");
     assert_eq!((finding.kind(), sample.is_none()), (Some(FailureClass::NotFound), true));
     let internet = self::internet(site());
     internet.fault("HEAD ", 1, answer(429, &[("retry-after", "30")]));
     let (finding, sample) = look(&internet, read);
-    is(&finding, Verdict::No, "too many requests");
+    is(&finding, ProbeVerdict::No, "too many requests");
     assert_eq!((finding.kind(), sample.is_none(), internet.log().len()), (Some(FailureClass::RateLimit), true, 1));
     assert!(internet.slept().is_empty());
 }
@@ -243,16 +263,16 @@ fn conditional() {
         let sample = block_on(reading::manifest(patient, &head)).1.unwrap();
         block_on(reading::conditional(patient, &head, &sample))
     };
-    is(&look(&internet, probe), Verdict::No, "ignores If-None-Match");
+    is(&look(&internet, probe), ProbeVerdict::No, "ignores If-None-Match");
     let asked = internet.log().pop().unwrap();
     let digest = content().roots[0].blob.digest.clone();
     assert_eq!(asked.headers["if-none-match"], format!("\"{digest}\""));
     // Of the two the second is the question.
     internet.fault("HEAD ", 1, Fault::Header("etag", "\"tag\"".to_owned())).fault("HEAD ", 1, Fault::Status(304));
-    is(&look(&internet, probe), Verdict::Ok, "304");
+    is(&look(&internet, probe), ProbeVerdict::Ok, "304");
     assert_eq!(internet.log().pop().unwrap().headers["if-none-match"], "\"tag\"");
     internet.fault("HEAD ", 1, Fault::Status(400)).fault("HEAD ", 1, Fault::Status(400));
-    is(&look(&internet, probe), Verdict::Unknown, "400");
+    is(&look(&internet, probe), ProbeVerdict::Unknown, "400");
 }
 
 fn blob() -> Descriptor {
@@ -266,27 +286,27 @@ fn blob() -> Descriptor {
 fn ranges() {
     let internet = internet(site());
     let probe = |patient: &Patient<'_, Internet>| block_on(reading::range(patient, &blob()));
-    is(&look(&internet, probe), Verdict::Ok, "sends parts of blobs");
+    is(&look(&internet, probe), ProbeVerdict::Ok, "sends parts of blobs");
     internet.fault("/blobs/", 9, Fault::IgnoreRange);
-    is(&look(&internet, probe), Verdict::No, "whole blobs only");
+    is(&look(&internet, probe), ProbeVerdict::No, "whole blobs only");
     let internet = self::internet(site());
     internet.fault("/blobs/", 9, Fault::Header("content-range", format!("bytes 0-9/{}", blob().size)));
-    is(&look(&internet, probe), Verdict::No, "answers a range wrongly");
+    is(&look(&internet, probe), ProbeVerdict::No, "answers a range wrongly");
     let internet = self::internet(site());
     internet.fault("/blobs/", 9, Fault::Status(404));
-    is(&look(&internet, probe), Verdict::Unknown, "could not be determined");
+    is(&look(&internet, probe), ProbeVerdict::Unknown, "could not be determined");
 }
 
 #[test]
 fn blobs() {
     let internet = internet(site());
     let probe = |patient: &Patient<'_, Internet>| block_on(reading::blobs(patient, &blob()));
-    is(&look(&internet, probe), Verdict::Ok, "from the registry itself");
+    is(&look(&internet, probe), ProbeVerdict::Ok, "from the registry itself");
     for (location, verdict, says) in [
-        ("https://cdn.example.net/x?sig=secret", Verdict::Ok, "from https://cdn.example.net, which"),
-        ("/elsewhere", Verdict::Ok, "after a redirect"),
-        ("http://cdn.example.net/x", Verdict::No, "a place that is refused"),
-        ("https://10.0.0.1/x", Verdict::No, "a place that is refused"),
+        ("https://cdn.example.net/x?sig=secret", ProbeVerdict::Ok, "from https://cdn.example.net, which"),
+        ("/elsewhere", ProbeVerdict::Ok, "after a redirect"),
+        ("http://cdn.example.net/x", ProbeVerdict::No, "a place that is refused"),
+        ("https://10.0.0.1/x", ProbeVerdict::No, "a place that is refused"),
     ] {
         internet.fault("/blobs/", 1, Fault::Redirect(location.to_owned()));
         let finding = look(&internet, probe);
@@ -295,25 +315,29 @@ fn blobs() {
     }
     assert_eq!(internet.count("cdn.example.net"), 0, "no realm is asked");
     internet.fault("/blobs/", 1, Fault::Status(403));
-    is(&look(&internet, probe), Verdict::No, "are answered 403");
+    is(&look(&internet, probe), ProbeVerdict::No, "are answered 403");
 }
 
 #[test]
 fn quota() {
     let internet = internet(site());
     let probe = |patient: &Patient<'_, Internet>| reading::quota(&block_on(reading::fetch_head(patient)));
-    is(&look(&internet, probe), Verdict::Unknown, "states no limit");
+    is(&look(&internet, probe), ProbeVerdict::Unknown, "states no limit");
     for (headers, verdict, says) in [
-        ([("ratelimit-limit", "100;w=21600"), ("ratelimit-remaining", "76;w=21600")], Verdict::Ok, "76 of 100 pulls"),
-        ([("x-ratelimit-limit", "10"), ("x-ratelimit-remaining", "0")], Verdict::No, "used up"),
-        ([("ratelimit-limit", "100"), ("other", "")], Verdict::Unknown, "of 100 pulls"),
-        ([("ratelimit-limit", "many"), ("other", "")], Verdict::Unknown, "states no limit"),
+        (
+            [("ratelimit-limit", "100;w=21600"), ("ratelimit-remaining", "76;w=21600")],
+            ProbeVerdict::Ok,
+            "76 of 100 pulls",
+        ),
+        ([("x-ratelimit-limit", "10"), ("x-ratelimit-remaining", "0")], ProbeVerdict::No, "used up"),
+        ([("ratelimit-limit", "100"), ("other", "")], ProbeVerdict::Unknown, "of 100 pulls"),
+        ([("ratelimit-limit", "many"), ("other", "")], ProbeVerdict::Unknown, "states no limit"),
     ] {
         internet.fault("HEAD ", 1, answer(200, &headers));
         is(&look(&internet, probe), verdict, says);
     }
     internet.fault("HEAD ", 1, Fault::Status(429));
-    is(&look(&internet, probe), Verdict::No, "used up");
+    is(&look(&internet, probe), ProbeVerdict::No, "used up");
 }
 
 #[test]
@@ -321,27 +345,27 @@ fn catalog() {
     let listed = internet(site());
     let probe = |patient: &Patient<'_, Internet>| block_on(lists::catalog(patient));
     let (finding, first) = look(&listed, probe);
-    is(&finding, Verdict::Ok, "lists its repositories");
+    is(&finding, ProbeVerdict::Ok, "lists its repositories");
     assert_eq!(first.as_deref(), Some("a/b"));
     for status in [401, 403, 404, 405] {
         let (finding, first) = look(&internet(site().without_catalog(status)), probe);
-        is(&finding, Verdict::No, "lists no repositories");
+        is(&finding, ProbeVerdict::No, "lists no repositories");
         assert_eq!(first, None);
     }
     listed.fault("_catalog", 1, Fault::Body(b"<html>".to_vec())).fault("_catalog", 1, Fault::Status(500));
-    is(&look(&listed, probe).0, Verdict::No, "does not answer with a list");
-    is(&look(&listed, probe).0, Verdict::Unknown, "500");
+    is(&look(&listed, probe).0, ProbeVerdict::No, "does not answer with a list");
+    is(&look(&listed, probe).0, ProbeVerdict::Unknown, "500");
 }
 
 #[test]
 fn referrers() {
     let subject = content().roots[0].blob.digest.parse().unwrap();
     let probe = |patient: &Patient<'_, Internet>| block_on(lists::referrers(patient, &subject));
-    is(&look(&internet(site().with_referrers()), probe), Verdict::Ok, "has the referrers API");
+    is(&look(&internet(site().with_referrers()), probe), ProbeVerdict::Ok, "has the referrers API");
     let without = internet(site());
-    is(&look(&without, probe), Verdict::No, "found by the fallback tag");
+    is(&look(&without, probe), ProbeVerdict::No, "found by the fallback tag");
     without.fault("/referrers/", 1, Fault::Status(500));
-    is(&look(&without, probe), Verdict::Unknown, "500");
+    is(&look(&without, probe), ProbeVerdict::Unknown, "500");
 }
 
 const READ: (&str, &str) = ("access-control-allow-origin", "*");
@@ -352,62 +376,62 @@ const ALLOW: (&str, &str) = ("access-control-allow-headers", "Accept, Authorizat
 #[test]
 fn pages() {
     let probe = |patient: &Patient<'_, Internet>| block_on(page::page(patient));
-    let verdicts = |findings: [Finding; 2]| findings.map(|finding| finding.verdict);
+    let verdicts = |findings: [ProbeFinding; 2]| findings.map(|finding| finding.verdict);
     let closed = internet(site());
     let [page, preflight] = look(&closed, probe);
-    is(&page, Verdict::No, "the page needs the relay");
-    is(&preflight, Verdict::No, "signing in from the page needs the relay");
+    is(&page, ProbeVerdict::No, "the page needs the relay");
+    is(&preflight, ProbeVerdict::No, "signing in from the page needs the relay");
     assert_eq!(closed.log()[0].headers["origin"], PAGE);
 
     for (read, preflight, token, expected, says) in [
-        (answer(200, &[READ]), answer(405, &[]), None, [Verdict::Ok, Verdict::No], "no relay is needed"),
+        (answer(200, &[READ]), answer(405, &[]), None, [ProbeVerdict::Ok, ProbeVerdict::No], "no relay is needed"),
         (
             answer(200, &[(READ.0, PAGE)]),
             answer(204, &[READ, ALLOW]),
             None,
-            [Verdict::Ok, Verdict::Ok],
+            [ProbeVerdict::Ok, ProbeVerdict::Ok],
             "no relay is needed",
         ),
         (
             answer(200, &[(READ.0, "https://other.example")]),
             answer(204, &[READ]),
             None,
-            [Verdict::No, Verdict::No],
+            [ProbeVerdict::No, ProbeVerdict::No],
             "does not allow this origin",
         ),
         (
             answer(401, &[READ, CHALLENGE]),
             answer(204, &[READ, ALLOW]),
             None,
-            [Verdict::No, Verdict::Ok],
+            [ProbeVerdict::No, ProbeVerdict::Ok],
             "does not expose WWW-Authenticate",
         ),
         (
             answer(401, &[READ, EXPOSE, CHALLENGE]),
             answer(401, &[READ]),
             None,
-            [Verdict::No, Verdict::No],
+            [ProbeVerdict::No, ProbeVerdict::No],
             "the preflight",
         ),
         (
             answer(401, &[READ, EXPOSE, CHALLENGE]),
             answer(200, &[READ, ALLOW]),
             Some(answer(200, &[])),
-            [Verdict::No, Verdict::Ok],
+            [ProbeVerdict::No, ProbeVerdict::Ok],
             "has a token server that does not allow",
         ),
         (
             answer(401, &[READ, EXPOSE, CHALLENGE]),
             answer(200, &[READ, ALLOW]),
             Some(answer(200, &[READ])),
-            [Verdict::Ok, Verdict::Ok],
+            [ProbeVerdict::Ok, ProbeVerdict::Ok],
             "sign in and read it",
         ),
         (
             answer(401, &[READ, EXPOSE, ("www-authenticate", "Basic realm=x")]),
             answer(200, &[READ, ALLOW]),
             None,
-            [Verdict::Ok, Verdict::Ok],
+            [ProbeVerdict::Ok, ProbeVerdict::Ok],
             "sign in and read it",
         ),
         // A star does not stand for Authorization.
@@ -415,7 +439,7 @@ fn pages() {
             answer(200, &[READ]),
             answer(200, &[READ, (ALLOW.0, "*")]),
             None,
-            [Verdict::Ok, Verdict::No],
+            [ProbeVerdict::Ok, ProbeVerdict::No],
             "no relay is needed",
         ),
     ] {
@@ -431,7 +455,7 @@ fn pages() {
     }
 }
 
-fn uploads(internet: &Internet, from: bool) -> Vec<Finding> {
+fn uploads(internet: &Internet, from: bool) -> Vec<ProbeFinding> {
     let to: Reference = format!("{HOST}/scratch").parse().unwrap();
     look(internet, |patient| {
         let blob = blob();
@@ -442,16 +466,16 @@ fn uploads(internet: &Internet, from: bool) -> Vec<Finding> {
 #[test]
 fn writing() {
     let verdicts =
-        |findings: &[Finding]| findings.iter().map(|finding| (finding.probe, finding.verdict)).collect::<Vec<_>>();
+        |findings: &[ProbeFinding]| findings.iter().map(|finding| (finding.probe, finding.verdict)).collect::<Vec<_>>();
     let all = ["upload", "chunks", "resume", "cancel", "whole", "mount", "delete"];
     for from in [false, true] {
         let internet = internet(site());
-        assert_eq!(verdicts(&uploads(&internet, from)), all.map(|probe| (probe, Verdict::Ok)));
+        assert_eq!(verdicts(&uploads(&internet, from)), all.map(|probe| (probe, ProbeVerdict::Ok)));
         let left = internet
             .look(HOST, |site| (site.open_uploads(), site.content("scratch").map_or(0, |content| content.blobs.len())));
         assert_eq!(left, Some((0, usize::from(from))), "what was mounted belongs to others as well");
         let again = uploads(&internet, from);
-        is(&again[5], Verdict::Ok, "as far as one shows that was there already");
+        is(&again[5], ProbeVerdict::Ok, "as far as one shows that was there already");
     }
 }
 
@@ -464,46 +488,35 @@ fn writing_that_fails() {
         }
         let findings = self::uploads(&internet, true);
         // A session without a location cannot be cancelled.
-        let lost = findings.iter().any(|finding| finding.probe == "upload" && finding.verdict == Verdict::No);
+        let lost = findings.iter().any(|finding| finding.probe == "upload" && finding.verdict == ProbeVerdict::No);
         assert!(lost || internet.look(HOST, Site::open_uploads) == Some(0), "{findings:?}");
         findings.into_iter().find(|finding| finding.probe == probe).unwrap()
     };
     let no = |uploads: Uploads, probe: &str| find(uploads, Deletes::All, None, probe);
     let broken =
         |part: &str, fault: Fault, probe: &str| find(Uploads::default(), Deletes::All, Some((part, fault)), probe);
-    is(&no(Uploads { no_mount: true, ..Uploads::default() }, "mount"), Verdict::No, "sent again");
-    is(&no(Uploads { mount_status: Some(401), ..Uploads::default() }, "mount"), Verdict::No, "401");
-    is(&no(Uploads { only_chunks: true, ..Uploads::default() }, "whole"), Verdict::No, "not taken in one piece (405");
-    is(&no(Uploads { most: Some(1000), ..Uploads::default() }, "chunks"), Verdict::No, "416");
-    is(&no(Uploads { least: Some(100_000), ..Uploads::default() }, "chunks"), Verdict::Ok, "are accepted");
-    is(&no(Uploads { least: Some(1 << 40), ..Uploads::default() }, "chunks"), Verdict::Unknown, "too much to try");
-    is(&broken("PATCH ", Fault::NoHeader("range"), "chunks"), Verdict::No, "does not report its offset");
-    is(&broken("GET ", Fault::Status(404), "resume"), Verdict::No, "(404)");
-    is(&broken("POST ", Fault::Status(403), "upload"), Verdict::No, "403");
+    is(&no(Uploads { no_mount: true, ..Uploads::default() }, "mount"), ProbeVerdict::No, "sent again");
+    is(&no(Uploads { mount_status: Some(401), ..Uploads::default() }, "mount"), ProbeVerdict::No, "401");
+    is(
+        &no(Uploads { only_chunks: true, ..Uploads::default() }, "whole"),
+        ProbeVerdict::No,
+        "not taken in one piece (405",
+    );
+    is(&no(Uploads { most: Some(1000), ..Uploads::default() }, "chunks"), ProbeVerdict::No, "416");
+    is(&no(Uploads { least: Some(100_000), ..Uploads::default() }, "chunks"), ProbeVerdict::Ok, "are accepted");
+    is(&no(Uploads { least: Some(1 << 40), ..Uploads::default() }, "chunks"), ProbeVerdict::Unknown, "too much to try");
+    is(&broken("PATCH ", Fault::NoHeader("range"), "chunks"), ProbeVerdict::No, "does not report its offset");
+    is(&broken("GET ", Fault::Status(404), "resume"), ProbeVerdict::No, "(404)");
+    is(&broken("POST ", Fault::Status(403), "upload"), ProbeVerdict::No, "403");
     assert_eq!(broken("POST ", Fault::Status(403), "upload").kind(), Some(FailureClass::Authentication));
-    is(&broken("POST ", Fault::NoHeader("location"), "upload"), Verdict::No, "sends no Location");
-    is(&broken("POST ", Fault::Header("location", "http://10.0.0.1/x".to_owned()), "upload"), Verdict::No, "refused");
+    is(&broken("POST ", Fault::NoHeader("location"), "upload"), ProbeVerdict::No, "sends no Location");
+    is(
+        &broken("POST ", Fault::Header("location", "http://10.0.0.1/x".to_owned()), "upload"),
+        ProbeVerdict::No,
+        "refused",
+    );
     let kept = find(Uploads::default(), Deletes::Nothing, None, "delete");
-    is(&kept, Verdict::No, "1024 bytes of noise stay");
-}
-
-#[test]
-fn arguments() {
-    let words = |text: &str| parse(&text.into()).map(|(reference, named)| (reference.to_string(), named)).ok();
-    let some = |text: &str, named| Some((text.to_owned(), named));
-    assert_eq!(words("ghcr.io").map(|(_, named)| named), Some(Named::Registry));
-    assert_eq!(words("https://localhost:5000/").map(|(_, named)| named), Some(Named::Registry));
-    assert_eq!(words("ghcr.io/a/b"), some("ghcr.io/a/b:latest", Named::Repository));
-    assert_eq!(words("localhost:5000/a"), some("localhost:5000/a:latest", Named::Repository));
-    assert_eq!(words("localhost:5000/a:1"), some("localhost:5000/a:1", Named::Image));
-    assert_eq!(words("nginx"), None);
-    let of: Reference = "r.example.com/a/b:1".parse().unwrap();
-    let to = |name: &str| repository(name, &of).map(|reference| reference.repository().to_owned()).ok();
-    assert_eq!(to("team/scratch").as_deref(), Some("team/scratch"));
-    assert_eq!(to("r.example.com/scratch").as_deref(), Some("scratch"));
-    for name in ["", "../x", "a:1", "A", "a@b", "/a"] {
-        assert_eq!(to(name), None, "{name}");
-    }
+    is(&kept, ProbeVerdict::No, "1024 bytes of noise stay");
 }
 
 #[test]
@@ -512,12 +525,12 @@ fn the_whole_card() {
     let examine = |named, write: Option<&Reference>| {
         look(&internet, |patient| {
             let Patient { client, reference, base, trusted, insecure, page, .. } = patient;
-            let (reference, base, credentials) = (reference.clone(), base.clone(), Credentials::None);
+            let (reference, base, credentials) = (reference.clone(), base.clone(), StoredCredentials::None);
             let patient = Patient { client, reference, base, trusted, credentials, insecure: *insecure, page };
-            block_on(super::examine(patient, named, write))
+            block_on(porthole_registry::doctor::examine(patient, named, write))
         })
     };
-    let card = examine(Named::Registry, None);
+    let card = examine(NamedPart::Registry, None);
     assert_eq!(card.image.as_deref(), Some("r.example.com/a/b:1"));
     assert!(card.failure().is_none());
     let writes = |internet: &Internet| internet.count("POST ") + internet.count("PUT ") + internet.count("DELETE ");
@@ -544,6 +557,6 @@ fn the_whole_card() {
         ]
     );
     internet.fault("/v2/", 99, Fault::NoAnswer(ErrorKind::Connect));
-    let card = examine(Named::Image, None);
-    assert_eq!((card.findings.len(), card.failure().and_then(Finding::kind)), (1, Some(FailureClass::Network)));
+    let card = examine(NamedPart::Image, None);
+    assert_eq!((card.findings.len(), card.failure().and_then(ProbeFinding::kind)), (1, Some(FailureClass::Network)));
 }
