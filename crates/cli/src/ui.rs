@@ -132,7 +132,7 @@ pub(crate) fn in_json(message: &str, failure: &Failure, hints: &[String], exit_c
 }
 
 /// Words a hint with the options of this program.
-fn remedy(hint: &Hint) -> String {
+pub(crate) fn remedy(hint: &Hint) -> String {
     match hint {
         Hint::SignIn { registry } => {
             format!("sign in with `porthole login {registry}`, or give a file of credentials with --authfile")

@@ -2,12 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
 
-use porthole_core::{descriptor::Descriptor, failure::FailureClass, reference::Reference};
+use porthole_core::{descriptor::Descriptor, failure::FailureClass, hint::Hint, reference::Reference};
 use porthole_registry::{
     Options, Registry, auth,
     client::{Asker, Probed},
     doctor::{
-        NamedPart, Patient, ProbeFinding, ProbeVerdict, StoredCredentials, access, lists, page, reach, reading, writing,
+        NamedPart, Patient, ProbeFinding, ProbeName, ProbeVerdict, StoredCredentials, access, lists, page, reach,
+        reading, writing,
     },
     transport::{Environment, ErrorKind},
 };
@@ -165,7 +166,7 @@ fn sign_in() {
         (
             r#"Bearer realm="https://auth.example.net/token""#,
             ProbeVerdict::No,
-            "only with --trust-realm auth.example.net",
+            "auth.example.net, another site, to which no credentials",
         ),
         (r#"Bearer realm="http://auth.example.com/token""#, ProbeVerdict::No, "a realm that is refused"),
         (r#"Bearer realm="https://169.254.169.254/token""#, ProbeVerdict::No, "a realm that is refused"),
@@ -177,6 +178,10 @@ fn sign_in() {
         internet.fault("/v2/", 1, answer(401, &[("www-authenticate", challenge)]));
         is(&look(&internet, probe), verdict, says);
     }
+    let elsewhere = r#"Bearer realm="https://auth.example.net/token""#;
+    internet.fault("/v2/", 1, answer(401, &[("www-authenticate", elsewhere)]));
+    let realm = "auth.example.net".to_owned();
+    assert_eq!(look(&internet, probe).hint, Some(Hint::TrustRealm { realm }));
     let trusted = ["auth.example.net".to_owned()];
     internet.fault("/v2/", 1, answer(401, &[("www-authenticate", r#"Bearer realm="https://auth.example.net/token""#)]));
     is(&look_as(&internet, StoredCredentials::None, &trusted, probe), ProbeVerdict::Ok, "gets the credentials");
@@ -465,8 +470,9 @@ fn uploads(internet: &Internet, from: bool) -> Vec<ProbeFinding> {
 
 #[test]
 fn writing() {
-    let verdicts =
-        |findings: &[ProbeFinding]| findings.iter().map(|finding| (finding.probe, finding.verdict)).collect::<Vec<_>>();
+    let verdicts = |findings: &[ProbeFinding]| {
+        findings.iter().map(|finding| (finding.probe.name(), finding.verdict)).collect::<Vec<_>>()
+    };
     let all = ["upload", "chunks", "resume", "cancel", "whole", "mount", "delete"];
     for from in [false, true] {
         let internet = internet(site());
@@ -488,9 +494,10 @@ fn writing_that_fails() {
         }
         let findings = self::uploads(&internet, true);
         // A session without a location cannot be cancelled.
-        let lost = findings.iter().any(|finding| finding.probe == "upload" && finding.verdict == ProbeVerdict::No);
+        let lost =
+            findings.iter().any(|finding| finding.probe == ProbeName::Upload && finding.verdict == ProbeVerdict::No);
         assert!(lost || internet.look(HOST, Site::open_uploads) == Some(0), "{findings:?}");
-        findings.into_iter().find(|finding| finding.probe == probe).unwrap()
+        findings.into_iter().find(|finding| finding.probe.name() == probe).unwrap()
     };
     let no = |uploads: Uploads, probe: &str| find(uploads, Deletes::All, None, probe);
     let broken =
@@ -535,7 +542,7 @@ fn the_whole_card() {
     assert!(card.failure().is_none());
     let writes = |internet: &Internet| internet.count("POST ") + internet.count("PUT ") + internet.count("DELETE ");
     assert_eq!(writes(&internet), 0);
-    let probes: Vec<&str> = card.findings.iter().map(|finding| finding.probe).collect();
+    let probes: Vec<&str> = card.findings.iter().map(|finding| finding.probe.name()).collect();
     assert_eq!(
         probes,
         [

@@ -58,7 +58,7 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let card = session.runtime().block_on(examine(patient, named, write.as_ref()));
     card::print(&card, session.ui)?;
     let Some(failure) = card.failure() else { return Ok(()) };
-    let message = format!("{} cannot be used: {}: {}", card.registry, failure.probe, failure.says);
+    let message = format!("{} cannot be used: {}: {}", card.registry, failure.probe.name(), card::says(failure));
     Err(Told { message, failure: failure.failure.clone().unwrap_or_else(Failure::bug) }.into())
 }
 

@@ -7,16 +7,17 @@ use crate::{
     policy::{self, Realm, Scheme},
     transport::{Environment, Transport},
 };
+use porthole_core::hint::Hint;
 
 use super::{
-    finding::ProbeFinding,
+    finding::{ProbeFinding, ProbeName},
     patient::{Patient, StoredCredentials},
 };
 
 /// The challenges, and whether what they ask for may be given.
 pub fn sign_in<T>(patient: &Patient<'_, T>, front: &Probed) -> ProbeFinding {
     if front.status != 401 {
-        return ProbeFinding::ok("sign-in", "requires no sign-in");
+        return ProbeFinding::ok(ProbeName::SignIn, "requires no sign-in");
     }
     let challenges = challenge::parse_headers(&front.headers);
     let schemes: Vec<&str> = challenges.iter().map(|challenge| challenge.scheme.as_str()).collect();
@@ -27,12 +28,15 @@ pub fn sign_in<T>(patient: &Patient<'_, T>, front: &Probed) -> ProbeFinding {
         (None, Some(_))
             if patient.base.origin().scheme == Scheme::Http && !patient.base.origin().host.is_loopback_literal() =>
         {
-            ProbeFinding::no("sign-in", "requires user and password with every request, and they are sent unencrypted")
+            ProbeFinding::no(
+                ProbeName::SignIn,
+                "requires user and password with every request, and they are sent unencrypted",
+            )
         }
-        (None, Some(_)) => ProbeFinding::ok("sign-in", "requires user and password with every request"),
-        (None, None) if schemes.is_empty() => ProbeFinding::no("sign-in", "refuses access without a challenge"),
+        (None, Some(_)) => ProbeFinding::ok(ProbeName::SignIn, "requires user and password with every request"),
+        (None, None) if schemes.is_empty() => ProbeFinding::no(ProbeName::SignIn, "refuses access without a challenge"),
         (None, None) => ProbeFinding::no(
-            "sign-in",
+            ProbeName::SignIn,
             format!("requires an authentication scheme that registry clients do not have: {}", schemes.join(", ")),
         ),
     };
@@ -45,17 +49,17 @@ fn token<T>(patient: &Patient<'_, T>, bearer: &Challenge) -> ProbeFinding {
     match policy::realm(patient.base.origin(), realm, true, patient.trusted) {
         Ok(Realm::Send(url) | Realm::Anonymous(url)) => {
             let place = url.origin().to_string();
-            ProbeFinding::ok("sign-in", format!("requires a token from {place}, which gets the credentials"))
+            ProbeFinding::ok(ProbeName::SignIn, format!("requires a token from {place}, which gets the credentials"))
                 .with("realm", place)
         }
         Ok(Realm::Untrusted(url)) => {
             let (place, authority) = (url.origin().to_string(), url.origin().authority());
-            let says = format!(
-                "requires a token from {place}, another site: credentials are sent there only with --trust-realm {authority}"
-            );
-            ProbeFinding::no("sign-in", says).with("realm", place)
+            let says = format!("requires a token from {place}, another site, to which no credentials are sent");
+            ProbeFinding::no(ProbeName::SignIn, says).with("realm", place).hint(Hint::TrustRealm { realm: authority })
         }
-        Err(error) => ProbeFinding::no("sign-in", format!("requires a token from a realm that is refused: {error}")),
+        Err(error) => {
+            ProbeFinding::no(ProbeName::SignIn, format!("requires a token from a realm that is refused: {error}"))
+        }
     }
 }
 
@@ -64,31 +68,32 @@ pub async fn credentials<T: Transport + Environment>(patient: &Patient<'_, T>, f
     let is_asked = front.status == 401;
     let from = match &patient.credentials {
         StoredCredentials::Failed(reason) => {
-            return ProbeFinding::no("credentials", format!("could not be asked for: {reason}"));
+            return ProbeFinding::no(ProbeName::Credentials, format!("could not be asked for: {reason}"));
         }
         StoredCredentials::None => None,
         StoredCredentials::From(place) => Some(place.as_str()),
     };
     let (verdict, kept) = match (from, is_asked) {
-        (None, false) => return ProbeFinding::ok("credentials", "are not stored here, and not required"),
+        (None, false) => return ProbeFinding::ok(ProbeName::Credentials, "are not stored here, and not required"),
         (Some(place), false) => {
-            return ProbeFinding::unknown("credentials", format!("from {place} were not asked for"))
+            return ProbeFinding::unknown(ProbeName::Credentials, format!("from {place} were not asked for"))
                 .with("source", place);
         }
         (from, true) => (patient.client.check_access(&patient.reference).await, from),
     };
     let finding = match (kept, verdict) {
-        (Some(place), Ok(())) => ProbeFinding::ok("credentials", format!("from {place} are accepted")),
+        (Some(place), Ok(())) => ProbeFinding::ok(ProbeName::Credentials, format!("from {place} are accepted")),
         (None, Ok(())) => {
-            ProbeFinding::ok("credentials", "are not stored here; anonymous access works, at least in part")
+            ProbeFinding::ok(ProbeName::Credentials, "are not stored here; anonymous access works, at least in part")
         }
         (Some(place), Err(error @ (Error::Unauthorized { .. } | Error::Withheld { .. }))) => {
-            ProbeFinding::no("credentials", format!("from {place} do not help: {error}")).fatal(&error)
+            ProbeFinding::no(ProbeName::Credentials, format!("from {place} do not help: {error}")).fatal(&error)
         }
         (None, Err(error @ Error::Unauthorized { .. })) => {
-            ProbeFinding::no("credentials", format!("are not stored here, and are required: {error}")).fatal(&error)
+            ProbeFinding::no(ProbeName::Credentials, format!("are not stored here, and are required: {error}"))
+                .fatal(&error)
         }
-        (_, Err(error)) => ProbeFinding::no("credentials", error.to_string()).fatal(&error),
+        (_, Err(error)) => ProbeFinding::no(ProbeName::Credentials, error.to_string()).fatal(&error),
     };
     match kept {
         Some(place) => finding.with("source", place),

@@ -1,8 +1,10 @@
 //! What an examination found.
 
 use crate::Error;
-use porthole_core::failure::{Blame, Classify, Failure, FailureClass};
-use serde_json::{Map, Value};
+use porthole_core::{
+    failure::{Blame, Classify, Failure, FailureClass},
+    hint::Hint,
+};
 
 /// Whether something is as it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,40 +17,136 @@ pub enum ProbeVerdict {
     Unknown,
 }
 
+/// What is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ProbeName {
+    /// TLS, and whether anything answers.
+    Connection,
+    /// The API of the distribution specification.
+    Version,
+    /// The clock of the registry beside that of this machine.
+    Clock,
+    /// How it authenticates.
+    SignIn,
+    /// The credentials that are stored for it.
+    Credentials,
+    /// The list of its repositories.
+    Catalog,
+    /// The manifest of the image.
+    Manifest,
+    /// How many pulls are left.
+    Quota,
+    /// The digest of a tag without a download.
+    Head,
+    /// Conditional requests.
+    Conditional,
+    /// The API that lists referrers.
+    Referrers,
+    /// Ranges of blobs.
+    Range,
+    /// Where blobs come from.
+    Blobs,
+    /// CORS for a page that reads.
+    Page,
+    /// CORS for a page that sends a token or a password.
+    Preflight,
+    /// The start of an upload.
+    Upload,
+    /// Uploads in chunks.
+    Chunks,
+    /// The offset of an interrupted upload.
+    Resume,
+    /// The end of an upload that is given up.
+    Cancel,
+    /// A blob in one request.
+    Whole,
+    /// A blob of another repository.
+    Mount,
+    /// The deletion of a blob.
+    Delete,
+}
+
+impl ProbeName {
+    /// The name in one word, as reports print it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::Version => "version",
+            Self::Clock => "clock",
+            Self::SignIn => "sign-in",
+            Self::Credentials => "credentials",
+            Self::Catalog => "catalog",
+            Self::Manifest => "manifest",
+            Self::Quota => "quota",
+            Self::Head => "head",
+            Self::Conditional => "conditional",
+            Self::Referrers => "referrers",
+            Self::Range => "range",
+            Self::Blobs => "blobs",
+            Self::Page => "page",
+            Self::Preflight => "preflight",
+            Self::Upload => "upload",
+            Self::Chunks => "chunks",
+            Self::Resume => "resume",
+            Self::Cancel => "cancel",
+            Self::Whole => "whole",
+            Self::Mount => "mount",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// A value that a probe found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProbeFact {
+    /// A digest, a media type, a version or an origin.
+    Text(String),
+    /// A size in bytes, a status or a count.
+    Number(u64),
+    /// A difference, which may be negative.
+    Difference(i64),
+    /// Whether something is so.
+    Flag(bool),
+    /// Names, such as those of authentication schemes.
+    List(Vec<String>),
+}
+
 /// What was looked at, how it is, and what follows from it.
 #[derive(Debug)]
 pub struct ProbeFinding {
-    /// What was looked at, in one word.
-    pub probe: &'static str,
+    /// What was looked at.
+    pub probe: ProbeName,
     /// How it is.
     pub verdict: ProbeVerdict,
     /// The same in words.
     pub says: String,
-    /// Facts beside the sentence, for programs.
-    pub more: Map<String, Value>,
+    /// Values by their names: what the sentence says, for programs.
+    pub facts: Vec<(&'static str, ProbeFact)>,
+    /// What a person can do about it, which the sentence does not say.
+    pub hint: Option<Hint>,
     /// Why the registry cannot be used, if so.
     pub failure: Option<Failure>,
 }
 
 impl ProbeFinding {
-    fn new(probe: &'static str, verdict: ProbeVerdict, says: String) -> Self {
-        Self { probe, verdict, says, more: Map::new(), failure: None }
+    fn new(probe: ProbeName, verdict: ProbeVerdict, says: String) -> Self {
+        Self { probe, verdict, says, facts: Vec::new(), hint: None, failure: None }
     }
 
-    pub(super) fn ok(probe: &'static str, says: impl Into<String>) -> Self {
+    pub(super) fn ok(probe: ProbeName, says: impl Into<String>) -> Self {
         Self::new(probe, ProbeVerdict::Ok, says.into())
     }
 
-    pub(super) fn no(probe: &'static str, says: impl Into<String>) -> Self {
+    pub(super) fn no(probe: ProbeName, says: impl Into<String>) -> Self {
         Self::new(probe, ProbeVerdict::No, says.into())
     }
 
-    pub(super) fn unknown(probe: &'static str, says: impl Into<String>) -> Self {
+    pub(super) fn unknown(probe: ProbeName, says: impl Into<String>) -> Self {
         Self::new(probe, ProbeVerdict::Unknown, says.into())
     }
 
     /// What could not be determined for an error that says nothing of what was asked.
-    pub(super) fn failed(probe: &'static str, error: &Error) -> Self {
+    pub(super) fn failed(probe: ProbeName, error: &Error) -> Self {
         Self::unknown(probe, format!("could not be determined: {error}"))
     }
 
@@ -70,10 +168,36 @@ impl ProbeFinding {
     }
 
     /// A fact beside the sentence, for programs.
-    pub(super) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.more.insert(name.to_owned(), value.into());
+    pub(super) fn with(mut self, name: &'static str, value: impl Into<ProbeFact>) -> Self {
+        self.facts.push((name, value.into()));
         self
     }
+
+    /// Adds what a person can do.
+    pub(super) fn hint(mut self, hint: Hint) -> Self {
+        self.hint = Some(hint);
+        self
+    }
+}
+
+macro_rules! facts {
+    ($($from:ty => |$value:ident| $fact:expr),* $(,)?) => {
+        $(impl From<$from> for ProbeFact {
+            fn from($value: $from) -> Self {
+                $fact
+            }
+        })*
+    };
+}
+
+facts! {
+    String => |text| Self::Text(text),
+    &str => |text| Self::Text(text.to_owned()),
+    u16 => |number| Self::Number(number.into()),
+    u64 => |number| Self::Number(number),
+    i64 => |number| Self::Difference(number),
+    bool => |flag| Self::Flag(flag),
+    Vec<&str> => |texts| Self::List(texts.into_iter().map(str::to_owned).collect()),
 }
 
 /// All findings about a registry.
@@ -90,12 +214,14 @@ impl Examination {
     /// The finding that makes the registry unusable, if there is one. A manifest that was read outweighs failures before it.
     pub fn failure(&self) -> Option<&ProbeFinding> {
         let fatal =
-            |probe: &str| self.findings.iter().find(|finding| finding.probe == probe && finding.failure.is_some());
-        let is_read =
-            self.findings.iter().any(|finding| finding.probe == "manifest" && finding.verdict == ProbeVerdict::Ok);
-        let reading = ["connection", "credentials", "manifest", "version"];
-        let reading = reading.iter().find_map(|probe| fatal(probe)).filter(|_| !is_read);
-        reading.or_else(|| fatal("upload"))
+            |probe: ProbeName| self.findings.iter().find(|finding| finding.probe == probe && finding.failure.is_some());
+        let is_read = self
+            .findings
+            .iter()
+            .any(|finding| finding.probe == ProbeName::Manifest && finding.verdict == ProbeVerdict::Ok);
+        let reading = [ProbeName::Connection, ProbeName::Credentials, ProbeName::Manifest, ProbeName::Version];
+        let reading = reading.iter().find_map(|probe| fatal(*probe)).filter(|_| !is_read);
+        reading.or_else(|| fatal(ProbeName::Upload))
     }
 }
 
@@ -109,26 +235,29 @@ mod tests {
 
     #[test]
     fn what_is_read_outweighs_doubts() {
-        let version = || ProbeFinding::no("version", "").because(FailureClass::Protocol);
-        let credentials = || ProbeFinding::no("credentials", "").because(FailureClass::Authentication);
+        let version = || ProbeFinding::no(ProbeName::Version, "").because(FailureClass::Protocol);
+        let credentials = || ProbeFinding::no(ProbeName::Credentials, "").because(FailureClass::Authentication);
         let kind = |findings| card(findings).failure().and_then(ProbeFinding::kind);
-        assert_eq!(kind(vec![ProbeFinding::ok("version", "")]), None);
+        assert_eq!(kind(vec![ProbeFinding::ok(ProbeName::Version, "")]), None);
         assert_eq!(kind(vec![version(), credentials()]), Some(FailureClass::Authentication));
-        assert_eq!(kind(vec![version(), ProbeFinding::ok("manifest", "")]), None);
+        assert_eq!(kind(vec![version(), ProbeFinding::ok(ProbeName::Manifest, "")]), None);
         assert_eq!(
             kind(vec![
-                ProbeFinding::no("manifest", "").because(FailureClass::NotFound),
-                ProbeFinding::no("upload", "").because(FailureClass::Authentication)
+                ProbeFinding::no(ProbeName::Manifest, "").because(FailureClass::NotFound),
+                ProbeFinding::no(ProbeName::Upload, "").because(FailureClass::Authentication)
             ]),
             Some(FailureClass::NotFound)
         );
         assert_eq!(
             kind(vec![
-                ProbeFinding::ok("manifest", ""),
-                ProbeFinding::no("upload", "").because(FailureClass::Authentication)
+                ProbeFinding::ok(ProbeName::Manifest, ""),
+                ProbeFinding::no(ProbeName::Upload, "").because(FailureClass::Authentication)
             ]),
             Some(FailureClass::Authentication)
         );
-        assert_eq!(kind(vec![ProbeFinding::no("range", ""), ProbeFinding::unknown("clock", "")]), None);
+        assert_eq!(
+            kind(vec![ProbeFinding::no(ProbeName::Range, ""), ProbeFinding::unknown(ProbeName::Clock, "")]),
+            None
+        );
     }
 }

@@ -12,24 +12,29 @@ use porthole_core::{
     failure::{Classify, FailureClass},
 };
 
-use super::{finding::ProbeFinding, patient::Patient};
+use super::{
+    finding::{ProbeFinding, ProbeName},
+    patient::Patient,
+};
 
 /// Whether it lists its repositories, and the first of them.
 pub async fn catalog<T: Transport + Environment>(patient: &Patient<'_, T>) -> (ProbeFinding, Option<String>) {
     let answer = match patient.ask(Method::GET, "_catalog?n=1", &[], Asker::User(Scopes::catalog())).await {
         Ok(answer) => answer,
         Err(error) if error.kind() == FailureClass::Authentication => {
-            return (ProbeFinding::no("catalog", NO_CATALOG), None);
+            return (ProbeFinding::no(ProbeName::Catalog, NO_CATALOG), None);
         }
-        Err(error) => return (ProbeFinding::failed("catalog", &error), None),
+        Err(error) => return (ProbeFinding::failed(ProbeName::Catalog, &error), None),
     };
     match answer.status.as_u16() {
         200 => match repositories::read(&answer.body) {
-            Ok(names) => (ProbeFinding::ok("catalog", "lists its repositories"), names.into_iter().next()),
-            Err(_) => (ProbeFinding::no("catalog", "does not answer with a list of repositories"), None),
+            Ok(names) => (ProbeFinding::ok(ProbeName::Catalog, "lists its repositories"), names.into_iter().next()),
+            Err(_) => (ProbeFinding::no(ProbeName::Catalog, "does not answer with a list of repositories"), None),
         },
-        400 | 401 | 403 | 404 | 405 | 501 => (ProbeFinding::no("catalog", NO_CATALOG), None),
-        status => (ProbeFinding::unknown("catalog", format!("is answered {status}: {}", answer.words())), None),
+        400 | 401 | 403 | 404 | 405 | 501 => (ProbeFinding::no(ProbeName::Catalog, NO_CATALOG), None),
+        status => {
+            (ProbeFinding::unknown(ProbeName::Catalog, format!("is answered {status}: {}", answer.words())), None)
+        }
     }
 }
 
@@ -40,17 +45,17 @@ pub async fn referrers<T: Transport + Environment>(patient: &Patient<'_, T>, sub
     let path = patient.path(&format!("referrers/{subject}"));
     let answer = match patient.ask(Method::GET, &path, &[("accept", INDEX)], patient.reader()).await {
         Ok(answer) => answer,
-        Err(error) => return ProbeFinding::failed("referrers", &error),
+        Err(error) => return ProbeFinding::failed(ProbeName::Referrers, &error),
     };
     if api::is_supported(answer.status, &answer.headers) {
-        return ProbeFinding::ok("referrers", "has the referrers API: it lists signatures and attestations");
+        return ProbeFinding::ok(ProbeName::Referrers, "has the referrers API: it lists signatures and attestations");
     }
     match answer.status.as_u16() {
         200..=299 | 400 | 404..=406 => ProbeFinding::no(
-            "referrers",
+            ProbeName::Referrers,
             "has no referrers API: signatures and attestations are found by the fallback tag, which clients must maintain",
         ),
-        status => ProbeFinding::unknown("referrers", format!("are answered {status}: {}", answer.words())),
+        status => ProbeFinding::unknown(ProbeName::Referrers, format!("are answered {status}: {}", answer.words())),
     }
 }
 

@@ -12,7 +12,7 @@ pub mod reading;
 pub mod writing;
 
 pub use self::{
-    finding::{Examination, ProbeFinding, ProbeVerdict},
+    finding::{Examination, ProbeFact, ProbeFinding, ProbeName, ProbeVerdict},
     patient::{Patient, StoredCredentials},
 };
 use crate::{
@@ -77,7 +77,7 @@ pub async fn examine<T: Transport + Environment>(
         }
     } else {
         let says = format!("is not known: name a repository, as in {}/REPO", card.registry);
-        card.findings.push(ProbeFinding::unknown("manifest", says));
+        card.findings.push(ProbeFinding::unknown(ProbeName::Manifest, says));
     }
     card.findings.extend(page::page(&patient).await);
     if let Some(to) = write {

@@ -11,7 +11,7 @@ use crate::{
 use http::{HeaderMap, Method};
 
 use super::{
-    finding::{ProbeFinding, ProbeVerdict},
+    finding::{ProbeFinding, ProbeName, ProbeVerdict},
     patient::Patient,
 };
 
@@ -21,7 +21,9 @@ pub async fn page<T: Transport + Environment>(patient: &Patient<'_, T>) -> [Prob
     let headers = [("origin", patient.page), ("accept", Accept::Oci.value())];
     let read = match patient.ask(Method::GET, &path, &headers, Asker::Anyone).await {
         Ok(answer) => answer,
-        Err(error) => return [ProbeFinding::failed("page", &error), ProbeFinding::failed("preflight", &error)],
+        Err(error) => {
+            return [ProbeFinding::failed(ProbeName::Page, &error), ProbeFinding::failed(ProbeName::Preflight, &error)];
+        }
     };
     let preflight = preflight(patient, &path).await;
     let lets_sign_in = preflight.verdict == ProbeVerdict::Ok;
@@ -33,11 +35,11 @@ pub async fn page<T: Transport + Environment>(patient: &Patient<'_, T>) -> [Prob
         None
     };
     let page = match obstacle {
-        Some(obstacle) => ProbeFinding::no("page", format!("{obstacle}: the page needs the relay")),
+        Some(obstacle) => ProbeFinding::no(ProbeName::Page, format!("{obstacle}: the page needs the relay")),
         None if read.status == 401 => {
-            ProbeFinding::ok("page", "allows a page to sign in and read it: no relay is needed")
+            ProbeFinding::ok(ProbeName::Page, "allows a page to sign in and read it: no relay is needed")
         }
-        None => ProbeFinding::ok("page", "allows a page to read it: no relay is needed"),
+        None => ProbeFinding::ok(ProbeName::Page, "allows a page to read it: no relay is needed"),
     };
     [page.with("relay", obstacle.is_some()).with("origin", patient.page), preflight]
 }
@@ -81,18 +83,18 @@ async fn preflight<T: Transport + Environment>(patient: &Patient<'_, T>, path: &
     ];
     let answer = match patient.ask(Method::OPTIONS, path, &headers, Asker::Anyone).await {
         Ok(answer) => answer,
-        Err(error) => return ProbeFinding::failed("preflight", &error),
+        Err(error) => return ProbeFinding::failed(ProbeName::Preflight, &error),
     };
     let status = answer.status.as_u16();
     // A star stands for every header but this one.
     let named = lists(&answer.headers, "access-control-allow-headers", "authorization");
     let says = "signing in from the page needs the relay";
     if !answer.status.is_success() {
-        ProbeFinding::no("preflight", format!("is answered {status}: {says}"))
+        ProbeFinding::no(ProbeName::Preflight, format!("is answered {status}: {says}"))
     } else if !allows(&answer.headers, patient.page) || !named {
-        ProbeFinding::no("preflight", format!("allows no page to send a token or a password: {says}"))
+        ProbeFinding::no(ProbeName::Preflight, format!("allows no page to send a token or a password: {says}"))
     } else {
-        ProbeFinding::ok("preflight", "allows a page to send a token or a password")
+        ProbeFinding::ok(ProbeName::Preflight, "allows a page to send a token or a password")
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
 use porthole_core::failure::FailureClass;
 
 use super::{
-    finding::{ProbeFinding, ProbeVerdict},
+    finding::{ProbeFinding, ProbeName, ProbeVerdict},
     patient::Patient,
 };
 
@@ -22,20 +22,20 @@ pub fn connection<T>(patient: &Patient<'_, T>, front: &Result<Probed, Error>) ->
     let origin = patient.base.origin();
     let at = origin.to_string();
     let finding = match front {
-        Err(error) => ProbeFinding::no("connection", format!("{error}")).fatal(error),
+        Err(error) => ProbeFinding::no(ProbeName::Connection, format!("{error}")).fatal(error),
         Ok(_) if origin.scheme == Scheme::Https && patient.insecure => {
-            ProbeFinding::unknown("connection", "over TLS, but the certificate is not verified")
+            ProbeFinding::unknown(ProbeName::Connection, "over TLS, but the certificate is not verified")
         }
         Ok(_) if origin.scheme == Scheme::Https => {
-            ProbeFinding::ok("connection", "over TLS, with a certificate that is trusted here")
+            ProbeFinding::ok(ProbeName::Connection, "over TLS, with a certificate that is trusted here")
         }
         Ok(_) => {
             let name = origin.host.to_string();
             if origin.host.is_loopback_literal() || is_localhost(&name) {
-                ProbeFinding::ok("connection", "over plain HTTP, which does not leave this machine")
+                ProbeFinding::ok(ProbeName::Connection, "over plain HTTP, which does not leave this machine")
             } else {
                 ProbeFinding::no(
-                    "connection",
+                    ProbeName::Connection,
                     "over plain HTTP: anyone on the path can read passwords, and change what no digest pins",
                 )
             }
@@ -53,13 +53,13 @@ pub fn version(front: &Probed) -> ProbeFinding {
         _ if page.is_some() => {
             let page = page.map(|page| page.to_string()).unwrap_or_default();
             let says = format!("answers {page} to /v2/: a captive portal, a login page or a proxy, no registry");
-            ProbeFinding::no("version", says).because(FailureClass::Protocol)
+            ProbeFinding::no(ProbeName::Version, says).because(FailureClass::Protocol)
         }
-        200 | 401 => ProbeFinding::ok("version", "speaks the distribution API"),
-        429 => ProbeFinding::no("version", format!("limits the rate of requests: {}", front.words())),
-        403 => ProbeFinding::no("version", format!("refuses access from here: {}", front.words())),
-        404 => ProbeFinding::no("version", "answers 404 to /v2/: there is no registry at this address"),
-        _ => ProbeFinding::no("version", format!("answers {status} to /v2/: {}", front.words())),
+        200 | 401 => ProbeFinding::ok(ProbeName::Version, "speaks the distribution API"),
+        429 => ProbeFinding::no(ProbeName::Version, format!("limits the rate of requests: {}", front.words())),
+        403 => ProbeFinding::no(ProbeName::Version, format!("refuses access from here: {}", front.words())),
+        404 => ProbeFinding::no(ProbeName::Version, "answers 404 to /v2/: there is no registry at this address"),
+        _ => ProbeFinding::no(ProbeName::Version, format!("answers {status} to /v2/: {}", front.words())),
     };
     let finding = match finding.verdict {
         ProbeVerdict::No if finding.kind().is_none() => finding.because(kind_of_status(front.status)),
@@ -75,17 +75,17 @@ pub fn version(front: &Probed) -> ProbeFinding {
 /// Whether its clock and ours agree.
 pub fn clock(front: &Probed, now: Duration) -> ProbeFinding {
     let Some(date) = front.header("date").and_then(date::http) else {
-        return ProbeFinding::unknown("clock", "sends no date");
+        return ProbeFinding::unknown(ProbeName::Clock, "sends no date");
     };
     let (ours, theirs) = (i128::from(now.as_secs()), i128::from(date));
     let skew = theirs - ours;
     let seconds = skew.unsigned_abs();
     let finding = if seconds <= SKEW {
-        ProbeFinding::ok("clock", "agrees with the clock of this machine")
+        ProbeFinding::ok(ProbeName::Clock, "agrees with the clock of this machine")
     } else {
         let way = if skew > 0 { "ahead of" } else { "behind" };
         ProbeFinding::no(
-            "clock",
+            ProbeName::Clock,
             format!("is {seconds} s {way} this machine: tokens and certificates may look expired, or not yet valid"),
         )
     };

@@ -10,7 +10,10 @@ use crate::{
 use http::Method;
 use porthole_core::{descriptor::Descriptor, failure::FailureClass, manifest::Document, media_type::Role};
 
-use super::{finding::ProbeFinding, patient::Patient};
+use super::{
+    finding::{ProbeFinding, ProbeName},
+    patient::Patient,
+};
 
 /// An image that could be read.
 pub struct SampledImage {
@@ -26,15 +29,18 @@ pub async fn manifest<T: Transport + Environment>(
     head: &Result<Probed, Error>,
 ) -> (ProbeFinding, Option<SampledImage>) {
     if head.as_ref().is_ok_and(|head| head.status == 429) {
-        let finding = ProbeFinding::no("manifest", "is refused: too many requests").because(FailureClass::RateLimit);
+        let finding =
+            ProbeFinding::no(ProbeName::Manifest, "is refused: too many requests").because(FailureClass::RateLimit);
         return (finding, None);
     }
     let document = match patient.client.fetch_document(&patient.reference).await {
         Ok(document) => document,
-        Err(error) => return (ProbeFinding::no("manifest", format!("cannot be read: {error}")).fatal(&error), None),
+        Err(error) => {
+            return (ProbeFinding::no(ProbeName::Manifest, format!("cannot be read: {error}")).fatal(&error), None);
+        }
     };
     let digest = document.raw().digest().to_string();
-    let finding = ProbeFinding::ok("manifest", format!("is {digest}"))
+    let finding = ProbeFinding::ok(ProbeName::Manifest, format!("is {digest}"))
         .with("digest", digest)
         .with("media_type", document.media_type().as_str())
         .with("size", document.raw().size());
@@ -73,23 +79,25 @@ pub async fn fetch_head<T: Transport + Environment>(patient: &Patient<'_, T>) ->
 pub fn head(answer: &Result<Probed, Error>, sample: &SampledImage) -> ProbeFinding {
     let answer = match answer {
         Ok(answer) => answer,
-        Err(error) => return ProbeFinding::failed("head", error),
+        Err(error) => return ProbeFinding::failed(ProbeName::Head, error),
     };
     if !answer.status.is_success() {
         let says = format!("HEAD is answered {}: a digest takes a download", answer.status.as_u16());
-        return ProbeFinding::no("head", says);
+        return ProbeFinding::no(ProbeName::Head, says);
     }
     let digest = sample.document.raw().digest();
     let got = manifest::read(&answer.headers).digest;
     match got {
         Some(got) if got == *digest => {
-            ProbeFinding::ok("head", "HEAD returns the digest: watching a tag takes no download")
+            ProbeFinding::ok(ProbeName::Head, "HEAD returns the digest: watching a tag takes no download")
         }
         Some(got) if got.algorithm() != digest.algorithm() => {
-            ProbeFinding::unknown("head", format!("HEAD returns a digest of another algorithm: {got}"))
+            ProbeFinding::unknown(ProbeName::Head, format!("HEAD returns a digest of another algorithm: {got}"))
         }
-        Some(got) => ProbeFinding::no("head", format!("HEAD returns another digest than the manifest has: {got}")),
-        None => ProbeFinding::no("head", "HEAD returns no Docker-Content-Digest: a digest takes a download"),
+        Some(got) => {
+            ProbeFinding::no(ProbeName::Head, format!("HEAD returns another digest than the manifest has: {got}"))
+        }
+        None => ProbeFinding::no(ProbeName::Head, "HEAD returns no Docker-Content-Digest: a digest takes a download"),
     }
 }
 
@@ -104,15 +112,18 @@ pub async fn conditional<T: Transport + Environment>(
     let path = patient.path(&format!("manifests/{}", patient.reference.target()));
     let headers = [("accept", Accept::All.value()), ("if-none-match", etag.as_str())];
     match patient.ask(Method::HEAD, &path, &headers, patient.reader()).await {
-        Err(error) => ProbeFinding::failed("conditional", &error),
-        Ok(answer) if answer.status == 304 => ProbeFinding::ok("conditional", "says 304 of what has not changed"),
+        Err(error) => ProbeFinding::failed(ProbeName::Conditional, &error),
+        Ok(answer) if answer.status == 304 => {
+            ProbeFinding::ok(ProbeName::Conditional, "says 304 of what has not changed")
+        }
         Ok(answer) if answer.status.is_success() => ProbeFinding::no(
-            "conditional",
+            ProbeName::Conditional,
             "ignores If-None-Match: an unchanged manifest is recognised by its digest only",
         ),
-        Ok(answer) => {
-            ProbeFinding::unknown("conditional", format!("If-None-Match is answered {}", answer.status.as_u16()))
-        }
+        Ok(answer) => ProbeFinding::unknown(
+            ProbeName::Conditional,
+            format!("If-None-Match is answered {}", answer.status.as_u16()),
+        ),
     }
 }
 
@@ -121,22 +132,22 @@ pub async fn range<T: Transport + Environment>(patient: &Patient<'_, T>, blob: &
     let mut range = match patient.client.fetch_blob_range(&patient.reference, blob, 1..SMALLEST).await {
         Ok(range) => range,
         Err(error @ (Error::Protocol { .. } | Error::OutOfRange { .. })) => {
-            return ProbeFinding::no("range", format!("answers a range wrongly: {error}"));
+            return ProbeFinding::no(ProbeName::Range, format!("answers a range wrongly: {error}"));
         }
-        Err(error) => return ProbeFinding::failed("range", &error),
+        Err(error) => return ProbeFinding::failed(ProbeName::Range, &error),
     };
     let whole = range.is_whole_blob();
     let odd = range.odd_answer().map(|odd| format!("answers a range wrongly, and sends the whole blob only: {odd}"));
     let mut buffer = [0; 16];
     match range.read(&mut buffer).await {
-        Err(error) => ProbeFinding::failed("range", &error),
-        Ok(_) if let Some(odd) = odd => ProbeFinding::no("range", odd),
+        Err(error) => ProbeFinding::failed(ProbeName::Range, &error),
+        Ok(_) if let Some(odd) = odd => ProbeFinding::no(ProbeName::Range, odd),
         Ok(_) if whole => ProbeFinding::no(
-            "range",
+            ProbeName::Range,
             "sends whole blobs only: interrupted downloads start again, and a file costs its layer",
         ),
         Ok(_) => ProbeFinding::ok(
-            "range",
+            ProbeName::Range,
             "sends parts of blobs: interrupted downloads resume, and a file costs only its part of a layer",
         ),
     }
@@ -147,25 +158,28 @@ pub async fn blobs<T: Transport + Environment>(patient: &Patient<'_, T>, blob: &
     let path = patient.path(&format!("blobs/{}", blob.digest));
     let answer = match patient.ask(Method::GET, &path, &[], patient.reader()).await {
         Ok(answer) => answer,
-        Err(error) => return ProbeFinding::failed("blobs", &error),
+        Err(error) => return ProbeFinding::failed(ProbeName::Blobs, &error),
     };
     match redirect::target(&answer.url, answer.status, &answer.headers) {
         Some(Ok(to)) if to.origin() == answer.url.origin() => {
-            ProbeFinding::ok("blobs", "come from the registry itself, after a redirect")
+            ProbeFinding::ok(ProbeName::Blobs, "come from the registry itself, after a redirect")
         }
         Some(Ok(to)) => {
             let place = to.origin().to_string();
-            ProbeFinding::ok("blobs", format!("come from {place}, which must be reachable as well")).with("from", place)
+            ProbeFinding::ok(ProbeName::Blobs, format!("come from {place}, which must be reachable as well"))
+                .with("from", place)
         }
-        Some(Err(error)) => ProbeFinding::no("blobs", format!("come from a place that is refused: {error}")),
-        None if answer.status.is_success() => ProbeFinding::ok("blobs", "come from the registry itself"),
-        None => ProbeFinding::no("blobs", format!("are answered {}: {}", answer.status.as_u16(), answer.words())),
+        Some(Err(error)) => ProbeFinding::no(ProbeName::Blobs, format!("come from a place that is refused: {error}")),
+        None if answer.status.is_success() => ProbeFinding::ok(ProbeName::Blobs, "come from the registry itself"),
+        None => {
+            ProbeFinding::no(ProbeName::Blobs, format!("are answered {}: {}", answer.status.as_u16(), answer.words()))
+        }
     }
 }
 
 /// How much more may be asked for.
 pub fn quota(head: &Result<Probed, Error>) -> ProbeFinding {
-    let Ok(head) = head else { return ProbeFinding::unknown("quota", "no answer") };
+    let Ok(head) = head else { return ProbeFinding::unknown(ProbeName::Quota, "no answer") };
     let number = |names: [&str; 2]| {
         let value = names.iter().find_map(|name| head.header(name))?;
         value.split([';', ',']).next()?.trim().parse::<u64>().ok()
@@ -173,14 +187,14 @@ pub fn quota(head: &Result<Probed, Error>) -> ProbeFinding {
     let limit = number(["ratelimit-limit", "x-ratelimit-limit"]);
     let left = number(["ratelimit-remaining", "x-ratelimit-remaining"]);
     let finding = match (limit, left) {
-        _ if head.status == 429 => ProbeFinding::no("quota", "has been used up"),
-        (_, Some(0)) => ProbeFinding::no("quota", "has been used up: pulls will be refused for a while"),
-        (Some(limit), Some(left)) => ProbeFinding::ok("quota", format!("{left} of {limit} pulls are left")),
-        (None, Some(left)) => ProbeFinding::ok("quota", format!("{left} pulls are left")),
+        _ if head.status == 429 => ProbeFinding::no(ProbeName::Quota, "has been used up"),
+        (_, Some(0)) => ProbeFinding::no(ProbeName::Quota, "has been used up: pulls will be refused for a while"),
+        (Some(limit), Some(left)) => ProbeFinding::ok(ProbeName::Quota, format!("{left} of {limit} pulls are left")),
+        (None, Some(left)) => ProbeFinding::ok(ProbeName::Quota, format!("{left} pulls are left")),
         (Some(limit), None) => {
-            ProbeFinding::unknown("quota", format!("of {limit} pulls; the remaining number is not stated"))
+            ProbeFinding::unknown(ProbeName::Quota, format!("of {limit} pulls; the remaining number is not stated"))
         }
-        (None, None) => ProbeFinding::unknown("quota", "states no limit of pulls"),
+        (None, None) => ProbeFinding::unknown(ProbeName::Quota, "states no limit of pulls"),
     };
     let finding = limit.into_iter().fold(finding, |finding, limit| finding.with("limit", limit));
     left.into_iter().fold(finding, |finding, left| finding.with("remaining", left))

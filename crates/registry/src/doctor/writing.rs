@@ -17,7 +17,10 @@ use porthole_core::{
     descriptor::Descriptor, digest::Digest, failure::FailureClass, media_type::MediaType, reference::Reference,
 };
 
-use super::{finding::ProbeFinding, patient::Patient};
+use super::{
+    finding::{ProbeFinding, ProbeName},
+    patient::Patient,
+};
 
 /// Everything about uploads, in the order in which they happen. `from` is an image of another repository, whose blob could be mounted.
 pub async fn uploads<T: Transport + Environment>(
@@ -71,19 +74,23 @@ impl<T: Transport + Environment> Writer<'_, '_, T> {
     async fn open(&self) -> Result<Open, ProbeFinding> {
         let answer = match self.send(upload::start(&self.patient.base, self.to.repository())).await {
             Ok(answer) => answer,
-            Err(error) => return Err(ProbeFinding::no("upload", format!("cannot be begun: {error}")).fatal(&error)),
+            Err(error) => {
+                return Err(ProbeFinding::no(ProbeName::Upload, format!("cannot be begun: {error}")).fatal(&error));
+            }
         };
         let status = answer.status.as_u16();
         if answer.status != StatusCode::ACCEPTED {
-            return Err(ProbeFinding::no("upload", format!("cannot be begun: {status}, {}", answer.words()))
+            return Err(ProbeFinding::no(ProbeName::Upload, format!("cannot be begun: {status}, {}", answer.words()))
                 .because(kind_of_status(answer.status)));
         }
         match self.session(&answer) {
             Ok(UploadSession { location: Some(place), least, .. }) => Ok(Open { place, least }),
-            Ok(_) => Err(ProbeFinding::no("upload", "cannot continue: the registry sends no Location for it")
+            Ok(_) => Err(ProbeFinding::no(ProbeName::Upload, "cannot continue: the registry sends no Location for it")
                 .because(FailureClass::Protocol)),
-            Err(error) => Err(ProbeFinding::no("upload", format!("would go to a place that is refused: {error}"))
-                .because(FailureClass::Protocol)),
+            Err(error) => {
+                Err(ProbeFinding::no(ProbeName::Upload, format!("would go to a place that is refused: {error}"))
+                    .because(FailureClass::Protocol))
+            }
         }
     }
 
@@ -95,9 +102,12 @@ impl<T: Transport + Environment> Writer<'_, '_, T> {
         };
         let place = open.place.url.origin().to_string();
         let finding = if open.place.ours {
-            ProbeFinding::ok("upload", "can be begun")
+            ProbeFinding::ok(ProbeName::Upload, "can be begun")
         } else {
-            ProbeFinding::ok("upload", format!("can be begun, and goes to {place}, which must be reachable as well"))
+            ProbeFinding::ok(
+                ProbeName::Upload,
+                format!("can be begun, and goes to {place}, which must be reachable as well"),
+            )
         };
         (finding.with("to", place), Some(open))
     }
@@ -108,30 +118,33 @@ impl<T: Transport + Environment> Writer<'_, '_, T> {
         let size = open.least.unwrap_or(0).max(CHUNK);
         if size > LARGEST {
             let says = format!("of less than {size} bytes are refused: too much to try");
-            return (ProbeFinding::unknown("chunks", says).with("least", size), stays);
+            return (ProbeFinding::unknown(ProbeName::Chunks, says).with("least", size), stays);
         }
         let answer = self.send(upload::patch(&open.place.url, &(0..size), self.noise(size).into())).await;
         let answer = match answer {
             Ok(answer) => answer,
-            Err(error) => return (ProbeFinding::failed("chunks", &error), stays),
+            Err(error) => return (ProbeFinding::failed(ProbeName::Chunks, &error), stays),
         };
         let status = answer.status.as_u16();
         let session = match self.session(&answer) {
             Ok(session) => session,
             Err(error) => {
-                return (ProbeFinding::no("chunks", format!("lead to a place that is refused: {error}")), stays);
+                return (
+                    ProbeFinding::no(ProbeName::Chunks, format!("lead to a place that is refused: {error}")),
+                    stays,
+                );
             }
         };
         let finding = if !answer.status.is_success() {
             ProbeFinding::no(
-                "chunks",
+                ProbeName::Chunks,
                 format!("are answered {status}: what is larger than a proxy on the way lets through cannot be pushed"),
             )
         } else if session.held == Some(size) {
-            ProbeFinding::ok("chunks", "are accepted, and the registry reports its offset")
+            ProbeFinding::ok(ProbeName::Chunks, "are accepted, and the registry reports its offset")
         } else {
             ProbeFinding::no(
-                "chunks",
+                ProbeName::Chunks,
                 "are accepted, but the registry does not report its offset: interrupted uploads start again",
             )
         };
@@ -142,16 +155,16 @@ impl<T: Transport + Environment> Writer<'_, '_, T> {
     /// Whether a session reports its offset.
     async fn resume(&self, place: &UploadPlace) -> ProbeFinding {
         match self.send(upload::status(&place.url)).await {
-            Err(error) => ProbeFinding::failed("resume", &error),
+            Err(error) => ProbeFinding::failed(ProbeName::Resume, &error),
             Ok(answer)
                 if answer.status.is_success() && self.session(&answer).is_ok_and(|session| session.held.is_some()) =>
             {
-                ProbeFinding::ok("resume", "a session reports its offset: an interrupted upload resumes")
+                ProbeFinding::ok(ProbeName::Resume, "a session reports its offset: an interrupted upload resumes")
             }
             Ok(answer) => {
                 let status = answer.status.as_u16();
                 ProbeFinding::no(
-                    "resume",
+                    ProbeName::Resume,
                     format!("a session does not tell what it has ({status}): an upload that breaks off may start over"),
                 )
             }
@@ -161,14 +174,14 @@ impl<T: Transport + Environment> Writer<'_, '_, T> {
     /// Whether a session can be given up.
     async fn cancel(&self, place: &UploadPlace) -> ProbeFinding {
         match self.send(upload::cancel(&place.url)).await {
-            Err(error) => ProbeFinding::failed("cancel", &error),
+            Err(error) => ProbeFinding::failed(ProbeName::Cancel, &error),
             Ok(answer) if answer.status.is_success() => {
-                ProbeFinding::ok("cancel", "an upload can be given up, and leaves nothing")
+                ProbeFinding::ok(ProbeName::Cancel, "an upload can be given up, and leaves nothing")
             }
             Ok(answer) => {
                 let status = answer.status.as_u16();
                 ProbeFinding::no(
-                    "cancel",
+                    ProbeName::Cancel,
                     format!(
                         "an upload cannot be cancelled ({status}): the registry keeps its bytes until it collects garbage"
                     ),
@@ -181,15 +194,15 @@ impl<T: Transport + Environment> Writer<'_, '_, T> {
     async fn whole(&self) -> (ProbeFinding, Option<Descriptor>) {
         let open = match self.open().await {
             Ok(open) => open,
-            Err(finding) => return (ProbeFinding { probe: "whole", ..finding }, None),
+            Err(finding) => return (ProbeFinding { probe: ProbeName::Whole, ..finding }, None),
         };
         let bytes = self.noise(WHOLE);
         let blob = Descriptor::new(MediaType::OCI_LAYER, Digest::sha256(&bytes), WHOLE);
         let answer = self.send(upload::commit(&open.place.url, &blob.digest, bytes.into())).await;
         match answer {
-            Err(error) => (ProbeFinding::failed("whole", &error), None),
+            Err(error) => (ProbeFinding::failed(ProbeName::Whole, &error), None),
             Ok(answer) if answer.status.is_success() => {
-                (ProbeFinding::ok("whole", "blobs are taken in one piece"), Some(blob))
+                (ProbeFinding::ok(ProbeName::Whole, "blobs are taken in one piece"), Some(blob))
             }
             Ok(answer) => {
                 let _ = self.send(upload::cancel(&open.place.url)).await;
@@ -198,7 +211,7 @@ impl<T: Transport + Environment> Writer<'_, '_, T> {
                     answer.status.as_u16(),
                     answer.words()
                 );
-                (ProbeFinding::no("whole", says), None)
+                (ProbeFinding::no(ProbeName::Whole, says), None)
             }
         }
     }
@@ -217,25 +230,25 @@ impl<T: Transport + Environment> Writer<'_, '_, T> {
         };
         let answer = match answer {
             Ok(answer) => answer,
-            Err(error) => return ProbeFinding::failed("mount", &error),
+            Err(error) => return ProbeFinding::failed(ProbeName::Mount, &error),
         };
         let finding = match mount::read(answer.status) {
             mount::MountOutcome::Mounted if is_there => {
-                ProbeFinding::ok("mount", "blobs are mounted, as far as one shows that was there already")
+                ProbeFinding::ok(ProbeName::Mount, "blobs are mounted, as far as one shows that was there already")
             }
             mount::MountOutcome::Mounted => {
-                ProbeFinding::ok("mount", "blobs are mounted: what another repository has is not sent again")
+                ProbeFinding::ok(ProbeName::Mount, "blobs are mounted: what another repository has is not sent again")
             }
             mount::MountOutcome::Session => {
                 if let Ok(UploadSession { location: Some(place), .. }) = self.session(&answer) {
                     let _ = self.send(upload::cancel(&place.url)).await;
                 }
-                ProbeFinding::no("mount", "blobs are not mounted: what another repository has is sent again")
+                ProbeFinding::no(ProbeName::Mount, "blobs are not mounted: what another repository has is sent again")
             }
             mount::MountOutcome::Refused => {
                 let status = answer.status.as_u16();
                 ProbeFinding::no(
-                    "mount",
+                    ProbeName::Mount,
                     format!("blobs are not mounted ({status}): what another repository has is sent again"),
                 )
             }
@@ -246,12 +259,12 @@ impl<T: Transport + Environment> Writer<'_, '_, T> {
     /// Whether what was written can be taken back.
     async fn delete(&self, blob: &Descriptor) -> ProbeFinding {
         match self.patient.client.delete_blob(self.to, &blob.digest).await {
-            Ok(Deletion::Done) => ProbeFinding::ok("delete", "blobs are deleted: what was uploaded is gone"),
+            Ok(Deletion::Done) => ProbeFinding::ok(ProbeName::Delete, "blobs are deleted: what was uploaded is gone"),
             Ok(Deletion::Unsupported { .. }) => ProbeFinding::no(
-                "delete",
+                ProbeName::Delete,
                 format!("blobs are not deleted: {} bytes of noise stay until they are swept", blob.size),
             ),
-            Err(error) => ProbeFinding::failed("delete", &error),
+            Err(error) => ProbeFinding::failed(ProbeName::Delete, &error),
         }
     }
 
