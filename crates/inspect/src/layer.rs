@@ -242,22 +242,33 @@ pub async fn read_by<S: ImageSource>(
     // To its end, wherever that is: the report says how it differs from the descriptor.
     let end = job.descriptor.as_ref().map_or(u64::MAX, |descriptor| descriptor.size);
     let mut blob = blob::open(source, job.descriptor.as_ref(), 0..end).await?;
-    let mut buffer = vec![0; BUFFER];
-    loop {
-        let read = blob.read(&mut buffer).await?;
-        if read == 0 {
-            return Ok(reader.finish_index(sink));
-        }
-        let progress = reader.push(&buffer[..read], sink);
+    pump(&mut blob, |chunk| {
+        let progress = reader.push(chunk, sink);
         let overlong = progress.overlong;
         let index = reader.take_index();
         if !index.is_empty() {
             append(&index);
         }
-        if watch(progress).is_break() || overlong {
-            return Ok(reader.finish_index(sink));
+        if watch(progress).is_break() || overlong { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })
+    .await?;
+    Ok(reader.finish_index(sink))
+}
+
+/// Gives a blob to `push` in chunks of at most [`CHUNK`] bytes, until `push` breaks or the blob ends.
+///
+/// # Errors
+///
+/// Those of the stream.
+pub async fn pump<B: BlobStream>(blob: &mut B, mut push: impl FnMut(&[u8]) -> ControlFlow<()>) -> Result<(), B::Error> {
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        let read = blob.read(&mut buffer).await?;
+        if read == 0 || push(&buffer[..read]).is_break() {
+            return Ok(());
         }
     }
 }
 
-const BUFFER: usize = 256 << 10;
+/// Bytes of a blob that are read at once.
+pub const CHUNK: usize = 256 << 10;

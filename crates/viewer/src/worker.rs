@@ -16,7 +16,10 @@ use porthole_core::{
     failure::{Classify, FailureClass},
     limits::Limits,
 };
-use porthole_inspect::toc::{self, TocSearch};
+use porthole_inspect::{
+    layer,
+    toc::{self, TocSearch},
+};
 use porthole_registry::{
     Error,
     transport::{Environment, Transport},
@@ -130,8 +133,10 @@ impl<T: Transport + Environment> LayerWorker<T> {
             .map_err(|text| Failed::new(FailureClass::Other, text))?;
         match (blob, request) {
             (Some(blob), _) => {
-                for chunk in blob.chunks(CHUNK) {
-                    scan.push(chunk, self.transport.now());
+                for chunk in blob.chunks(layer::CHUNK) {
+                    if scan.push(chunk, self.transport.now()).is_break() {
+                        break;
+                    }
                 }
             }
             (None, Some(request)) => {
@@ -141,13 +146,7 @@ impl<T: Transport + Environment> LayerWorker<T> {
                     scan.audit(toc.map(|toc| toc.map(|(toc, _)| toc)));
                 }
                 let mut stream = layer.part(0..job.size).await?;
-                let mut buffer = vec![0; CHUNK];
-                loop {
-                    let read = stream.read(&mut buffer).await?;
-                    if read == 0 || !scan.push(&buffer[..read], self.transport.now()) {
-                        break;
-                    }
-                }
+                layer::pump(&mut stream, |chunk| scan.push(chunk, self.transport.now())).await?;
             }
             (None, None) => {
                 return Err(Failed::new(FailureClass::Other, "no request and no bytes (a bug in porthole)"));
@@ -182,6 +181,3 @@ impl Failed {
 }
 
 const ONLY_LISTS: &str = "this worker only lists layers (a bug in porthole)";
-
-/// Bytes of the buffer that a body is read into.
-const CHUNK: usize = 256 << 10;

@@ -17,7 +17,7 @@ use porthole_core::{
     toc::{Audit, Toc},
 };
 use porthole_inspect::{artifact::BlobHead, layer, toc};
-use std::time::Duration;
+use std::{ops::ControlFlow, time::Duration};
 
 /// A layer being read. Feed it with [`Scan::push`], then [`Scan::finish`] it.
 pub(super) struct Scan<'t> {
@@ -99,8 +99,8 @@ impl<'t> Scan<'t> {
         (self.tell)(report);
     }
 
-    /// Takes the next bytes of the blob. `false` = they exceed the size that the descriptor promises; no more are wanted.
-    pub(super) fn push(&mut self, chunk: &[u8], now: Duration) -> bool {
+    /// Takes the next bytes of the blob. Breaks if they exceed the size that the descriptor promises: no more are wanted.
+    pub(super) fn push(&mut self, chunk: &[u8], now: Duration) -> ControlFlow<()> {
         self.progress = self.reader.push(chunk, &mut self.gather);
         let is_due = self.first && self.progress.entries > 0 || self.pulse.is_due(now);
         let batch = self.reader.take_batch(if is_due { 1 } else { BATCH_BYTES });
@@ -115,7 +115,7 @@ impl<'t> Scan<'t> {
                 entries: self.progress.entries,
             });
         }
-        !self.progress.overlong
+        if self.progress.overlong { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     /// Ends the blob: sends the last batch, and returns the findings.
