@@ -6,7 +6,7 @@
 
 use crate::{
     body::content_length,
-    error::quote,
+    quote::quote,
     transport::{self, ErrorKind},
 };
 use http::{HeaderMap, header};

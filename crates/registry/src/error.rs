@@ -6,7 +6,7 @@ use porthole_core::{
     digest,
     failure::{Blame, Classify, Failure, FailureClass},
     hint::Hint,
-    manifest, path,
+    manifest,
 };
 use std::fmt;
 use transport::ErrorKind;
@@ -441,16 +441,6 @@ fn taken_for_a_host(registry: &str) -> Option<Hint> {
     })
 }
 
-/// Makes text from outside safe to print: escaped, on one line, at most 200 characters.
-pub(crate) fn quote(text: &str) -> String {
-    let escaped = path::escape(text.as_bytes());
-    match escaped.char_indices().nth(LONGEST_QUOTE) {
-        Some((end, _)) => format!("{}…", escaped.get(..end).unwrap_or_default()),
-        None => escaped.into_owned(),
-    }
-}
-
-const LONGEST_QUOTE: usize = 200;
 /// Longest wait in seconds that a hint names: a longer one is of no help to a person.
 const WEEK: u64 = 7 * 24 * 60 * 60;
 

@@ -1,6 +1,6 @@
 //! HTML pages in place of an answer: a captive portal, a login page or a proxy answers instead of the registry.
 
-use crate::{body::content_length, error::quote};
+use crate::{body::content_length, quote::quote};
 use http::{HeaderMap, header};
 use std::fmt;
 

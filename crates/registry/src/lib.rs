@@ -56,6 +56,7 @@ pub mod html;
 pub mod link;
 pub mod plan;
 pub mod policy;
+mod quote;
 pub mod range;
 pub mod redirect;
 pub mod relay_code;

@@ -1,6 +1,6 @@
 //! `Content-Range` (RFC 9110 section 14.4): which bytes an answer holds.
 
-use crate::error::quote;
+use crate::quote::quote;
 use std::ops::Range;
 
 /// What a `Content-Range` in bytes says.

@@ -233,7 +233,7 @@ impl<T: Transport + Environment> Registry<T> {
             registry: call.registry.clone(),
             base: call.base.clone(),
             scopes: scopes.clone(),
-            what: Subject::new(TOKEN, crate::error::quote(&scopes.to_string())),
+            what: Subject::new(TOKEN, crate::quote::quote(&scopes.to_string())),
         };
         let mut credentials = if send { self.credentials(&call.registry) } else { None };
         if let Some(identity_token) = credentials.as_ref().and_then(|credentials| credentials.identity_token.clone()) {
@@ -360,7 +360,7 @@ fn unknown_ways(headers: &http::HeaderMap) -> Option<String> {
     if challenges.is_empty() || challenges.iter().any(known) {
         return None;
     }
-    let schemes = challenges.iter().map(|challenge| format!("`{}`", crate::error::quote(&challenge.scheme)));
+    let schemes = challenges.iter().map(|challenge| format!("`{}`", crate::quote::quote(&challenge.scheme)));
     Some(schemes.collect::<Vec<_>>().join(", "))
 }
 

@@ -237,3 +237,14 @@ impl Call {
 pub(super) fn clock_of(headers: &http::HeaderMap) -> Option<Duration> {
     date::http(headers.get(header::DATE)?.to_str().ok()?).map(Duration::from_secs)
 }
+
+/// A request that may be sent twice.
+pub(super) fn safely(mut request: Request) -> Request {
+    request.extensions_mut().insert(Repeat::Safely);
+    request
+}
+
+/// The URL of a request.
+pub(super) fn parse(request: &Request) -> Result<Url, policy::UrlError> {
+    Url::parse(&request.uri().to_string())
+}

@@ -2,7 +2,8 @@
 
 use super::{
     Call, Destination, Registry,
-    upload::{Opened, hasten, parse, safely},
+    exchange::{parse, safely},
+    upload::{Opened, hasten},
 };
 use crate::{
     body::content_length,

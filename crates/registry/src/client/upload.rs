@@ -2,7 +2,7 @@
 
 use super::{
     Call, Destination, Registry,
-    exchange::{Answer, Repeat},
+    exchange::{Answer, Repeat, parse, safely},
 };
 use crate::{
     endpoint::upload,
@@ -365,22 +365,12 @@ fn failure_of(status: StatusCode) -> UploadFailure {
     }
 }
 
-/// Marks a request as one that may be sent twice.
-pub(super) fn safely(mut request: Request) -> Request {
-    request.extensions_mut().insert(Repeat::Safely);
-    request
-}
-
 /// Gives a request one short try, if there is a hurry.
 pub(super) fn hasten(request: &mut Request, hurry: Option<Patience>) {
     if let Some(patience) = hurry {
         request.extensions_mut().insert(patience);
         request.extensions_mut().insert(Repeat::Never);
     }
-}
-
-pub(super) fn parse(request: &Request) -> Result<Url, crate::policy::UrlError> {
-    Url::parse(&request.uri().to_string())
 }
 
 impl Call {

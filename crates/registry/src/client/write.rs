@@ -2,7 +2,7 @@
 
 use super::{
     Call, Registry,
-    upload::{parse, safely},
+    exchange::{parse, safely},
 };
 use crate::{
     endpoint::manifest,

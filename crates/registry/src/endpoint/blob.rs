@@ -66,7 +66,7 @@ pub fn read(status: StatusCode, headers: &HeaderMap, range: &Range<u64>, size: u
         ContentRange::Part { range: got, complete } if got == *range && complete.is_none_or(|got| got == size) => Ok(0),
         _ => Err(RefusedRange::Other {
             expected: format!("bytes {}-{}/{size}", range.start, range.end.saturating_sub(1)),
-            got: crate::error::quote(&String::from_utf8_lossy(value.as_bytes())),
+            got: crate::quote::quote(&String::from_utf8_lossy(value.as_bytes())),
         }),
     }
 }

@@ -1,8 +1,9 @@
 //! Error bodies: `{"errors": [{"code": …, "message": …}]}`, or whatever a proxy in between wrote.
 
 use crate::{
-    error::{Error, Subject, quote},
+    error::{Error, Subject},
     html::Page,
+    quote::quote,
     relay_code,
 };
 use http::StatusCode;

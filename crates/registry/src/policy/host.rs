@@ -39,7 +39,7 @@ impl Host {
             return Err(Error::TooLong);
         }
         if let Some(bad) = name.split('.').find(|label| !is_label(label)) {
-            return Err(Error::Label(crate::error::quote(bad)));
+            return Err(Error::Label(crate::quote::quote(bad)));
         }
         if ends_in_number(&name) {
             return name.parse().map(Self::V4).map_err(|_| Error::Ipv4);
@@ -183,7 +183,7 @@ fn parse_port(text: &str) -> Result<u16, Error> {
     let digits = (1..=5).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     match text.parse() {
         Ok(port) if digits && port != 0 => Ok(port),
-        _ => Err(Error::Port(crate::error::quote(text))),
+        _ => Err(Error::Port(crate::quote::quote(text))),
     }
 }
 
