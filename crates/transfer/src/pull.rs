@@ -7,6 +7,7 @@
 mod blobs;
 mod follow;
 mod request;
+mod shared;
 
 pub use self::follow::{Cut, Follow, FollowFront, FollowReader, Manifests, Stage};
 

@@ -4,8 +4,9 @@
 //! the first gap, and makes the blob visible when it is complete.
 
 use super::{
-    Error, Follow, Options,
+    Error, Options,
     request::{Outcome, Request},
+    shared::Shared,
 };
 use crate::event::{BlobProgress, TransferObserver};
 use porthole_core::{descriptor::Descriptor, digest::Mismatch, reference::Reference};
@@ -16,8 +17,7 @@ use porthole_registry::{
 };
 use porthole_store::{Addition, Gaps, Ingest, Store};
 use std::{
-    ops::Range,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 use tokio::{
@@ -37,36 +37,6 @@ const TAILS: Duration = Duration::from_millis(100);
 pub(super) struct Moved {
     pub(super) fetched: u64,
     pub(super) saved: u64,
-}
-
-/// What every request needs.
-pub(super) struct Shared {
-    pub(super) client: Arc<Registry<Native>>,
-    pub(super) reference: Reference,
-    pub(super) observer: TransferObserver,
-    pub(super) follow: Follow,
-    plan: Mutex<PullPlan>,
-    begun: Instant,
-    /// Notified when a running request has changed the plan.
-    changed: Notify,
-}
-
-impl Shared {
-    pub(super) fn plan(&self) -> MutexGuard<'_, PullPlan> {
-        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Seconds since the pull began.
-    pub(super) fn now(&self) -> f64 {
-        self.begun.elapsed().as_secs_f64()
-    }
-
-    /// Updates the plan with the head of an answer. Returns the range to read of it, if that is not the requested one.
-    pub(super) fn answered(&self, fetch: &Fetch, heeds: Option<bool>) -> Option<Range<u64>> {
-        let other = self.plan().answered(fetch, heeds);
-        self.changed.notify_one();
-        other
-    }
 }
 
 /// The blobs of one pull, and the tasks that fetch them.

@@ -1,6 +1,6 @@
 //! One request for bytes of a blob.
 
-use super::{Error, blobs::Shared};
+use super::{Error, shared::Shared};
 use crate::event::BlobProgress;
 use porthole_core::descriptor::Descriptor;
 use porthole_registry::plan::pull::{Fetch, TAIL};
