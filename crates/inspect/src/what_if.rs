@@ -204,9 +204,9 @@ impl WhatIf {
         let others = numbers(self.others());
         match &self.change {
             BuildChange::Squash { layer, .. } => {
-                format!("layer {} made one with {others}", LayerNumber::of_index(*layer))
+                format!("layer {} squashed with {others}", LayerNumber::of_index(*layer))
             }
-            BuildChange::SquashAll => "all layers made one".to_owned(),
+            BuildChange::SquashAll => "all layers squashed into one".to_owned(),
             BuildChange::SetAtOnce { layer, aspects, compared, .. } => {
                 let probably = if *compared { "" } else { ", if the files are the same" };
                 format!(
