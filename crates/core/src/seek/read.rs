@@ -36,7 +36,23 @@ const SMALL: u64 = 4 << 20;
 /// ```
 /// use porthole_core::seek::{Ask, Error, HEADER_BYTES, IndexReader};
 ///
-/// Asks a question about an index in memory.
+/// /// Asks a question about an index in memory.
+/// fn ask<T>(
+///     index: &mut IndexReader,
+///     bytes: &[u8],
+///     mut question: impl FnMut(&mut IndexReader) -> Result<T, Ask>,
+/// ) -> Result<T, Error> {
+///     loop {
+///         match question(index) {
+///             Ok(answer) => return Ok(answer),
+///             Err(Ask::Page(page)) => {
+///                 let start = page.offset() as usize;
+///                 index.give(page, bytes[start..start + page.length()].to_vec())?;
+///             }
+///             Err(Ask::Failed(error)) => return Err(error),
+///         }
+///     }
+/// }
 ///
 /// fn names(bytes: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
 ///     let mut index = IndexReader::new(&bytes[..HEADER_BYTES], bytes.len() as u64)?;
