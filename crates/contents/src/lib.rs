@@ -17,6 +17,54 @@
 //! - [`export`] writes an inventory as SPDX 2.3 or CycloneDX 1.6.
 //!
 //! Nothing here does input or output, reads a clock or knows its target: the caller pushes entries and bytes.
+//!
+//! The packages of an image, each with the layer that brought it. A collector takes the entries and bytes of one layer, and is only
+//! believed after the layer was verified:
+//!
+//! ```
+//! use porthole_contents::{collect::DatabaseCollector, inventory::Inventory};
+//! use porthole_core::{
+//!     layer::{Expected, LayerReader},
+//!     limits::Limits,
+//!     tar::{Entry, EntrySink, Flow},
+//!     tree::FileTree,
+//! };
+//! # use porthole_testkit::image::Layer;
+//!
+//! struct Sink<'t>(&'t mut FileTree, DatabaseCollector);
+//!
+//! impl EntrySink for Sink<'_> {
+//!     fn entry(&mut self, entry: Entry) -> Flow {
+//!         let stacked = self.0.apply(&entry).is_ok();
+//!         if stacked && self.1.begin(&entry) { Flow::WantData } else { Flow::Continue }
+//!     }
+//!     fn data(&mut self, bytes: &[u8]) -> Flow {
+//!         self.1.push(bytes);
+//!         Flow::Continue
+//!     }
+//!     fn end_of_data(&mut self) {
+//!         self.1.end();
+//!     }
+//! }
+//!
+//! # let status = "Package: zlib1g\nStatus: install ok installed\nVersion: 1.3\nArchitecture: amd64\n";
+//! # let layers = [Layer::new("FROM x").file("var/lib/dpkg/status", status).tar()];
+//! let limits = Limits::default();
+//! let mut tree = FileTree::new(limits.tree_nodes);
+//! let mut collected = Vec::new();
+//! for (number, layer) in (0..).zip(&layers) {
+//!     tree.begin(number);
+//!     let mut sink = Sink(&mut tree, DatabaseCollector::default());
+//!     let mut reader = LayerReader::new(Expected::default(), limits);
+//!     reader.push(layer, &mut sink);
+//!     assert!(reader.finish(&mut sink).findings.is_empty(), "the layer is verified");
+//!     collected.push(sink.1.finish());
+//!     tree.commit();
+//! }
+//! let inventory = Inventory::of(&tree, &collected);
+//! let found: Vec<_> = inventory.present().map(|found| (&*found.package.name, &*found.package.version, found.layer)).collect();
+//! assert_eq!(found, [("zlib1g", "1.3", 0)]);
+//! ```
 
 pub mod bill;
 pub mod certificates;
