@@ -14,21 +14,37 @@
 //! caller has compared them with the digests that name them.
 //! The clock is read for one purpose only: a log that claims a time in the future is refused.
 //!
+//! Checks what signs an image by the key that a person named:
+//!
 //! ```
 //! use porthole_core::{descriptor::Descriptor, digest::Digest, media_type::MediaType};
-//! use porthole_signature::{demand::Demand, key::PublicKey, root::TrustRoot, verify::{Outcome, SignatureVerifier}};
+//! use porthole_signature::{
+//!     demand::Demand,
+//!     evidence::Evidence,
+//!     key::PublicKey,
+//!     root::TrustRoot,
+//!     verify::{Outcome, SignatureVerifier},
+//! };
+//! # use porthole_testkit::signing::{Signatory, payload, signature};
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let evidence: Vec<porthole_signature::evidence::Evidence> = Vec::new();
 //! let manifest = b"the manifest of the image";
 //! let image = Descriptor::new(MediaType::OCI_MANIFEST, Digest::sha256(manifest), manifest.len() as u64);
-//! let demand = Demand::default();
+//! # let signatory = Signatory::new();
+//! # let signed = signature(payload(&image.digest.to_string()), &signatory, None);
+//! # let cosign_pub = signatory.public_key();
+//! # let blob = signed.blob.bytes.clone();
+//! # let media_type = MediaType::parse("application/vnd.dev.cosign.simplesigning.v1+json")?;
+//! # let mut layer = Descriptor::new(media_type, Digest::sha256(&blob), blob.len() as u64);
+//! # for (key, value) in &signed.annotations {
+//! #     layer.annotations.insert(key.clone(), value.as_str().unwrap_or_default().to_owned());
+//! # }
+//!
+//! // `layer` and `blob` are of a referrer of the image: `gather` fetches them.
+//! let evidence = Evidence::parse(&layer, &blob)?;
+//! let demand = Demand { keys: vec![PublicKey::parse(cosign_pub.as_bytes())?], ..Demand::default() };
 //! let verifier = SignatureVerifier::new(&TrustRoot::public_good()?)?;
-//! for found in &evidence {
-//!     match verifier.check(found, &image, &demand).outcome {
-//!         Outcome::Trusted => println!("signed by a signer that was named"),
-//!         other => println!("{other}"),
-//!     }
-//! }
+//! assert_eq!(verifier.check(&evidence, &image, &demand).outcome, Outcome::Trusted);
+//! assert_eq!(verifier.check(&evidence, &image, &Demand::default()).outcome.word(), "unchecked");
 //! # Ok(())
 //! # }
 //! ```
