@@ -1,9 +1,11 @@
 //! A front end without a screen: the state of the page over a session, layer workers on the same thread, registries in
 //! memory, and a clock that moves when something sleeps.
 
+mod crew;
+
 use crate::archive::{Archives, Packing};
+use crew::Crew;
 use porthole_core::failure::FailureClass;
-use porthole_core::limits::Limits;
 use porthole_registry::{Options, Registry, trace::Recorder, transport::Environment};
 use porthole_source::Place;
 use porthole_testkit::{
@@ -11,18 +13,17 @@ use porthole_testkit::{
     registry::{Internet, Site},
 };
 use porthole_viewer::{
-    contents::ContentsEngine,
     protocol::{
         Command, Event, EvidenceAnswer, EvidenceJob, FailureCause, FailureNotice, FileView, LayerState, LinkState,
         Remedy, RowSort,
     },
-    session::{self, Front, GivenFile, GivenPlace, Pool, SavedFile, Session, given_reference},
+    session::{self, Front, GivenFile, GivenPlace, SavedFile, Session, given_reference},
     state::{Action, Effect, State},
-    worker::{LayerWorker, WorkerOrder, WorkerReport},
+    worker::{WorkerOrder, WorkerReport},
 };
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     future::Future,
     pin::Pin,
     rc::Rc,
@@ -30,7 +31,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll, Wake, Waker},
+    task::{Context, Wake, Waker},
 };
 
 /// The registry of the tests.
@@ -383,8 +384,6 @@ pub(crate) fn offers(failure: &FailureNotice, wanted: impl Fn(&Remedy) -> bool) 
 pub(crate) const PAGE: &str = "page.example";
 /// More than any test takes.
 const STEPS: usize = 20_000;
-/// Workers that look into contents.
-const CONTENTS: usize = 2;
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
@@ -458,108 +457,6 @@ impl SavedFile for Saving {
         let mut saved = self.saved.borrow_mut();
         saved.push(self.bytes);
         Ok(format!("memory:{}", saved.len()))
-    }
-}
-
-/// Layer workers on this thread.
-#[derive(Clone)]
-pub(crate) struct Crew(Rc<Inner>);
-
-struct Inner {
-    internet: Internet,
-    limits: Limits,
-    members: RefCell<Vec<Option<Member>>>,
-    /// Members from this number on look into contents.
-    contents: Cell<usize>,
-    reports: Rc<RefCell<VecDeque<(usize, WorkerReport)>>>,
-    orders: RefCell<Vec<(usize, WorkerOrder)>>,
-    refuses: Cell<bool>,
-}
-
-struct Member {
-    worker: Rc<LayerWorker<Internet>>,
-    task: Rc<RefCell<Task>>,
-}
-
-impl Crew {
-    fn new(internet: &Internet, size: usize, limits: Limits) -> Self {
-        let inner = Inner {
-            internet: internet.clone(),
-            limits,
-            members: RefCell::default(),
-            contents: Cell::new(size),
-            reports: Rc::default(),
-            orders: RefCell::default(),
-            refuses: Cell::new(false),
-        };
-        let members = (0..size).map(|worker| Some(inner.start(worker))).collect();
-        *inner.members.borrow_mut() = members;
-        Self(Rc::new(inner))
-    }
-
-    fn poll(&self, context: &mut Context<'_>) {
-        let tasks: Vec<_> = self.0.members.borrow().iter().flatten().map(|member| Rc::clone(&member.task)).collect();
-        for task in tasks {
-            let polled = task.borrow_mut().as_mut().poll(context);
-            assert_eq!(polled, Poll::Pending, "a worker runs for as long as it is polled");
-        }
-    }
-
-    fn stop(&self, worker: usize) {
-        if let Some(member) = self.0.members.borrow_mut().get_mut(worker) {
-            *member = None;
-        }
-    }
-}
-
-impl Inner {
-    fn start(&self, number: usize) -> Member {
-        let reports = Rc::clone(&self.reports);
-        let tell = move |report| reports.borrow_mut().push_back((number, report));
-        let worker = LayerWorker::new(self.internet.clone(), self.limits, tell);
-        let looks_into_contents = number >= self.contents.get();
-        let worker = Rc::new(if looks_into_contents { worker.with_engine(ContentsEngine) } else { worker });
-        let driven = Rc::clone(&worker);
-        let task: Task = Box::pin(async move { driven.run().await });
-        Member { worker, task: Rc::new(RefCell::new(task)) }
-    }
-}
-
-impl Pool for Crew {
-    fn size(&self) -> usize {
-        self.0.contents.get()
-    }
-
-    fn start_contents(&self) -> usize {
-        if self.0.refuses.get() {
-            return 0;
-        }
-        let first = self.0.members.borrow().len();
-        let members: Vec<_> = (first..first + CONTENTS).map(|number| Some(self.0.start(number))).collect();
-        self.0.members.borrow_mut().extend(members);
-        CONTENTS
-    }
-
-    fn send(&self, worker: usize, order: WorkerOrder) {
-        self.0.orders.borrow_mut().push((worker, order.clone()));
-        let member = self.0.members.borrow()[worker].as_ref().map(|member| Rc::clone(&member.worker));
-        if let Some(member) = member {
-            member.obey(order);
-        }
-    }
-
-    fn end(&self, worker: usize) {
-        self.stop(worker);
-    }
-
-    fn restart(&self, worker: usize) -> bool {
-        if self.0.refuses.get() {
-            self.stop(worker);
-            return false;
-        }
-        let member = self.0.start(worker);
-        self.0.members.borrow_mut()[worker] = Some(member);
-        true
     }
 }
 
