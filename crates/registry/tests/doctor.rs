@@ -7,8 +7,8 @@ use porthole_registry::{
     Options, Registry, auth,
     client::{Asker, Probed},
     doctor::{
-        NamedPart, Patient, ProbeFinding, ProbeName, ProbeVerdict, StoredCredentials, access, lists, page, reach,
-        reading, writing,
+        ExaminedRegistry, NamedPart, ProbeFinding, ProbeName, ProbeVerdict, StoredCredentials, access, lists, page,
+        reach, reading, writing,
     },
     transport::{Environment, ErrorKind},
 };
@@ -36,7 +36,7 @@ fn internet(site: Site) -> Internet {
 }
 
 /// Examines a registry without credentials.
-fn look<R>(internet: &Internet, look: impl FnOnce(&Patient<'_, Internet>) -> R) -> R {
+fn look<R>(internet: &Internet, look: impl FnOnce(&ExaminedRegistry<'_, Internet>) -> R) -> R {
     look_as(internet, StoredCredentials::None, &[], look)
 }
 
@@ -44,7 +44,7 @@ fn look_as<R>(
     internet: &Internet,
     credentials: StoredCredentials,
     trusted: &[String],
-    look: impl FnOnce(&Patient<'_, Internet>) -> R,
+    look: impl FnOnce(&ExaminedRegistry<'_, Internet>) -> R,
 ) -> R {
     let client = Registry::new(internet.clone(), Options { trust_realm: trusted.to_vec(), ..Options::default() });
     if matches!(credentials, StoredCredentials::From(_)) {
@@ -52,11 +52,11 @@ fn look_as<R>(
     }
     let reference: Reference = format!("{HOST}/a/b:1").parse().unwrap();
     let base = client.endpoint(&reference).unwrap();
-    look(&Patient { client: &client, reference, base, trusted, credentials, insecure: false, page: PAGE })
+    look(&ExaminedRegistry { client: &client, reference, base, trusted, credentials, insecure: false, page: PAGE })
 }
 
-fn front(patient: &Patient<'_, Internet>) -> Probed {
-    block_on(patient.ask(http::Method::GET, "", &[], Asker::Anyone)).unwrap()
+fn front(registry: &ExaminedRegistry<'_, Internet>) -> Probed {
+    block_on(registry.ask(http::Method::GET, "", &[], Asker::Anyone)).unwrap()
 }
 
 #[track_caller]
@@ -73,9 +73,9 @@ fn answer(status: u16, headers: &[(&'static str, &str)]) -> Fault {
 #[test]
 fn connection() {
     let internet = internet(site());
-    let probe = |patient: &Patient<'_, Internet>| {
-        let front = block_on(patient.ask(http::Method::GET, "", &[], Asker::Anyone));
-        reach::connection(patient, &front)
+    let probe = |registry: &ExaminedRegistry<'_, Internet>| {
+        let front = block_on(registry.ask(http::Method::GET, "", &[], Asker::Anyone));
+        reach::connection(registry, &front)
     };
     is(&look(&internet, probe), ProbeVerdict::Ok, "over TLS");
     internet.fault("/v2/", 1, Fault::NoAnswer(ErrorKind::Connect));
@@ -101,7 +101,7 @@ fn connection() {
     ] {
         let reference: Reference = format!("{host}/a/b:1").parse().unwrap();
         let base = client.endpoint(&reference).unwrap();
-        let patient = Patient {
+        let registry = ExaminedRegistry {
             client: &client,
             reference,
             base,
@@ -110,14 +110,14 @@ fn connection() {
             insecure: false,
             page: PAGE,
         };
-        is(&probe(&patient), verdict, says);
+        is(&probe(&registry), verdict, says);
     }
 }
 
 #[test]
 fn version() {
     let internet = internet(site());
-    let probe = |patient: &Patient<'_, Internet>| reach::version(&front(patient));
+    let probe = |registry: &ExaminedRegistry<'_, Internet>| reach::version(&front(registry));
     is(&look(&internet, probe), ProbeVerdict::Ok, "speaks the distribution API");
     for (status, verdict, kind) in [
         (401, ProbeVerdict::Ok, None),
@@ -137,8 +137,9 @@ fn version() {
 #[test]
 fn clock() {
     let internet = internet(site());
-    let probe =
-        |patient: &Patient<'_, Internet>| reach::clock(&front(patient), Environment::now(patient.client.transport()));
+    let probe = |registry: &ExaminedRegistry<'_, Internet>| {
+        reach::clock(&front(registry), Environment::now(registry.client.transport()))
+    };
     is(&look(&internet, probe), ProbeVerdict::Unknown, "sends no date");
     for (date, verdict, says) in [
         ("Fri, 02 Jan 2026 03:04:05 GMT", ProbeVerdict::Ok, "agrees"),
@@ -155,7 +156,7 @@ fn clock() {
 #[test]
 fn sign_in() {
     let internet = internet(site());
-    let probe = |patient: &Patient<'_, Internet>| access::sign_in(patient, &front(patient));
+    let probe = |registry: &ExaminedRegistry<'_, Internet>| access::sign_in(registry, &front(registry));
     is(&look(&internet, probe), ProbeVerdict::Ok, "requires no sign-in");
     for (challenge, verdict, says) in [
         (
@@ -190,7 +191,7 @@ fn sign_in() {
 #[test]
 fn credentials() {
     let kept = || StoredCredentials::From("config.json".to_owned());
-    let probe = |patient: &Patient<'_, Internet>| block_on(access::credentials(patient, &front(patient)));
+    let probe = |registry: &ExaminedRegistry<'_, Internet>| block_on(access::credentials(registry, &front(registry)));
     let open = internet(site());
     is(&look(&open, probe), ProbeVerdict::Ok, "not required");
     is(&look_as(&open, kept(), &[], probe), ProbeVerdict::Unknown, "from config.json were not asked for");
@@ -224,9 +225,9 @@ fn credentials() {
 #[test]
 fn manifest_and_head() {
     let internet = internet(site());
-    let probe = |patient: &Patient<'_, Internet>| {
-        let head = block_on(reading::fetch_head(patient));
-        let (finding, sample) = block_on(reading::manifest(patient, &head));
+    let probe = |registry: &ExaminedRegistry<'_, Internet>| {
+        let head = block_on(reading::fetch_head(registry));
+        let (finding, sample) = block_on(reading::manifest(registry, &head));
         let sample = sample.unwrap();
         (finding, reading::head(&head, &sample), sample.blob)
     };
@@ -245,9 +246,9 @@ fn manifest_and_head() {
         is(&look(&internet, probe).1, verdict, says);
     }
     internet.fault("/manifests/", 9, Fault::Status(404));
-    let read = |patient: &Patient<'_, Internet>| {
-        let head = block_on(reading::fetch_head(patient));
-        block_on(reading::manifest(patient, &head))
+    let read = |registry: &ExaminedRegistry<'_, Internet>| {
+        let head = block_on(reading::fetch_head(registry));
+        block_on(reading::manifest(registry, &head))
     };
     let (finding, sample) = look(&internet, read);
     is(&finding, ProbeVerdict::No, "manifest not found");
@@ -263,10 +264,10 @@ fn manifest_and_head() {
 #[test]
 fn conditional() {
     let internet = internet(site());
-    let probe = |patient: &Patient<'_, Internet>| {
-        let head = block_on(reading::fetch_head(patient));
-        let sample = block_on(reading::manifest(patient, &head)).1.unwrap();
-        block_on(reading::conditional(patient, &head, &sample))
+    let probe = |registry: &ExaminedRegistry<'_, Internet>| {
+        let head = block_on(reading::fetch_head(registry));
+        let sample = block_on(reading::manifest(registry, &head)).1.unwrap();
+        block_on(reading::conditional(registry, &head, &sample))
     };
     is(&look(&internet, probe), ProbeVerdict::No, "ignores If-None-Match");
     let asked = internet.log().pop().unwrap();
@@ -290,7 +291,7 @@ fn blob() -> Descriptor {
 #[test]
 fn ranges() {
     let internet = internet(site());
-    let probe = |patient: &Patient<'_, Internet>| block_on(reading::range(patient, &blob()));
+    let probe = |registry: &ExaminedRegistry<'_, Internet>| block_on(reading::range(registry, &blob()));
     is(&look(&internet, probe), ProbeVerdict::Ok, "sends parts of blobs");
     internet.fault("/blobs/", 9, Fault::IgnoreRange);
     is(&look(&internet, probe), ProbeVerdict::No, "whole blobs only");
@@ -305,7 +306,7 @@ fn ranges() {
 #[test]
 fn blobs() {
     let internet = internet(site());
-    let probe = |patient: &Patient<'_, Internet>| block_on(reading::blobs(patient, &blob()));
+    let probe = |registry: &ExaminedRegistry<'_, Internet>| block_on(reading::blobs(registry, &blob()));
     is(&look(&internet, probe), ProbeVerdict::Ok, "from the registry itself");
     for (location, verdict, says) in [
         ("https://cdn.example.net/x?sig=secret", ProbeVerdict::Ok, "from https://cdn.example.net, which"),
@@ -326,7 +327,7 @@ fn blobs() {
 #[test]
 fn quota() {
     let internet = internet(site());
-    let probe = |patient: &Patient<'_, Internet>| reading::quota(&block_on(reading::fetch_head(patient)));
+    let probe = |registry: &ExaminedRegistry<'_, Internet>| reading::quota(&block_on(reading::fetch_head(registry)));
     is(&look(&internet, probe), ProbeVerdict::Unknown, "states no limit");
     for (headers, verdict, says) in [
         (
@@ -348,7 +349,7 @@ fn quota() {
 #[test]
 fn catalog() {
     let listed = internet(site());
-    let probe = |patient: &Patient<'_, Internet>| block_on(lists::catalog(patient));
+    let probe = |registry: &ExaminedRegistry<'_, Internet>| block_on(lists::catalog(registry));
     let (finding, first) = look(&listed, probe);
     is(&finding, ProbeVerdict::Ok, "lists its repositories");
     assert_eq!(first.as_deref(), Some("a/b"));
@@ -365,7 +366,7 @@ fn catalog() {
 #[test]
 fn referrers() {
     let subject = content().roots[0].blob.digest.parse().unwrap();
-    let probe = |patient: &Patient<'_, Internet>| block_on(lists::referrers(patient, &subject));
+    let probe = |registry: &ExaminedRegistry<'_, Internet>| block_on(lists::referrers(registry, &subject));
     is(&look(&internet(site().with_referrers()), probe), ProbeVerdict::Ok, "has the referrers API");
     let without = internet(site());
     is(&look(&without, probe), ProbeVerdict::No, "found by the fallback tag");
@@ -380,7 +381,7 @@ const ALLOW: (&str, &str) = ("access-control-allow-headers", "Accept, Authorizat
 
 #[test]
 fn pages() {
-    let probe = |patient: &Patient<'_, Internet>| block_on(page::page(patient));
+    let probe = |registry: &ExaminedRegistry<'_, Internet>| block_on(page::page(registry));
     let verdicts = |findings: [ProbeFinding; 2]| findings.map(|finding| finding.verdict);
     let closed = internet(site());
     let [page, preflight] = look(&closed, probe);
@@ -462,9 +463,9 @@ fn pages() {
 
 fn uploads(internet: &Internet, from: bool) -> Vec<ProbeFinding> {
     let to: Reference = format!("{HOST}/scratch").parse().unwrap();
-    look(internet, |patient| {
+    look(internet, |registry| {
         let blob = blob();
-        block_on(writing::uploads(patient, &to, from.then_some((&patient.reference, &blob))))
+        block_on(writing::uploads(registry, &to, from.then_some((&registry.reference, &blob))))
     })
 }
 
@@ -530,11 +531,12 @@ fn writing_that_fails() {
 fn the_whole_card() {
     let internet = internet(site());
     let examine = |named, write: Option<&Reference>| {
-        look(&internet, |patient| {
-            let Patient { client, reference, base, trusted, insecure, page, .. } = patient;
+        look(&internet, |registry| {
+            let ExaminedRegistry { client, reference, base, trusted, insecure, page, .. } = registry;
             let (reference, base, credentials) = (reference.clone(), base.clone(), StoredCredentials::None);
-            let patient = Patient { client, reference, base, trusted, credentials, insecure: *insecure, page };
-            block_on(porthole_registry::doctor::examine(patient, named, write))
+            let registry =
+                ExaminedRegistry { client, reference, base, trusted, credentials, insecure: *insecure, page };
+            block_on(porthole_registry::doctor::examine(registry, named, write))
         })
     };
     let card = examine(NamedPart::Registry, None);

@@ -36,7 +36,7 @@ pub enum Error {
     /// A layer is not an archive of files, or one that cannot be read.
     #[error("layer {layer} {}: it is {media_type}", media_type.unreadable().unwrap_or("holds no files"))]
     NoFiles {
-        /// The layer.
+        /// Its number and the digest of its blob.
         layer: NamedLayer,
         /// What it is.
         media_type: MediaType,
@@ -44,7 +44,7 @@ pub enum Error {
     /// A layer cannot be unpacked.
     #[error("layer {layer}: {error}")]
     Decode {
-        /// The layer.
+        /// Its number and the digest of its blob.
         layer: NamedLayer,
         /// Why its bytes cannot be decompressed.
         error: decode::Error,
@@ -52,7 +52,7 @@ pub enum Error {
     /// A layer unpacks to something else than its image says.
     #[error("layer {layer} does not unpack to its diff_id: {mismatch}")]
     DiffId {
-        /// The layer.
+        /// Its number and the digest of its blob.
         layer: NamedLayer,
         /// What was expected, and what it is.
         mismatch: Mismatch,

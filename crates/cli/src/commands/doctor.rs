@@ -6,7 +6,7 @@ use std::ffi::OsString;
 
 use clap::Args;
 use porthole_core::{failure::Failure, reference::Reference};
-use porthole_registry::doctor::{NamedPart, Patient, StoredCredentials, examine};
+use porthole_registry::doctor::{ExaminedRegistry, NamedPart, StoredCredentials, examine};
 
 use super::login;
 use crate::{
@@ -54,8 +54,9 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
     let base = client.endpoint(&reference)?;
     let trusted = session.trusted_realms();
     let insecure = session.accepts_any_certificate(&reference);
-    let patient = Patient { client: &*client, reference, base, trusted, credentials, insecure, page: &arguments.page };
-    let card = session.runtime().block_on(examine(patient, named, write.as_ref()));
+    let registry =
+        ExaminedRegistry { client: &*client, reference, base, trusted, credentials, insecure, page: &arguments.page };
+    let card = session.runtime().block_on(examine(registry, named, write.as_ref()));
     card::print(&card, session.ui)?;
     let Some(failure) = card.failure() else { return Ok(()) };
     let message = format!("{} cannot be used: {}: {}", card.registry, failure.probe.name(), card::says(failure));

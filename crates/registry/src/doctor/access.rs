@@ -10,12 +10,12 @@ use crate::{
 use porthole_core::hint::Hint;
 
 use super::{
+    examined::{ExaminedRegistry, StoredCredentials},
     finding::{ProbeFinding, ProbeName},
-    patient::{Patient, StoredCredentials},
 };
 
 /// The challenges, and whether what they ask for may be given.
-pub fn sign_in<T>(patient: &Patient<'_, T>, front: &Probed) -> ProbeFinding {
+pub fn sign_in<T>(registry: &ExaminedRegistry<'_, T>, front: &Probed) -> ProbeFinding {
     if front.status != 401 {
         return ProbeFinding::ok(ProbeName::SignIn, "requires no sign-in");
     }
@@ -24,9 +24,9 @@ pub fn sign_in<T>(patient: &Patient<'_, T>, front: &Probed) -> ProbeFinding {
     let find = |scheme: &str| challenges.iter().find(|challenge| challenge.scheme == scheme);
     let bearer = find("bearer").filter(|challenge| challenge.parameter("realm").is_some());
     let finding = match (bearer, find("basic")) {
-        (Some(bearer), _) => token(patient, bearer),
+        (Some(bearer), _) => token(registry, bearer),
         (None, Some(_))
-            if patient.base.origin().scheme == Scheme::Http && !patient.base.origin().host.is_loopback_literal() =>
+            if registry.base.origin().scheme == Scheme::Http && !registry.base.origin().host.is_loopback_literal() =>
         {
             ProbeFinding::no(
                 ProbeName::SignIn,
@@ -43,10 +43,10 @@ pub fn sign_in<T>(patient: &Patient<'_, T>, front: &Probed) -> ProbeFinding {
     finding.with("schemes", schemes)
 }
 
-fn token<T>(patient: &Patient<'_, T>, bearer: &Challenge) -> ProbeFinding {
+fn token<T>(registry: &ExaminedRegistry<'_, T>, bearer: &Challenge) -> ProbeFinding {
     let realm = bearer.parameter("realm").unwrap_or_default();
     // Judged as if there were credentials, whether or not there are.
-    match policy::realm(patient.base.origin(), realm, true, patient.trusted) {
+    match policy::realm(registry.base.origin(), realm, true, registry.trusted) {
         Ok(Realm::Send(url) | Realm::Anonymous(url)) => {
             let place = url.origin().to_string();
             ProbeFinding::ok(ProbeName::SignIn, format!("requires a token from {place}, which gets the credentials"))
@@ -64,9 +64,12 @@ fn token<T>(patient: &Patient<'_, T>, bearer: &Challenge) -> ProbeFinding {
 }
 
 /// Whether there are credentials, and whether they are accepted.
-pub async fn credentials<T: Transport + Environment>(patient: &Patient<'_, T>, front: &Probed) -> ProbeFinding {
+pub async fn credentials<T: Transport + Environment>(
+    registry: &ExaminedRegistry<'_, T>,
+    front: &Probed,
+) -> ProbeFinding {
     let is_asked = front.status == 401;
-    let from = match &patient.credentials {
+    let from = match &registry.credentials {
         StoredCredentials::Failed(reason) => {
             return ProbeFinding::no(ProbeName::Credentials, format!("could not be asked for: {reason}"));
         }
@@ -79,7 +82,7 @@ pub async fn credentials<T: Transport + Environment>(patient: &Patient<'_, T>, f
             return ProbeFinding::unknown(ProbeName::Credentials, format!("from {place} were not asked for"))
                 .with("source", place);
         }
-        (from, true) => (patient.client.check_access(&patient.reference).await, from),
+        (from, true) => (registry.client.check_access(&registry.reference).await, from),
     };
     let finding = match (kept, verdict) {
         (Some(place), Ok(())) => ProbeFinding::ok(ProbeName::Credentials, format!("from {place} are accepted")),

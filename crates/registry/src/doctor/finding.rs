@@ -9,7 +9,7 @@ use porthole_core::{
 /// Whether something is as it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProbeVerdict {
-    /// It works.
+    /// It works as the specification says, or is as it should be.
     Ok,
     /// It does not.
     No,
@@ -38,7 +38,7 @@ pub enum ProbeName {
     Quota,
     /// The digest of a tag without a download.
     Head,
-    /// Conditional requests.
+    /// Requests with `If-None-Match`.
     Conditional,
     /// The API that lists referrers.
     Referrers,

@@ -13,13 +13,13 @@ use porthole_core::{
 };
 
 use super::{
+    examined::ExaminedRegistry,
     finding::{ProbeFinding, ProbeName},
-    patient::Patient,
 };
 
 /// Whether it lists its repositories, and the first of them.
-pub async fn catalog<T: Transport + Environment>(patient: &Patient<'_, T>) -> (ProbeFinding, Option<String>) {
-    let answer = match patient.ask(Method::GET, "_catalog?n=1", &[], Asker::User(Scopes::catalog())).await {
+pub async fn catalog<T: Transport + Environment>(registry: &ExaminedRegistry<'_, T>) -> (ProbeFinding, Option<String>) {
+    let answer = match registry.ask(Method::GET, "_catalog?n=1", &[], Asker::User(Scopes::catalog())).await {
         Ok(answer) => answer,
         Err(error) if error.kind() == FailureClass::Authentication => {
             return (ProbeFinding::no(ProbeName::Catalog, NO_CATALOG), None);
@@ -41,9 +41,12 @@ pub async fn catalog<T: Transport + Environment>(patient: &Patient<'_, T>) -> (P
 const NO_CATALOG: &str = "lists no repositories";
 
 /// Whether signatures and other referrers are found by the API.
-pub async fn referrers<T: Transport + Environment>(patient: &Patient<'_, T>, subject: &Digest) -> ProbeFinding {
-    let path = patient.path(&format!("referrers/{subject}"));
-    let answer = match patient.ask(Method::GET, &path, &[("accept", INDEX)], patient.reader()).await {
+pub async fn referrers<T: Transport + Environment>(
+    registry: &ExaminedRegistry<'_, T>,
+    subject: &Digest,
+) -> ProbeFinding {
+    let path = registry.path(&format!("referrers/{subject}"));
+    let answer = match registry.ask(Method::GET, &path, &[("accept", INDEX)], registry.reader()).await {
         Ok(answer) => answer,
         Err(error) => return ProbeFinding::failed(ProbeName::Referrers, &error),
     };

@@ -11,26 +11,26 @@ use crate::{
 use http::{HeaderMap, Method};
 
 use super::{
+    examined::ExaminedRegistry,
     finding::{ProbeFinding, ProbeName, ProbeVerdict},
-    patient::Patient,
 };
 
 /// Whether the page can read the registry by itself, or needs the relay.
-pub async fn page<T: Transport + Environment>(patient: &Patient<'_, T>) -> [ProbeFinding; 2] {
-    let path = patient.path(&format!("manifests/{}", patient.reference.target()));
-    let headers = [("origin", patient.page), ("accept", Accept::Oci.value())];
-    let read = match patient.ask(Method::GET, &path, &headers, Asker::Anyone).await {
+pub async fn page<T: Transport + Environment>(registry: &ExaminedRegistry<'_, T>) -> [ProbeFinding; 2] {
+    let path = registry.path(&format!("manifests/{}", registry.reference.target()));
+    let headers = [("origin", registry.page), ("accept", Accept::Oci.value())];
+    let read = match registry.ask(Method::GET, &path, &headers, Asker::Anyone).await {
         Ok(answer) => answer,
         Err(error) => {
             return [ProbeFinding::failed(ProbeName::Page, &error), ProbeFinding::failed(ProbeName::Preflight, &error)];
         }
     };
-    let preflight = preflight(patient, &path).await;
+    let preflight = preflight(registry, &path).await;
     let lets_sign_in = preflight.verdict == ProbeVerdict::Ok;
-    let obstacle = if !allows(&read.headers, patient.page) {
+    let obstacle = if !allows(&read.headers, registry.page) {
         Some("does not allow this origin by CORS")
     } else if read.status == 401 {
-        obstacle_to_sign_in(patient, &read, lets_sign_in).await
+        obstacle_to_sign_in(registry, &read, lets_sign_in).await
     } else {
         None
     };
@@ -41,12 +41,12 @@ pub async fn page<T: Transport + Environment>(patient: &Patient<'_, T>) -> [Prob
         }
         None => ProbeFinding::ok(ProbeName::Page, "allows a page to read it: no relay is needed"),
     };
-    [page.with("relay", obstacle.is_some()).with("origin", patient.page), preflight]
+    [page.with("relay", obstacle.is_some()).with("origin", registry.page), preflight]
 }
 
 /// What keeps a page from what takes a token or a password.
 async fn obstacle_to_sign_in<T: Transport + Environment>(
-    patient: &Patient<'_, T>,
+    registry: &ExaminedRegistry<'_, T>,
     read: &Probed,
     lets_sign_in: bool,
 ) -> Option<&'static str> {
@@ -58,30 +58,30 @@ async fn obstacle_to_sign_in<T: Transport + Environment>(
     }
     let challenges = challenge::parse_headers(&read.headers);
     let bearer = challenges.iter().find(|challenge| challenge.scheme == "bearer")?;
-    let realm = policy::realm(patient.base.origin(), bearer.parameter("realm")?, false, patient.trusted);
+    let realm = policy::realm(registry.base.origin(), bearer.parameter("realm")?, false, registry.trusted);
     let Ok(Realm::Anonymous(realm) | Realm::Send(realm) | Realm::Untrusted(realm)) = realm else {
         return Some("requires a token from a realm that is refused");
     };
-    let scopes = Scopes::pull(patient.reference.repository()).to_string();
+    let scopes = Scopes::pull(registry.reference.repository()).to_string();
     let service = bearer.parameter("service").map(|service| ("service", service));
     let url = realm.with_query(service).with_query([("scope", scopes.as_str())]);
     let mut request = Request::default();
     *request.uri_mut() = url.to_uri().ok()?;
-    request.headers_mut().insert(http::header::ORIGIN, patient.page.parse().ok()?);
-    match patient.client.probe(&patient.reference, request, Asker::Anyone).await {
-        Ok(answer) if allows(&answer.headers, patient.page) => None,
+    request.headers_mut().insert(http::header::ORIGIN, registry.page.parse().ok()?);
+    match registry.client.probe(&registry.reference, request, Asker::Anyone).await {
+        Ok(answer) if allows(&answer.headers, registry.page) => None,
         _ => Some("has a token server that does not allow this origin by CORS"),
     }
 }
 
 /// Whether a page may send a token or a password.
-async fn preflight<T: Transport + Environment>(patient: &Patient<'_, T>, path: &str) -> ProbeFinding {
+async fn preflight<T: Transport + Environment>(registry: &ExaminedRegistry<'_, T>, path: &str) -> ProbeFinding {
     let headers = [
-        ("origin", patient.page),
+        ("origin", registry.page),
         ("access-control-request-method", "GET"),
         ("access-control-request-headers", "authorization"),
     ];
-    let answer = match patient.ask(Method::OPTIONS, path, &headers, Asker::Anyone).await {
+    let answer = match registry.ask(Method::OPTIONS, path, &headers, Asker::Anyone).await {
         Ok(answer) => answer,
         Err(error) => return ProbeFinding::failed(ProbeName::Preflight, &error),
     };
@@ -91,7 +91,7 @@ async fn preflight<T: Transport + Environment>(patient: &Patient<'_, T>, path: &
     let says = "signing in from the page needs the relay";
     if !answer.status.is_success() {
         ProbeFinding::no(ProbeName::Preflight, format!("is answered {status}: {says}"))
-    } else if !allows(&answer.headers, patient.page) || !named {
+    } else if !allows(&answer.headers, registry.page) || !named {
         ProbeFinding::no(ProbeName::Preflight, format!("allows no page to send a token or a password: {says}"))
     } else {
         ProbeFinding::ok(ProbeName::Preflight, "allows a page to send a token or a password")

@@ -13,17 +13,17 @@ use crate::{
 use porthole_core::failure::FailureClass;
 
 use super::{
+    examined::ExaminedRegistry,
     finding::{ProbeFinding, ProbeName, ProbeVerdict},
-    patient::Patient,
 };
 
 /// TLS or not, and whether anything answers at all.
-pub fn connection<T>(patient: &Patient<'_, T>, front: &Result<Probed, Error>) -> ProbeFinding {
-    let origin = patient.base.origin();
+pub fn connection<T>(registry: &ExaminedRegistry<'_, T>, front: &Result<Probed, Error>) -> ProbeFinding {
+    let origin = registry.base.origin();
     let at = origin.to_string();
     let finding = match front {
         Err(error) => ProbeFinding::no(ProbeName::Connection, format!("{error}")).fatal(error),
-        Ok(_) if origin.scheme == Scheme::Https && patient.insecure => {
+        Ok(_) if origin.scheme == Scheme::Https && registry.insecure => {
             ProbeFinding::unknown(ProbeName::Connection, "over TLS, but the certificate is not verified")
         }
         Ok(_) if origin.scheme == Scheme::Https => {

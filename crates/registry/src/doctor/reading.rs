@@ -11,8 +11,8 @@ use http::Method;
 use porthole_core::{descriptor::Descriptor, failure::FailureClass, manifest::Document, media_type::Role};
 
 use super::{
+    examined::ExaminedRegistry,
     finding::{ProbeFinding, ProbeName},
-    patient::Patient,
 };
 
 /// An image that could be read.
@@ -25,7 +25,7 @@ pub struct SampledImage {
 
 /// Whether the manifest can be read, and the image. If HEAD says that no pull is left, none is tried.
 pub async fn manifest<T: Transport + Environment>(
-    patient: &Patient<'_, T>,
+    registry: &ExaminedRegistry<'_, T>,
     head: &Result<Probed, Error>,
 ) -> (ProbeFinding, Option<SampledImage>) {
     if head.as_ref().is_ok_and(|head| head.status == 429) {
@@ -33,7 +33,7 @@ pub async fn manifest<T: Transport + Environment>(
             ProbeFinding::no(ProbeName::Manifest, "is refused: too many requests").because(FailureClass::RateLimit);
         return (finding, None);
     }
-    let document = match patient.client.fetch_document(&patient.reference).await {
+    let document = match registry.client.fetch_document(&registry.reference).await {
         Ok(document) => document,
         Err(error) => {
             return (ProbeFinding::no(ProbeName::Manifest, format!("cannot be read: {error}")).fatal(&error), None);
@@ -48,7 +48,7 @@ pub async fn manifest<T: Transport + Environment>(
         Document::Index(index) => {
             let is_manifest = |entry: &&Descriptor| entry.media_type.role() == Role::Manifest;
             match index.value.manifests.iter().find(is_manifest) {
-                Some(entry) => patient.client.fetch_child(&patient.reference, entry).await.ok(),
+                Some(entry) => registry.client.fetch_child(&registry.reference, entry).await.ok(),
                 None => None,
             }
         }
@@ -70,9 +70,9 @@ pub async fn manifest<T: Transport + Environment>(
 }
 
 /// Asks for the head of the manifest, of which several findings are made.
-pub async fn fetch_head<T: Transport + Environment>(patient: &Patient<'_, T>) -> Result<Probed, Error> {
-    let path = patient.path(&format!("manifests/{}", patient.reference.target()));
-    patient.ask(Method::HEAD, &path, &[("accept", Accept::All.value())], patient.reader()).await
+pub async fn fetch_head<T: Transport + Environment>(registry: &ExaminedRegistry<'_, T>) -> Result<Probed, Error> {
+    let path = registry.path(&format!("manifests/{}", registry.reference.target()));
+    registry.ask(Method::HEAD, &path, &[("accept", Accept::All.value())], registry.reader()).await
 }
 
 /// Whether HEAD returns the digest of a tag.
@@ -103,15 +103,15 @@ pub fn head(answer: &Result<Probed, Error>, sample: &SampledImage) -> ProbeFindi
 
 /// Whether conditional requests work.
 pub async fn conditional<T: Transport + Environment>(
-    patient: &Patient<'_, T>,
+    registry: &ExaminedRegistry<'_, T>,
     head: &Result<Probed, Error>,
     sample: &SampledImage,
 ) -> ProbeFinding {
     let told = head.as_ref().ok().and_then(|head| head.header("etag")).map(str::to_owned);
     let etag = told.unwrap_or_else(|| format!("\"{}\"", sample.document.raw().digest()));
-    let path = patient.path(&format!("manifests/{}", patient.reference.target()));
+    let path = registry.path(&format!("manifests/{}", registry.reference.target()));
     let headers = [("accept", Accept::All.value()), ("if-none-match", etag.as_str())];
-    match patient.ask(Method::HEAD, &path, &headers, patient.reader()).await {
+    match registry.ask(Method::HEAD, &path, &headers, registry.reader()).await {
         Err(error) => ProbeFinding::failed(ProbeName::Conditional, &error),
         Ok(answer) if answer.status == 304 => {
             ProbeFinding::ok(ProbeName::Conditional, "says 304 of what has not changed")
@@ -128,8 +128,8 @@ pub async fn conditional<T: Transport + Environment>(
 }
 
 /// Whether ranges of a blob work.
-pub async fn range<T: Transport + Environment>(patient: &Patient<'_, T>, blob: &Descriptor) -> ProbeFinding {
-    let mut range = match patient.client.fetch_blob_range(&patient.reference, blob, 1..SMALLEST).await {
+pub async fn range<T: Transport + Environment>(registry: &ExaminedRegistry<'_, T>, blob: &Descriptor) -> ProbeFinding {
+    let mut range = match registry.client.fetch_blob_range(&registry.reference, blob, 1..SMALLEST).await {
         Ok(range) => range,
         Err(error @ (Error::Protocol { .. } | Error::OutOfRange { .. })) => {
             return ProbeFinding::no(ProbeName::Range, format!("answers a range wrongly: {error}"));
@@ -154,9 +154,9 @@ pub async fn range<T: Transport + Environment>(patient: &Patient<'_, T>, blob: &
 }
 
 /// Where blobs come from.
-pub async fn blobs<T: Transport + Environment>(patient: &Patient<'_, T>, blob: &Descriptor) -> ProbeFinding {
-    let path = patient.path(&format!("blobs/{}", blob.digest));
-    let answer = match patient.ask(Method::GET, &path, &[], patient.reader()).await {
+pub async fn blobs<T: Transport + Environment>(registry: &ExaminedRegistry<'_, T>, blob: &Descriptor) -> ProbeFinding {
+    let path = registry.path(&format!("blobs/{}", blob.digest));
+    let answer = match registry.ask(Method::GET, &path, &[], registry.reader()).await {
         Ok(answer) => answer,
         Err(error) => return ProbeFinding::failed(ProbeName::Blobs, &error),
     };

@@ -18,17 +18,17 @@ use porthole_core::{
 };
 
 use super::{
+    examined::ExaminedRegistry,
     finding::{ProbeFinding, ProbeName},
-    patient::Patient,
 };
 
 /// Everything about uploads, in the order in which they happen. `from` is an image of another repository, whose blob could be mounted.
 pub async fn uploads<T: Transport + Environment>(
-    patient: &Patient<'_, T>,
+    registry: &ExaminedRegistry<'_, T>,
     to: &Reference,
     from: Option<(&Reference, &Descriptor)>,
 ) -> Vec<ProbeFinding> {
-    let writer = Writer { patient, to, scopes: Scopes::push(to.repository()) };
+    let writer = Writer { registry, to, scopes: Scopes::push(to.repository()) };
     let (upload, session) = writer.upload().await;
     let mut findings = vec![upload];
     let Some(session) = session else { return findings };
@@ -49,7 +49,7 @@ pub async fn uploads<T: Transport + Environment>(
 }
 
 struct Writer<'w, 'p, T> {
-    patient: &'w Patient<'p, T>,
+    registry: &'w ExaminedRegistry<'p, T>,
     to: &'w Reference,
     scopes: Scopes,
 }
@@ -63,16 +63,16 @@ struct Open {
 impl<T: Transport + Environment> Writer<'_, '_, T> {
     async fn send(&self, request: Result<Request, crate::policy::UrlError>) -> Result<Probed, Error> {
         let request = request.map_err(Error::Relay)?;
-        self.patient.client.probe(self.to, request, Asker::User(self.scopes.clone())).await
+        self.registry.client.probe(self.to, request, Asker::User(self.scopes.clone())).await
     }
 
     /// What an answer says of its session; the place before stays, if it names no other.
     fn session(&self, answer: &Probed) -> Result<UploadSession, String> {
-        upload::read(&self.patient.base, &answer.url, &answer.headers).map_err(|error| error.to_string())
+        upload::read(&self.registry.base, &answer.url, &answer.headers).map_err(|error| error.to_string())
     }
 
     async fn open(&self) -> Result<Open, ProbeFinding> {
-        let answer = match self.send(upload::start(&self.patient.base, self.to.repository())).await {
+        let answer = match self.send(upload::start(&self.registry.base, self.to.repository())).await {
             Ok(answer) => answer,
             Err(error) => {
                 return Err(ProbeFinding::no(ProbeName::Upload, format!("cannot be begun: {error}")).fatal(&error));
@@ -220,12 +220,12 @@ impl<T: Transport + Environment> Writer<'_, '_, T> {
     async fn mount(&self, blob: &Descriptor, from: &str) -> ProbeFinding {
         let to = Destination::new(self.to.clone());
         // Of what is there already a mount shows little but that it is understood.
-        let is_there = from == self.to.repository() || self.patient.client.has_blob(&to, blob).await.unwrap_or(false);
+        let is_there = from == self.to.repository() || self.registry.client.has_blob(&to, blob).await.unwrap_or(false);
         let request =
-            mount::request(&self.patient.base, self.to.repository(), &blob.digest, from).map_err(Error::Relay);
+            mount::request(&self.registry.base, self.to.repository(), &blob.digest, from).map_err(Error::Relay);
         let scopes = self.scopes.union(&Scopes::pull(from));
         let answer = match request {
-            Ok(request) => self.patient.client.probe(self.to, request, Asker::User(scopes)).await,
+            Ok(request) => self.registry.client.probe(self.to, request, Asker::User(scopes)).await,
             Err(error) => Err(error),
         };
         let answer = match answer {
@@ -258,7 +258,7 @@ impl<T: Transport + Environment> Writer<'_, '_, T> {
 
     /// Whether what was written can be taken back.
     async fn delete(&self, blob: &Descriptor) -> ProbeFinding {
-        match self.patient.client.delete_blob(self.to, &blob.digest).await {
+        match self.registry.client.delete_blob(self.to, &blob.digest).await {
             Ok(Deletion::Done) => ProbeFinding::ok(ProbeName::Delete, "blobs are deleted: what was uploaded is gone"),
             Ok(Deletion::Unsupported { .. }) => ProbeFinding::no(
                 ProbeName::Delete,
@@ -270,7 +270,7 @@ impl<T: Transport + Environment> Writer<'_, '_, T> {
 
     /// Bytes that no registry has.
     fn noise(&self, size: u64) -> Vec<u8> {
-        let transport = self.patient.client.transport();
+        let transport = self.registry.client.transport();
         let mut state = transport.random() ^ transport.now().as_nanos() as u64 | 1;
         let mut bytes = Vec::new();
         for _ in 0..size.div_ceil(8) {

@@ -11,7 +11,7 @@ use http::{HeaderName, HeaderValue, Method};
 use porthole_core::reference::Reference;
 
 /// What is known of a registry before anything is asked.
-pub struct Patient<'p, T> {
+pub struct ExaminedRegistry<'p, T> {
     /// The client that asks.
     pub client: &'p Registry<T>,
     /// The image to look at, or any name of the registry.
@@ -40,7 +40,7 @@ pub enum StoredCredentials {
     Failed(String),
 }
 
-impl<T: Transport + Environment> Patient<'_, T> {
+impl<T: Transport + Environment> ExaminedRegistry<'_, T> {
     /// Asks for a path below `/v2/`, once.
     pub async fn ask(
         &self,
