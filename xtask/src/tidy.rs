@@ -4,6 +4,7 @@ mod circles;
 mod docs;
 mod module;
 mod names;
+mod options;
 mod source;
 mod words;
 
@@ -34,12 +35,14 @@ pub(crate) fn run(workspace: &Workspace) -> Result {
     let files =
         output(command("git", &workspace.root).args(["ls-files", "--cached", "--others", "--exclude-standard"]))?;
     let mut sources = Vec::new();
+    let verbs = options::verbs(files.lines());
     for file in files.lines() {
         complaints.extend(name(file));
         if let Some(text) = read(workspace, file) {
             complaints.extend(content(file, &text));
             complaints.extend(words::check(file, &text));
             complaints.extend(docs::check(file, &text));
+            complaints.extend(options::check(file, &text, &verbs));
             sources.push((file.to_owned(), text));
         }
     }

@@ -4,7 +4,7 @@ use super::circles::Crate;
 use std::collections::BTreeMap;
 
 /// Sources of the crates that are libraries. `testkit` is not among them: its builders have the names of what they build.
-const LIBRARIES: &[&str] = &[
+pub(super) const LIBRARIES: &[&str] = &[
     "crates/contents/src/",
     "crates/core/src/",
     "crates/credentials/src/",

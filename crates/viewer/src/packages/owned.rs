@@ -48,4 +48,4 @@ const NO_DATABASE: &str = "no database of this image lists the files of its syst
 pub(super) const LOST: &str = "a layer could not be read, and it may record more packages";
 /// Paths of packages were not sent.
 pub(super) const TOO_MANY: &str =
-    "the databases of this image list more files than the page keeps; `porthole packages` reads all";
+    "the databases of this image list more files than the page keeps; the command line reads all";

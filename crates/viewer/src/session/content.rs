@@ -278,7 +278,9 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
     async fn save(&self, file: SourceFile) -> Result<ShownContent, Failed> {
         let size = file.size;
         if size > SAVE {
-            let text = format!("a file of more than {SAVE} bytes is saved with the command line: porthole cat");
+            let text = format!(
+                "a file of more than {SAVE} bytes is more than the page saves: the command line prints it whole"
+            );
             return Err((false, text));
         }
         let mut kept = self.front.save();
