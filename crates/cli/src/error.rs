@@ -112,8 +112,8 @@ pub(crate) enum Error {
     /// Writing an archive of the merged tree failed.
     #[error(transparent)]
     Archive(porthole_unpack::flatten::Error),
-    #[error("cannot use directory `{}`: {source}", path.display())]
-    Directory { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Staged(#[from] porthole_unpack::StagedError),
     /// The command of `watch --once` failed.
     #[error("{0}")]
     Command(String),
@@ -320,7 +320,8 @@ impl Classify for Error {
             Self::Credentials(error) => error.failure(),
             Self::Read { source, .. } => source.failure(),
             Self::Archive(error) => error.failure(),
-            Self::Write(_) | Self::Directory { .. } | Self::Trace { .. } | Self::Start(_) => Failure::machine(),
+            Self::Staged(error) => error.failure(),
+            Self::Write(_) | Self::Trace { .. } | Self::Start(_) => Failure::machine(),
             Self::Command(_) => Failure::machine(),
             Self::Interrupted { .. } => Failure::new(FailureClass::Other, Blame::Input),
             Self::Told(told) => told.failure.clone(),

@@ -5,6 +5,8 @@
 //! written to disk at once. A layer stops at the same entry as containerd, by the same rules as
 //! [`FileTree`](porthole_core::tree::FileTree), so the directory matches the listing.
 //!
+//! A [`StagedDirectory`] appears under its name when everything is written, or not at all.
+//!
 //! [`flatten`] writes the merged tree as one archive, without unpacking it.
 //!
 //! Nothing is written outside the directory. Every operation is relative to an open directory inside the root. This crate
@@ -22,6 +24,7 @@ mod remove;
 mod report;
 mod resolve;
 mod rootless;
+mod staged;
 mod sync;
 
 pub use apply::{LayerUnpack, UnpackRoot};
@@ -29,6 +32,7 @@ pub use error::Error;
 pub use remove::remove_all;
 pub use report::{Report, Skip, Skipped};
 pub use rootless::Rights;
+pub use staged::{StagedDirectory, StagedError};
 pub use sync::sync;
 
 /// What the process is permitted to do on this disk, and what it should do.

@@ -1,7 +1,5 @@
 //! `porthole unpack`
 
-mod destination;
-
 use std::{
     io::Write,
     path::{Path, PathBuf},
@@ -10,10 +8,9 @@ use std::{
 
 use clap::Args;
 use porthole_core::layer::{LayerNumber, NamedLayer};
-use porthole_unpack::{Options, Report, Rights, UnpackRoot};
+use porthole_unpack::{Options, Report, Rights, StagedDirectory, UnpackRoot};
 use serde::Serialize;
 
-pub(super) use self::destination::Destination;
 use crate::{
     argument::SourceArgument,
     error::{Error, WrongLayer},
@@ -122,16 +119,16 @@ pub(super) struct Unpacking<'u> {
 impl Unpacking<'_> {
     /// Writes all layers into a hidden directory beside the destination. On failure, removes the directory. On success, all files
     /// are written and verified, and [`Destination::keep`] makes the directory appear.
-    pub(super) fn run(&self, directory: &Path, meter: &Meter<'_>) -> Result<(Destination, Report), Error> {
+    pub(super) fn run(&self, directory: &Path, meter: &Meter<'_>) -> Result<(StagedDirectory, Report), Error> {
         if let Some(job) = self.jobs.iter().find(|job| !job.is_archive()) {
             return Err(no_files(job));
         }
-        let destination = Destination::prepare(directory)?;
+        let destination = StagedDirectory::prepare(directory)?;
         // Exit here on a signal. Returning an error would first wait for the threads that read from a registry.
         let go_on = || match self.session.interrupt().check() {
             Ok(()) => Ok::<_, Error>(()),
             Err(error) => {
-                let error = destination.remove().err().unwrap_or(error);
+                let error = destination.remove().err().map_or(error, Error::from);
                 self.session.ui.error(&error);
                 process::exit(error.exit_code().into())
             }

@@ -5,9 +5,10 @@ use std::{io::Read, path::Path, thread};
 use porthole_core::{image::Image, manifest::Raw};
 use porthole_inspect::local;
 use porthole_transfer::pull::{Cut, Follow, Pulled};
+use porthole_unpack::StagedDirectory;
 
 use crate::{
-    commands::unpack::{Destination as Directory, How, Unpacked, Unpacking},
+    commands::unpack::{How, Unpacked, Unpacking},
     destination::{self, Destination, Pulling, Written},
     error::Error,
     layers::Job,
@@ -26,7 +27,7 @@ pub(super) fn unpack(
 ) -> Result<((Written, Pulled), Unpacked), Error> {
     let options = how.options()?;
     // Fail before the download if the directory cannot be created.
-    drop(Directory::prepare(directory)?);
+    drop(StagedDirectory::prepare(directory)?);
     session.interrupt().claim(Some(&pulling.stop));
     thread::scope(|scope| {
         let pull = scope.spawn(|| destination::pull(session, pulling, destination));

@@ -15,18 +15,50 @@ use std::{
     process,
 };
 
-use porthole_unpack::remove_all;
+use porthole_core::failure::{Classify, Failure};
 
-use crate::error::Error;
+use crate::{remove_all, sync};
 
 /// Mode of the root directory of an image.
 const ROOT_MODE: u32 = 0o755;
 /// Number of hidden names to try before giving up.
 const TRIES: u32 = 100;
 
+/// Why a directory cannot be prepared, or cannot appear.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StagedError {
+    /// There is something in it.
+    #[error("directory is not empty: `{}`", .0.display())]
+    NotEmpty(PathBuf),
+    /// Another file system is mounted there.
+    #[error("a mount point cannot be replaced, name a directory in it: `{}`", .0.display())]
+    MountPoint(PathBuf),
+    /// It is `..`, or the root of the file system.
+    #[error("expected a directory with a name: `{}`", .0.display())]
+    Nameless(PathBuf),
+    /// The operating system refuses.
+    #[error("cannot use directory `{}`: {source}", path.display())]
+    Unusable {
+        /// The directory, or the hidden one beside it.
+        path: PathBuf,
+        /// The error of the operating system.
+        source: io::Error,
+    },
+}
+
+impl Classify for StagedError {
+    fn failure(&self) -> Failure {
+        match self {
+            Self::NotEmpty(_) | Self::MountPoint(_) | Self::Nameless(_) => Failure::input(),
+            Self::Unusable { .. } => Failure::machine(),
+        }
+    }
+}
+
 /// A hidden directory beside the destination. The process that uses it holds a lock on it, so a hidden directory without a lock is a
 /// leftover of a process that ended. Dropping removes the directory.
-pub(crate) struct Destination {
+pub struct StagedDirectory {
     parent: PathBuf,
     name: OsString,
     temporary: OsString,
@@ -35,22 +67,24 @@ pub(crate) struct Destination {
     kept: bool,
 }
 
-impl Destination {
-    pub(crate) fn prepare(directory: &Path) -> Result<Self, Error> {
-        let fail = |source: io::Error| Error::Directory { path: directory.to_owned(), source };
+impl StagedDirectory {
+    /// Prepares to write `directory`, which must be absent or empty. Leftovers of processes that ended are removed.
+    ///
+    /// # Errors
+    ///
+    /// [`StagedError`].
+    pub fn prepare(directory: &Path) -> Result<Self, StagedError> {
+        let fail = |source: io::Error| StagedError::Unusable { path: directory.to_owned(), source };
         let (parent, name, mode) = match fs::metadata(directory) {
             Ok(metadata) if !metadata.is_dir() => return Err(fail(io::ErrorKind::NotADirectory.into())),
             Ok(metadata) => {
                 let whole = directory.canonicalize().map_err(fail)?;
                 if fs::read_dir(&whole).map_err(fail)?.next().is_some() {
-                    return Err(Error::usage(format!("directory is not empty: `{}`", directory.display())));
+                    return Err(StagedError::NotEmpty(directory.to_owned()));
                 }
                 let (parent, name) = apart(&whole, directory)?;
                 if fs::metadata(&parent).map_err(fail)?.dev() != metadata.dev() {
-                    let shown = directory.display();
-                    return Err(Error::usage(format!(
-                        "a mount point cannot be replaced, name a directory in it: `{shown}`"
-                    )));
+                    return Err(StagedError::MountPoint(directory.to_owned()));
                 }
                 (parent, name, metadata.permissions().mode() & 0o7777)
             }
@@ -86,20 +120,24 @@ impl Destination {
     }
 
     /// The directory to write into.
-    pub(super) fn open(&self) -> Result<OwnedFd, Error> {
+    ///
+    /// # Errors
+    ///
+    /// [`StagedError::Unusable`].
+    pub fn open(&self) -> Result<OwnedFd, StagedError> {
         Ok(self.lock.try_clone().map_err(|source| self.fail(source))?.into())
     }
 
     /// Renames the complete directory to its final name. With `sync`, writes its files to the disk before, and the name after.
-    pub(crate) fn keep(mut self, sync: bool) -> Result<(), Error> {
+    pub fn keep(mut self, durable: bool) -> Result<(), StagedError> {
         self.lock.set_permissions(Permissions::from_mode(self.mode)).map_err(|source| self.fail(source))?;
-        if sync {
-            porthole_unpack::sync(&self.lock).map_err(|source| self.fail(source))?;
+        if durable {
+            sync(&self.lock).map_err(|source| self.fail(source))?;
         }
         let name = self.parent.join(&self.name);
         fs::rename(self.parent.join(&self.temporary), name).map_err(|source| self.fail(source))?;
         self.kept = true;
-        if sync {
+        if durable {
             let synced = File::open(&self.parent).and_then(|parent| parent.sync_all());
             synced.map_err(|source| self.fail(source))?;
         }
@@ -107,16 +145,16 @@ impl Destination {
     }
 
     /// Removes the hidden directory and everything in it.
-    pub(crate) fn remove(&self) -> Result<(), Error> {
+    pub fn remove(&self) -> Result<(), StagedError> {
         remove(&self.parent, &self.temporary).map_err(|source| self.fail(source))
     }
 
-    fn fail(&self, source: io::Error) -> Error {
-        Error::Directory { path: self.parent.join(&self.temporary), source }
+    fn fail(&self, source: io::Error) -> StagedError {
+        StagedError::Unusable { path: self.parent.join(&self.temporary), source }
     }
 }
 
-impl Drop for Destination {
+impl Drop for StagedDirectory {
     fn drop(&mut self) {
         if !self.kept {
             // Ignore this error: another one is already being reported.
@@ -139,10 +177,10 @@ fn remove(parent: &Path, name: &OsString) -> io::Result<()> {
 }
 
 /// Splits a path into parent and name. Refuses `..` and the root of the file system, which have no name.
-fn apart(path: &Path, typed: &Path) -> Result<(PathBuf, OsString), Error> {
+fn apart(path: &Path, typed: &Path) -> Result<(PathBuf, OsString), StagedError> {
     match (path.parent(), path.file_name()) {
         (Some(parent), Some(name)) => Ok((parent.to_owned(), name.to_owned())),
-        _ => Err(Error::usage(format!("expected a directory with a name: `{}`", typed.display()))),
+        _ => Err(StagedError::Nameless(typed.to_owned())),
     }
 }
 
@@ -155,5 +193,57 @@ fn remove_leftovers(parent: &Path, prefix: &OsString) {
         if free {
             let _ = remove(parent, &entry.file_name());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot be set up should fail")]
+
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<OsString> {
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect()
+    }
+
+    #[test]
+    fn a_directory_appears_when_it_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rootfs");
+        let staged = StagedDirectory::prepare(&path).unwrap();
+        assert!(!path.exists());
+        staged.open().unwrap();
+        staged.keep(false).unwrap();
+        assert_eq!(names(folder.path()), ["rootfs"]);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, ROOT_MODE);
+    }
+
+    #[test]
+    fn a_directory_that_is_dropped_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(StagedDirectory::prepare(&folder.path().join("rootfs")).unwrap());
+        assert_eq!(names(folder.path()), [""; 0]);
+    }
+
+    #[test]
+    fn leftovers_are_removed_unless_a_process_has_them() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join(".rootfs.porthole-1-0/etc")).unwrap();
+        let first = StagedDirectory::prepare(&folder.path().join("rootfs")).unwrap();
+        let second = StagedDirectory::prepare(&folder.path().join("rootfs")).unwrap();
+        assert_eq!(names(folder.path()).len(), 2);
+        first.keep(false).unwrap();
+        second.remove().unwrap();
+        assert_eq!(names(folder.path()), ["rootfs"]);
+    }
+
+    #[test]
+    fn what_cannot_be_replaced_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("file"), "").unwrap();
+        let refused = |path: &Path| StagedDirectory::prepare(path).err().unwrap();
+        assert!(matches!(refused(folder.path()), StagedError::NotEmpty(_)));
+        assert!(matches!(refused(&folder.path().join("absent/..")), StagedError::Nameless(_)));
+        assert!(matches!(refused(&folder.path().join("file")), StagedError::Unusable { .. }));
     }
 }
