@@ -127,10 +127,14 @@ impl Log {
     }
 }
 
-/// Writes lines as they come, and those that wait in one piece: a busy relay spends little on its log.
+/// Writes lines as they come, and those that wait in one piece: a busy relay spends little on its log. With nothing more to write, it
+/// looks again a moment after the next line: a thread that waits is woken by each line, with two calls of the system for each request.
 fn write_all(queue: &Receiver<Line>, dropped: &AtomicU64, format: Format, mut out: impl Write) {
-    let (mut said, mut text) = (0, String::new());
+    let (mut said, mut text, mut behind) = (0, String::new(), false);
     while let Ok(first) = queue.recv() {
+        if !behind && matches!(first, Line::Text(_)) {
+            thread::sleep(GATHERED);
+        }
         let now = dropped.load(Ordering::Relaxed);
         if now > said {
             text = note(format, &format!("dropped {} lines of the log", now - said)) + "\n";
@@ -145,6 +149,7 @@ fn write_all(queue: &Receiver<Line>, dropped: &AtomicU64, format: Format, mut ou
             }
             next = if text.len() < AT_ONCE { queue.try_recv().ok() } else { None };
         }
+        behind = text.len() >= AT_ONCE;
         // A log that cannot be written must not stop the relay.
         let _ = out.write_all(text.as_bytes());
         text.clear();
@@ -174,6 +179,8 @@ pub(crate) fn to_stderr(format: Format, targets: bool) -> Log {
 
 /// Lines that wait to be written.
 const QUEUE: usize = 4096;
+/// How long a line waits for others.
+const GATHERED: Duration = Duration::from_millis(10);
 /// Bytes from which on they are written.
 const AT_ONCE: usize = 16 << 10;
 
