@@ -80,6 +80,7 @@ pub mod policy;
 pub mod referrers;
 pub mod report;
 pub mod resolve;
+pub mod save;
 pub mod search;
 pub mod seek;
 pub mod stack;

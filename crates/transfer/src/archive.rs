@@ -2,17 +2,18 @@
 
 use crate::{BlobProgress, Local, TransferObserver, copy, pull::Platforms};
 use porthole_core::{
-    decode::{self, Decoder, MIN_OUTPUT},
+    decode::MIN_OUTPUT,
     descriptor::Descriptor,
-    digest::{Digest, Hasher, Mismatch, Verifier},
-    failure::{Blame, Classify, Failure, FailureClass},
+    digest::{Digest, Hasher, Mismatch},
+    failure::{Classify, Failure},
     image::{self, Image, Layer},
-    layer::NamedLayer,
     limits::Limits,
     manifest::Document,
-    media_type::{Compression, MediaType, Role},
 };
-use porthole_inspect::local;
+use porthole_inspect::{
+    local,
+    save::{self, DockerLayer, LayerUnpacker},
+};
 use porthole_store::{DockerArchive, OciArchive};
 use std::{
     fs::File,
@@ -27,36 +28,12 @@ pub enum Error {
     /// The source cannot be read, or is not what it says.
     #[error(transparent)]
     Copy(#[from] copy::Error),
+    /// The image is not one that the archive can hold.
+    #[error(transparent)]
+    Save(#[from] save::Error),
     /// The image's documents contradict each other.
     #[error(transparent)]
     Image(#[from] image::Error),
-    /// It is not an image of a container.
-    #[error("a Docker archive holds images, and this is an artifact: an OCI archive holds anything")]
-    Artifact,
-    /// A layer is not an archive of files, or one that cannot be read.
-    #[error("layer {layer} {}: it is {media_type}", media_type.unreadable().unwrap_or("holds no files"))]
-    NoFiles {
-        /// Its number and the digest of its blob.
-        layer: NamedLayer,
-        /// What it is.
-        media_type: MediaType,
-    },
-    /// A layer cannot be unpacked.
-    #[error("layer {layer}: {error}")]
-    Decode {
-        /// Its number and the digest of its blob.
-        layer: NamedLayer,
-        /// Why its bytes cannot be decompressed.
-        error: decode::Error,
-    },
-    /// A layer unpacks to something else than its image says.
-    #[error("layer {layer} does not unpack to its diff_id: {mismatch}")]
-    DiffId {
-        /// Its number and the digest of its blob.
-        layer: NamedLayer,
-        /// What was expected, and what it is.
-        mismatch: Mismatch,
-    },
     /// What is unpacked for the archive cannot be put down.
     #[error("cannot write `{path}`: {source}")]
     Scratch {
@@ -71,11 +48,8 @@ impl Classify for Error {
     fn failure(&self) -> Failure {
         match self {
             Self::Copy(error) => error.failure(),
+            Self::Save(error) => error.failure(),
             Self::Image(error) => error.failure(),
-            Self::Artifact => Failure::input(),
-            Self::NoFiles { layer, .. } => layer.locate(Failure::new(FailureClass::Other, Blame::Image)),
-            Self::Decode { layer, error } => layer.locate(error.failure()),
-            Self::DiffId { layer, mismatch } => layer.locate(mismatch.failure()),
             Self::Scratch { .. } => Failure::machine(),
         }
     }
@@ -212,34 +186,27 @@ impl<'a, W: Write> Docker<'a, W> {
         let Some(Document::Manifest(manifest)) =
             plan.documents.into_iter().find(|document| *document.raw().digest() == plan.root.digest)
         else {
-            return Err(Error::Artifact);
+            return Err(save::Error::Artifact.into());
         };
         let config = image.local.read_small(&manifest.value.config)?;
         let whole = Image::assemble_with_limits(manifest, config, self.limits)?;
-        if !whole.is_image() {
-            return Err(Error::Artifact);
-        }
-        whole.unpackable()?;
+        let layers = save::docker_layers(&whole)?;
         if !self.archive.image(&whole.config_raw, tags)? {
             return Ok(plan.root);
         }
         self.observer.blob(*whole.config_raw.digest(), whole.config_raw.size(), BlobProgress::Done);
-        for layer in &whole.layers {
-            let Descriptor { digest, size, ref media_type, .. } = layer.descriptor;
+        for (layer, held) in layers {
+            let Descriptor { digest, size, .. } = layer.descriptor;
             let mut watched = Watched::open(image.local, &layer.descriptor, self.observer)?;
-            match media_type.role() {
-                Role::Layer(Compression::Zstd) => {
+            match held {
+                DockerLayer::Unpacked => {
                     let (mut unpacked, digest, size) = self.unpack(layer, &mut watched)?;
                     let scratch = self.scratch;
                     let read = |buffer: &mut [u8]| unpacked.read(buffer).map_err(|error| unusable(scratch, error));
                     self.archive.layer(&digest, size, false, read)?;
                 }
-                Role::Layer(compression) => {
-                    let gzip = compression == Compression::Gzip;
+                DockerLayer::Kept { gzip } => {
                     self.archive.layer(&digest, size, gzip, |buffer| watched.read(buffer))?;
-                }
-                _ => {
-                    return Err(Error::NoFiles { layer: layer.named(), media_type: media_type.clone() });
                 }
             }
             watched.done();
@@ -259,51 +226,30 @@ impl<'a, W: Write> Docker<'a, W> {
 
     /// The unpacked archive of a layer in a file without a name, its digest and its size.
     fn unpack(&self, layer: &Layer, reader: &mut Watched<'_>) -> Result<(File, Digest, u64), Error> {
-        let mismatch = |mismatch| Error::from(porthole_store::Error::Mismatch(mismatch));
-        let broken = |error| Error::Decode { layer: layer.named(), error };
-        let mut verifier = Verifier::new(&layer.descriptor.digest, layer.descriptor.size);
-        let mut decoder = Decoder::new(Compression::Zstd, self.limits);
+        let mut unpacker = LayerUnpacker::new(layer, self.limits);
         let mut hasher = Hasher::new(layer.diff_id.unwrap_or(layer.descriptor.digest).algorithm());
         let mut file = tempfile::tempfile_in(self.scratch).map_err(|error| unusable(self.scratch, error))?;
-        let (mut input, mut output) = (vec![0; MIN_OUTPUT], vec![0; 2 * MIN_OUTPUT]);
-        let mut failure = None;
+        let (mut input, mut size) = (vec![0; MIN_OUTPUT], 0);
         loop {
             let length = reader.read(&mut input)?;
-            let mut rest = &input[..length];
-            verifier.update(rest).map_err(mismatch)?;
             if length == 0 {
                 break;
             }
-            // Behind a failure the rest is only hashed: it may not be the layer's bytes at all.
-            while failure.is_none() {
-                let step = match decoder.decode(rest, &mut output) {
-                    Ok(step) => step,
-                    Err(error) => {
-                        failure = Some(broken(error));
-                        break;
-                    }
-                };
-                rest = &rest[step.read..];
-                let unpacked = &output[..step.written];
+            let mut rest = &input[..length];
+            unpacker.verify(rest)?;
+            while let Some(unpacked) = unpacker.next(&mut rest) {
+                size += unpacked.len() as u64;
                 hasher.update(unpacked);
                 file.write_all(unpacked).map_err(|error| unusable(self.scratch, error))?;
-                if step.starved {
-                    break;
-                }
             }
         }
-        verifier.finish().map_err(mismatch)?;
-        failure.map_or(Ok(()), Err)?;
-        decoder.finish().map_err(broken)?;
         let got = hasher.finish();
-        match layer.diff_id {
-            Some(expected) if expected != got => {
-                return Err(Error::DiffId { layer: layer.named(), mismatch: Mismatch::Digest { expected, got } });
-            }
-            _ => {}
+        if let Some(expected) = layer.diff_id.filter(|expected| *expected != got) {
+            unpacker.refute(Mismatch::Digest { expected, got });
         }
+        unpacker.finish()?;
         file.rewind().map_err(|error| unusable(self.scratch, error))?;
-        Ok((file, got, decoder.written()))
+        Ok((file, got, size))
     }
 }
 

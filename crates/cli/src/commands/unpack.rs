@@ -118,7 +118,7 @@ pub(super) struct Unpacking<'u> {
 
 impl Unpacking<'_> {
     /// Writes all layers into a hidden directory beside the destination. On failure, removes the directory. On success, all files
-    /// are written and verified, and [`Destination::keep`] makes the directory appear.
+    /// are written and verified, and [`StagedDirectory::keep`] makes the directory appear.
     pub(super) fn run(&self, directory: &Path, meter: &Meter<'_>) -> Result<(StagedDirectory, Report), Error> {
         if let Some(job) = self.jobs.iter().find(|job| !job.is_archive()) {
             return Err(no_files(job));

@@ -12,17 +12,18 @@ use crate::{
 };
 use porthole_core::{
     archive::write::{DockerPacker, OciPacker, PackedBlob},
-    decode::Unpacker,
     descriptor::Descriptor,
-    digest::{Digest, Verifier},
+    digest::{Digest, Mismatch},
     image::Layer,
     layer::LayerNumber,
     limits::Limits,
     manifest::Document,
-    media_type::{Compression, Role},
     reference::Reference,
 };
-use porthole_inspect::resolve::ResolvedImage;
+use porthole_inspect::{
+    resolve::ResolvedImage,
+    save::{self, DockerLayer, LayerUnpacker},
+};
 use porthole_registry::{
     client::RemoteImage,
     plan::push::{Planner, PushPlan},
@@ -69,10 +70,10 @@ impl<A: ArchiveFile> Writing<'_, A> {
             if read == 0 {
                 break;
             }
-            packed.push(&buffer[..read]).map_err(|mismatch| wrong(descriptor, &mismatch))?;
+            packed.push(&buffer[..read]).map_err(|mismatch| wrong(descriptor, mismatch))?;
             self.write(&buffer[..read]).await?;
         }
-        let padding = packed.finish().map_err(|mismatch| wrong(descriptor, &mismatch))?;
+        let padding = packed.finish().map_err(|mismatch| wrong(descriptor, mismatch))?;
         self.write(padding).await
     }
 
@@ -85,39 +86,31 @@ impl<A: ArchiveFile> Writing<'_, A> {
         mut packed: PackedBlob,
     ) -> Result<(), String> {
         let descriptor = &layer.descriptor;
-        let broken = |error: &dyn std::fmt::Display| format!("layer {}: {error}", LayerNumber::of_index(layer.index));
         self.write(packed.head()).await?;
         let mut stream = source.open_blob(descriptor, 0..descriptor.size).await.map_err(words)?;
-        let mut verifier = Verifier::new(&descriptor.digest, descriptor.size);
-        let mut unpacker = Unpacker::new(Compression::Zstd, limits);
+        let mut unpacker = LayerUnpacker::new(layer, limits);
         let mut input = vec![0; BUFFER];
-        // What cannot be unpacked is blamed on the digest if that is wrong, which the rest of the blob decides.
-        let mut failure = None;
         loop {
             let read = stream.read(&mut input).await.map_err(|error| words(&error))?;
             if read == 0 {
                 break;
             }
             let mut rest = &input[..read];
-            verifier.update(rest).map_err(|mismatch| wrong(descriptor, &mismatch))?;
-            while failure.is_none() {
-                match unpacker.next(&mut rest) {
-                    Ok(Some(unpacked)) => {
-                        failure = packed.push(unpacked).err().map(|mismatch| broken(&mismatch));
-                        self.write(unpacked).await?;
-                    }
-                    Ok(None) => break,
-                    Err(error) => failure = Some(broken(&error)),
+            unpacker.verify(rest).map_err(words)?;
+            while let Some(unpacked) = unpacker.next(&mut rest) {
+                let refuted = packed.push(unpacked).err();
+                self.write(unpacked).await?;
+                if let Some(mismatch) = refuted {
+                    unpacker.refute(mismatch);
                 }
             }
         }
-        verifier.finish().map_err(|mismatch| wrong(descriptor, &mismatch))?;
-        if let Some(failure) = failure {
-            return Err(failure);
+        let padding = packed.finish();
+        if let Err(mismatch) = &padding {
+            unpacker.refute(mismatch.clone());
         }
-        unpacker.finish().map_err(|error| broken(&error))?;
-        let padding = packed.finish().map_err(|mismatch| broken(&mismatch))?;
-        self.write(padding).await
+        unpacker.finish().map_err(words)?;
+        self.write(padding.unwrap_or_default()).await
     }
 
     /// Writes an OCI layout.
@@ -141,32 +134,24 @@ impl<A: ArchiveFile> Writing<'_, A> {
     async fn docker<S: ImageSource>(&mut self, source: &S, parts: &Parts) -> Result<(), String> {
         let image = &parts.resolved.image;
         let limits = source.limits();
-        if !image.is_image() {
-            return Err("a Docker archive holds images, and this is an artifact: an OCI archive holds anything".into());
-        }
-        image.unpackable().map_err(words)?;
+        let layers = save::docker_layers(image).map_err(words)?;
         let mut packer = DockerPacker::default();
         let tags: Vec<_> = parts.reference.tag().map(|_| parts.reference.familiar()).into_iter().collect();
         let begin = packer.image(&image.config_raw, &tags).unwrap_or_default();
         self.write(&begin).await?;
-        for (layer, unpacked) in image.layers.iter().zip(&parts.unpacked) {
-            let Descriptor { digest, size, ref media_type, .. } = layer.descriptor;
-            match media_type.role() {
-                Role::Layer(Compression::Zstd) => {
+        for ((layer, held), unpacked) in layers.into_iter().zip(&parts.unpacked) {
+            let Descriptor { digest, size, .. } = layer.descriptor;
+            match held {
+                DockerLayer::Unpacked => {
                     let (digest, size) = unpacked_to(layer, *unpacked)?;
                     if let Some(packed) = packer.layer(&digest, size, false) {
                         self.unpacked(source, layer, limits, packed).await?;
                     }
                 }
-                Role::Layer(compression) => {
-                    if let Some(packed) = packer.layer(&digest, size, compression == Compression::Gzip) {
+                DockerLayer::Kept { gzip } => {
+                    if let Some(packed) = packer.layer(&digest, size, gzip) {
                         self.blob(source, &layer.descriptor, packed).await?;
                     }
-                }
-                _ => {
-                    let number = LayerNumber::of_index(layer.index);
-                    let why = media_type.unreadable().unwrap_or("holds no files");
-                    return Err(format!("layer {number} {why}: it is {media_type}"));
                 }
             }
         }
@@ -259,7 +244,7 @@ impl Parts {
         let mut total = image.config_raw.size();
         for (layer, unpacked) in image.layers.iter().zip(&self.unpacked) {
             let is_unpacked =
-                format == ArchiveFormat::Docker && layer.descriptor.media_type.role() == Role::Layer(Compression::Zstd);
+                format == ArchiveFormat::Docker && matches!(DockerLayer::of(layer), Ok(DockerLayer::Unpacked));
             total += if is_unpacked { unpacked_to(layer, *unpacked)?.1 } else { layer.descriptor.size };
         }
         Ok(total)
@@ -291,8 +276,8 @@ fn plan(resolved: &ResolvedImage, limits: &Limits) -> Result<PushPlan, String> {
     planner.finish().ok_or_else(|| "the image has no manifest".to_owned())
 }
 
-fn wrong(descriptor: &Descriptor, mismatch: &impl std::fmt::Display) -> String {
-    format!("blob {} is not what it should be: {mismatch}", descriptor.digest)
+fn wrong(descriptor: &Descriptor, mismatch: Mismatch) -> String {
+    save::Error::Blob { digest: descriptor.digest, mismatch }.to_string()
 }
 
 fn words(error: impl std::fmt::Display) -> String {
