@@ -6,6 +6,7 @@ mod catalog;
 mod delete;
 mod exchange;
 mod foreign;
+mod list;
 mod met;
 mod present;
 mod probe;

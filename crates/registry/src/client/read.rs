@@ -1,13 +1,12 @@
-//! What is read from a registry: documents, blobs, tags.
+//! What is read from a registry: documents and blobs.
 
 use super::{Call, Registry, exchange::Answer};
 use crate::{
     body::{self, content_length},
     coding,
-    endpoint::{blob, manifest, tags},
+    endpoint::{blob, manifest},
     error::Error,
     html,
-    policy::{RefusedUrl, Url, UrlError},
     retry::{Budget, TryFailure},
     transport::{Body, Environment, Redirects, Request, Transport},
 };
@@ -20,7 +19,6 @@ use porthole_core::{
     manifest::{Document, Raw},
     reference::Reference,
 };
-use std::{collections::HashSet, ops::ControlFlow};
 
 impl<T: Transport + Environment> Registry<T> {
     /// The document that a reference names: by its digest, else by its tag.
@@ -239,81 +237,6 @@ impl<T: Transport + Environment> Registry<T> {
         Ok(response)
     }
 
-    /// All tags of a repository, page by page, in the registry's order.
-    ///
-    /// # Errors
-    /// [`Error`]; [`Error::Protocol`] if the pages lead in a circle [`Error::TooManyPages`].
-    pub async fn fetch_tags(&self, reference: &Reference) -> Result<Vec<String>, Error> {
-        let mut all = Vec::new();
-        self.fetch_tag_pages(reference, |page| {
-            all.extend(page);
-            ControlFlow::Continue(())
-        })
-        .await?;
-        Ok(all)
-    }
-
-    /// As [`fetch_tags`](Self::fetch_tags), but hands over each page as it arrives. No further page is fetched once `take` breaks.
-    ///
-    /// # Errors
-    /// As [`fetch_tags`](Self::fetch_tags).
-    pub async fn fetch_tag_pages(
-        &self,
-        reference: &Reference,
-        take: impl FnMut(Vec<String>) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
-        let name = format!("{}/{}", reference.registry(), reference.repository());
-        let call = self.call(reference, "tags", name)?;
-        let request = |query: &str| tags::request(&call.base, reference.repository(), query);
-        self.fetch_list(&call, request, |page| tags::read(page).ok(), take).await
-    }
-
-    /// The pages of a list of names, until `take` breaks. `request` asks for the page behind the query of a link, `read` reads one.
-    pub(super) async fn fetch_list(
-        &self,
-        call: &Call,
-        request: impl Fn(&str) -> Result<Request, UrlError>,
-        read: impl Fn(&[u8]) -> Option<Vec<String>>,
-        mut take: impl FnMut(Vec<String>) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
-        let step = call.what.step;
-        let mut seen = HashSet::new();
-        let mut bytes = 0;
-        let mut query = String::new();
-        // Some registries begin a page with the name that the page before ended with.
-        let mut last: Option<String> = None;
-        for _ in 0..self.options.limits.pages {
-            let refused =
-                |error: RefusedUrl| Error::Policy { registry: call.registry.clone(), role: "next page", error };
-            let request = request(&query).map_err(|error| refused(error.into()))?;
-            let url = Url::parse(&request.uri().to_string()).map_err(|error| refused(error.into()))?;
-            let Fetched { headers, bytes: body, host } =
-                self.fetch_bytes(call, &request, "tags_page_bytes", u64::MAX).await?;
-            call.refuse_page(&host, &body)?;
-            bytes += body.len() as u64;
-            if bytes > LIST_BYTES {
-                return Err(Error::ListTooLarge { what: call.what.clone(), limit: LIST_BYTES });
-            }
-            let mut page = read(&body).ok_or_else(|| call.protocol(format!("expected a JSON object with {step}")))?;
-            if last.is_some() && page.first() == last.as_ref() {
-                page.remove(0);
-            }
-            last = page.last().cloned().or(last);
-            if take(page).is_break() {
-                return Ok(());
-            }
-            query = match tags::next(&url, &headers) {
-                None => return Ok(()),
-                Some(Ok(query)) => query,
-                Some(Err(error)) => return Err(refused(error)),
-            };
-            if query.is_empty() || !seen.insert(query.clone()) {
-                return Err(call.protocol(format!("expected another page of {step}, got one that was read before")));
-            }
-        }
-        Err(Error::TooManyPages { what: call.what.clone(), limit: self.options.limits.pages })
-    }
-
     /// A whole body within the limit of this name, or more than `most` bytes of it. What breaks on the way is fetched again, and so is an empty body, once: documents
     /// have at least two bytes, and some registries send none while they fetch the document from elsewhere.
     pub(super) async fn fetch_bytes(
@@ -490,5 +413,3 @@ pub(super) struct Fetched {
 const BUFFER: usize = 32 << 10;
 /// Bytes that are read of a small blob beyond its size, for the words of an error.
 const SPARE: u64 = 64 << 10;
-/// All pages of a list together.
-const LIST_BYTES: u64 = 64 << 20;
