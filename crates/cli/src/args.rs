@@ -51,10 +51,10 @@ pub(crate) struct Global {
     /// Abort if no new byte arrives for this long, retries included [default: 38s]
     #[arg(long, global = true, value_name = "DURATION", value_parser = |text: &str| duration_within(text, ["1s", "1h"]))]
     pub(crate) stall: Option<Duration>,
-    /// Abort if bytes come more slowly, a second and over this time, retries included; 0 for no limit [default: 1kB/30s]
+    /// Abort if fewer bytes a second arrive, on average over this time, retries included; 0 for no limit [default: 1kB/30s]
     #[arg(long, global = true, value_name = "SIZE[/DURATION]", value_parser = rate)]
     pub(crate) min_rate: Option<Rate>,
-    /// Wait this long for a registry to store an upload whose bytes it has [default: 10m]
+    /// Wait this long for a registry to store an upload after its last byte was sent [default: 10m]
     #[arg(long, global = true, value_name = "DURATION", value_parser = |text: &str| duration_within(text, ["1s", "24h"]))]
     pub(crate) commit_wait: Option<Duration>,
     /// Download foreign layers that the registry lacks from the hosts that the image names, without credentials
@@ -75,7 +75,7 @@ pub(crate) struct Global {
     /// Neither read nor write the cache
     #[arg(long, global = true, conflicts_with = "cache")]
     pub(crate) no_cache: bool,
-    /// Set a limit on what an image may ask of this machine, as in window_bytes=256MiB; `porthole help limits` lists them; may be repeated
+    /// Set a limit on the resources that an image may use, as in window_bytes=256MiB; `porthole help limits` lists them; may be repeated
     #[arg(long, global = true, value_name = "NAME=VALUE")]
     pub(crate) limit: Vec<Setting>,
     /// Print no progress and no notes on stderr, only errors

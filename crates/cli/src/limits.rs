@@ -45,7 +45,7 @@ impl FromStr for Setting {
 /// Text of `porthole help limits`: all limits with their default values.
 pub(crate) fn list() -> String {
     let defaults = Limits::default();
-    let mut help = "Limits on what an image may ask of this machine (--limit NAME=VALUE):\n".to_owned();
+    let mut help = "Limits on the resources of this machine that an image may use (--limit NAME=VALUE):\n".to_owned();
     for limit in NAMED {
         let value = in_words(limit.get(&defaults), limit.unit);
         // Writing to a string cannot fail.

@@ -43,10 +43,10 @@ pub(crate) struct SignerArguments {
     /// Trust the authorities and logs in this `trusted_root.json`, not those of Sigstore's public instance
     #[arg(long, value_name = "FILE")]
     trusted_root: Option<PathBuf>,
-    /// Ask for a signature of Notation for which this certificate vouches: of an authority, or of the signer; a file, PEM or DER
+    /// Ask for a signature of Notation under this certificate, of an authority or of the signer: a file, PEM or DER
     #[arg(long, value_name = "FILE")]
     certificate: Vec<PathBuf>,
-    /// As --certificate: of a service that signs for others, and says when (`notary.x509.signingAuthority`)
+    /// As --certificate, for a service that signs for others and states the time (`notary.x509.signingAuthority`)
     #[arg(long, value_name = "FILE")]
     signing_authority: Vec<PathBuf>,
     /// Ask for a signer whose certificate has this subject, or these parts of it, such as `O=Example, CN=signer`

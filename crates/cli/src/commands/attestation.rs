@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
     /// Show only statements of this kind: provenance, bill, vex, scan, or the start of the URI of their type
     #[arg(long = "type", value_name = "KIND|URI")]
     kind: Option<String>,
-    /// Print what the one statement that is left says, as JSON, as it is and without masking, and nothing else
+    /// Print only the content of a statement, as unmasked JSON; the other options must select exactly one statement
     #[arg(long)]
     predicate: bool,
     #[command(flatten)]

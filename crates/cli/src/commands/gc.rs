@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{error::Error, output::print_json, session::Session, ui::size};
 
-/// Remove from the store what no name reaches
+/// Remove blobs from the store that no name refers to
 ///
 /// Waits for running pulls. Interrupted downloads are kept for a later pull, unless `--partials` is given. The previous image of each name
 /// is kept for `porthole rollback`; the images of removed names are not.

@@ -35,8 +35,8 @@ use crate::{
 /// as well, for the size of the unpacked layers, the size of the files that a container sees, and findings: deleted files that are still in
 /// the image, copies, set-uid files, files with capabilities, paths that every user can write, entries that readers interpret differently.
 ///
-/// With --signatures, what signs the image, or the index that led to it, is fetched as well: for each signature the identity and its issuer, or
-/// the key, or why it is not verified. No signer is asked for: `porthole verify` does that.
+/// With --signatures, the signatures of the image, and of the index that led to it, are fetched as well. Each is shown with the identity and its
+/// issuer, or the key, or why it is not verified. No signer is required: `porthole verify` does that.
 ///
 /// Secrets in the configuration are masked; `porthole config` prints it as it is.
 #[derive(Args)]
@@ -53,10 +53,10 @@ pub(crate) struct Arguments {
     /// Download the layers, for all sizes and findings
     #[arg(long)]
     full: bool,
-    /// Compare the layers with those of an image that it may have been built on; where it has all of them below its own, that is proved
+    /// Compare the layers with those of this possible base image; proved if all of its layers are at the bottom of the inspected image
     #[arg(long, value_name = "SRC")]
     base: Option<OsString>,
-    /// Say who signed the image, as far as the trust root proves it
+    /// Show the signatures of the image, and the signers that the trust root proves
     #[arg(long)]
     signatures: bool,
     #[command(flatten)]

@@ -44,7 +44,7 @@ use crate::{
 /// A file that no container sees is noted at the end, with the layer that deleted or replaced it. The data of hard links is in the
 /// archive once: it is searched once, under the path that has it.
 ///
-/// What looks like a secret in a line is masked, by the rules of `secrets` and by what a line alone says; so are lines of private keys.
+/// Text in a line that looks like a secret is masked, by the rules of `secrets` and by rules for single lines; so are lines of private keys.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

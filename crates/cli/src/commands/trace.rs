@@ -26,7 +26,7 @@ use crate::{
     wire::write_trace,
 };
 
-/// Show the HTTP exchanges of a look at an image: what a container engine asks a registry when it pulls
+/// Show the HTTP exchanges for opening an image: the requests that a container engine sends when it pulls
 ///
 /// Follows the name to its image as `inspect` does, and prints each exchange with its meaning, its time, its status and its bytes, in the
 /// order in which they began. With --full the layers are downloaded and verified as well, except those that the cache knows. Bars show

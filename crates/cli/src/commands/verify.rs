@@ -38,7 +38,7 @@ use crate::{
 /// Reported, and an error only with --strict: entries that well-known tar readers list differently, data after the end of an archive,
 /// compression that contradicts the media type. Everything is downloaded; the cache is not used.
 ///
-/// With --key, --certificate-identity or --certificate, a signature of cosign or Notation is asked for first: one of the image, or of the index
+/// With --key, --certificate-identity or --certificate, first requires a signature of cosign or Notation on the image, or on the index
 /// that led to it.
 /// Without one by a signer that was named, no layer is downloaded, and the exit code is 1 (not signed, or by someone else), 7 (the
 /// signature does not hold) or 9 (the trust root does not know who vouches for it, or nothing proves when it was made). With --policy, the rule about the image names the
