@@ -6,6 +6,7 @@ mod marionette;
 pub mod memory;
 pub mod page;
 pub mod program;
+pub mod relay_image;
 pub mod rootfs;
 pub mod sample;
 pub mod servers;

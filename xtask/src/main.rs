@@ -10,6 +10,7 @@ mod ci;
 mod corpus;
 mod fixtures;
 mod fuzz;
+mod image;
 mod kubernetes;
 mod memory;
 mod package;
@@ -58,6 +59,9 @@ usage: cargo xtask <task> [options]
                     attack the release builds of `porthole` and `relay`, and print what survived; PART is one of hostile,
                     sockets, kills, store, text, replay; --long: a thousand kills, two thousand readers; --dev: attack
                     development builds; --write: put the table into docs/SECURITY-TESTS.md
+  image [--program FILE]
+                    build the relay with the page in it as a static program, and write its container image: an OCI layout
+                    and an archive in target/image; with --program of a static relay that is there already
   kubernetes        check the manifests of deploy/kustomize against the schemas of Kubernetes (part of `check`)
   corpus [FILE...]  compare our listings of archives (default: the test vectors) with bsdtar, GNU tar
                     and Python; print each difference, and whether we mark it as ambiguous
@@ -105,6 +109,7 @@ fn dispatch(arguments: &[String]) -> Result {
         "bench" => bench::run(&workspace, rest),
         "fuzz" => fuzz::run(&workspace, rest),
         "scoreboard" => scoreboard::run(&workspace, rest),
+        "image" => image::run(&workspace, rest),
         "kubernetes" => none(rest).and_then(|()| kubernetes::check(&workspace)),
         "corpus" => corpus::run(&workspace, rest),
         "advisories" => match rest {

@@ -1,0 +1,118 @@
+//! The container image of the relay: one static program and the certificate authorities.
+
+use crate::{
+    Result,
+    http::request,
+    program::{Running, find, run},
+    servers::Scratch,
+};
+use porthole_testkit::image::{Compression, Content, Entry, Image, Kind, Layer};
+use serde_json::json;
+use std::{fs, path::Path, process::Command};
+
+/// Nobody's number in images without a shell.
+const USER: u64 = 65532;
+const PORT: u16 = 8090;
+
+/// Makes the image of a program for this processor, tagged with `version`. The same files make the same bytes.
+///
+/// # Errors
+/// A file cannot be read, or the program needs libraries, which the image does not have.
+pub fn relay_image(program: &Path, authorities: &Path, version: &str) -> Result<Content> {
+    let bytes = fs::read(program)?;
+    if asks_for_an_interpreter(&bytes) {
+        return Err(format!("{} is not static: the image has no libraries", program.display()).into());
+    }
+    let cache = Entry::new("var/cache/porthole", Kind::Directory).mode(0o700).owner(USER, USER);
+    let layer = ["etc", "etc/ssl", "etc/ssl/certs", "var", "var/cache"]
+        .into_iter()
+        .fold(Layer::new("COPY relay /"), Layer::dir)
+        .file("etc/ssl/certs/ca-certificates.crt", fs::read(authorities)?)
+        .entry(Entry::file("relay", bytes).mode(0o755))
+        .entry(cache)
+        .compression(Compression::Gzip);
+    let config = json!({
+        "User": format!("{USER}:{USER}"),
+        "Entrypoint": ["/relay"],
+        "Env": [format!("PORTHOLE_RELAY_LISTEN=0.0.0.0:{PORT}"), "PORTHOLE_RELAY_LOG=json"],
+        "ExposedPorts": { format!("{PORT}/tcp"): {} },
+        "WorkingDir": "/",
+        "Labels": {
+            "org.opencontainers.image.title": "porthole-relay",
+            "org.opencontainers.image.description": "The page of Porthole, and its way to registries that send no CORS headers",
+            "org.opencontainers.image.licenses": "Apache-2.0 OR MIT",
+            "org.opencontainers.image.version": version,
+        },
+    });
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let image = Image::new().platform("linux", architecture, None).layer(layer).config(config).build();
+    Ok(image.into_content(version))
+}
+
+/// Unpacks an image of a layout as umoci does, starts its program in what was unpacked, and asks it for its health. Where root allows, the program
+/// runs as the user of the image and sees nothing but the image.
+///
+/// # Errors
+/// The image cannot be unpacked, or its program does not answer.
+pub fn start_unpacked(layout: &Path, tag: &str) -> Result<()> {
+    let folder = Scratch::new("relay-image")?;
+    let (image, bundle) = (format!("{}:{tag}", layout.display()), folder.path().join("bundle"));
+    let bundle = bundle.display().to_string();
+    let root = run("id", ["-u"])?.trim() == "0";
+    let ownership = if root { &[][..] } else { &["--rootless"] };
+    run("umoci", [&["unpack"], ownership, &["--image", &image, &bundle]].concat())?;
+    let files = Path::new(&bundle).join("rootfs");
+    let mut program = Command::new(if root { find("chroot")? } else { files.join("relay") });
+    if root {
+        program.arg(format!("--userspec={USER}:{USER}")).arg(&files).arg("/relay");
+    }
+    let relay = Running::start(program.args(["--listen", "127.0.0.1:0"]))?;
+    let port = relay.line(|line| line.strip_prefix("listening on http://127.0.0.1:").map(str::to_owned))?;
+    let answer = request(port.trim_end_matches('/').parse()?, "GET", "/healthz", &[], &[])?;
+    if answer.body == b"ok\n" { Ok(()) } else { Err(format!("/healthz: {}", relay.said()).into()) }
+}
+
+/// Whether an ELF program of 64 bits has a program header of type `PT_INTERP`: the system then starts it with the dynamic linker (elf(5)).
+fn asks_for_an_interpreter(program: &[u8]) -> bool {
+    let number = |at: usize, bytes: usize| {
+        let field = program.get(at..at + bytes)?;
+        field.iter().rev().try_fold(0_usize, |number, byte| Some(number.checked_mul(256)? + usize::from(*byte)))
+    };
+    let headers = || {
+        let (start, size, count) = (number(32, 8)?, number(54, 2)?, number(56, 2)?);
+        Some((0..count).map(move |index| start + index * size))
+    };
+    headers().is_none_or(|mut headers| headers.any(|header| number(header, 4) == Some(INTERPRETER)))
+}
+
+const INTERPRETER: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The head of an ELF program without program headers.
+    const STATIC: [u8; 64] = [0; 64];
+
+    #[test]
+    fn the_same_files_make_the_same_bytes() {
+        let folder = Scratch::new("relay-image").unwrap();
+        let program = folder.path().join("relay");
+        fs::write(&program, STATIC).unwrap();
+        let make = || relay_image(&program, &program, "1").unwrap().layout_tar();
+        let first = make();
+        fs::write(&program, STATIC).unwrap();
+        assert!(make() == first, "the files have another age");
+    }
+
+    #[test]
+    fn a_program_that_needs_libraries_is_refused() {
+        let this = std::env::current_exe().unwrap();
+        let error = relay_image(&this, &this, "1").unwrap_err().to_string();
+        assert!(error.contains("is not static"), "{error}");
+    }
+}
