@@ -12,6 +12,7 @@ const ON_PURPOSE: &[(&str, &str)] = &[
     ("crates/core/src/reference/typed.rs", "options of `docker run` in a line that a user pasted"),
     ("crates/inspect/src/findings.rs", "`ADD --checksum` of a Dockerfile"),
     ("crates/registry/src/trace/curl.rs", "options of curl"),
+    ("crates/viewer/src/failure/remedy.rs", "the table in which a front end words hints"),
     ("crates/viewer/src/session/archive.rs", "the command that a front end shows"),
     ("crates/viewer/src/shell.rs", "the command that a front end shows"),
     ("crates/viewer/src/state/link.rs", "the command that a front end shows"),

@@ -6,18 +6,18 @@ use porthole_core::{
     hint::Hint,
 };
 
-/// Whether something is as it should be.
+/// The outcome of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProbeVerdict {
-    /// It works as the specification says, or is as it should be.
+    /// It works as the specification says.
     Ok,
-    /// It does not.
+    /// It does not work as the specification says.
     No,
     /// It could not be determined.
     Unknown,
 }
 
-/// What is looked at.
+/// The property of a registry that a probe examines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProbeName {
     /// TLS, and whether anything answers.
@@ -44,7 +44,7 @@ pub enum ProbeName {
     Referrers,
     /// Ranges of blobs.
     Range,
-    /// Where blobs come from.
+    /// The hosts that blobs come from.
     Blobs,
     /// CORS for a page that reads.
     Page,
