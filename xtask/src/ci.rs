@@ -61,7 +61,7 @@ fn dependencies(workspace: &Workspace) -> Result {
     match execute(command(&deny, &workspace.root).args(["fetch", "db"])) {
         Ok(()) => {
             execute(command(&deny, &workspace.root).args(["check", "--disable-fetch", "advisories"]))?;
-            eprintln!("advisories: checked against the database as it is now");
+            eprintln!("advisories: checked against the current database");
             Ok(())
         }
         Err(_) => advisories::check(workspace),

@@ -61,7 +61,7 @@ usage: cargo xtask <task> [options]
                     development builds; --write: put the table into docs/SECURITY-TESTS.md
   image [--program FILE]
                     build the relay with the page in it as a static program, and write its container image: an OCI layout
-                    and an archive in target/image; with --program of a static relay that is there already
+                    and an archive in target/image; with --program of a static relay that exists
   kubernetes        check the manifests of deploy/kustomize against the schemas of Kubernetes (part of `check`)
   corpus [FILE...]  compare our listings of archives (default: the test vectors) with bsdtar, GNU tar
                     and Python; print each difference, and whether we mark it as ambiguous

@@ -18,7 +18,7 @@ pub(crate) struct SourceArgument {
 }
 
 impl SourceArgument {
-    /// The source as it was typed, not yet opened.
+    /// The source as typed on the command line, not yet opened.
     pub(crate) fn spec(&self) -> Result<Spec, Error> {
         Spec::parse(&self.source, Path::exists)
     }

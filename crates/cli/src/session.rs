@@ -242,8 +242,8 @@ impl<'a> Session<'a> {
         Told { message, failure: failure.hint(origin) }.into()
     }
 
-    /// Lists the tags of the repository, for a hint about a tag that has no manifest: similar tags, or that the tag is listed all
-    /// the same. `None` if that fails, because a second error would only hide the first one.
+    /// Lists the tags of the repository, for a hint about a tag that has no manifest: similar tags, or that the tag is listed
+    /// although it has none. `None` if that fails, because a second error would only hide the first one.
     fn near_tags(&self, reference: &Reference) -> Option<Hint> {
         let (client, typed) = (self.client.get()?, reference.tag()?);
         let mut tags = Vec::new();

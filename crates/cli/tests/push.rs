@@ -115,7 +115,7 @@ fn an_accepted_image_that_does_not_show_yet_is_no_failure() {
     }
     let server = Server::new(Site::new());
     assert_eq!(done(home.path(), &push(&server, ""))["visible"], true);
-    // In the end the tag points to another image, as after a concurrent push.
+    // Finally the tag points to another image, as after a concurrent push.
     let server = Server::new(Site::new());
     let other = porthole_core::digest::Digest::sha256(b"other").to_string();
     server.internet.fault("HEAD ", u32::MAX, Fault::Header("docker-content-digest", other));

@@ -1,6 +1,6 @@
-//! What an archive holds of an image, and what keeps the image from being in one: the same in every front end.
+//! The layers of an archive of an image, and the reasons why an image cannot be saved as one. Every front end uses it.
 //!
-//! [`core::archive::write`](porthole_core::archive::write) lays out the bytes of an archive. This module decides what becomes of each layer.
+//! [`core::archive::write`](porthole_core::archive::write) lays out the bytes of an archive. This module decides how it holds each layer.
 
 use porthole_core::{
     decode::{self, Unpacker},
@@ -28,15 +28,15 @@ pub enum Error {
     NoFiles {
         /// Its number and the digest of its blob.
         layer: NamedLayer,
-        /// What it is.
+        /// Its media type.
         media_type: MediaType,
     },
     /// The blob of a layer has other bytes than its descriptor says.
-    #[error("blob {digest} is not what it should be: {mismatch}")]
+    #[error("blob {digest} does not match its descriptor: {mismatch}")]
     Blob {
         /// Digest of the descriptor.
         digest: Digest,
-        /// What was expected, and what it is.
+        /// The expected and the actual digest or size.
         mismatch: Mismatch,
     },
     /// A layer cannot be unpacked.
@@ -47,12 +47,12 @@ pub enum Error {
         /// Why its bytes cannot be decompressed.
         error: decode::Error,
     },
-    /// A layer unpacks to something else than its image says.
+    /// The unpacked layer does not match its diff_id.
     #[error("layer {layer} does not unpack to its diff_id: {mismatch}")]
     DiffId {
         /// Its number and the digest of its blob.
         layer: NamedLayer,
-        /// What was expected, and what it is.
+        /// The expected and the actual digest or size.
         mismatch: Mismatch,
     },
 }
@@ -78,7 +78,7 @@ pub enum DockerLayer {
         /// Whether it has gzip.
         gzip: bool,
     },
-    /// As the tar that it unpacks to, whose digest is the diff_id: not all that load such archives know zstd.
+    /// As the unpacked tar, whose digest is the diff_id: some programs that load such archives do not support zstd.
     Unpacked,
 }
 
@@ -111,10 +111,10 @@ pub fn docker_layers(image: &Image) -> Result<Vec<(&Layer, DockerLayer)>, Error>
     image.layers.iter().map(|layer| Ok((layer, DockerLayer::of(layer)?))).collect()
 }
 
-/// Unpacks a layer with zstd, and verifies its blob on the way. Its diff_id is for the caller to check.
+/// Unpacks a layer that is compressed with zstd, and verifies its blob at the same time. The caller checks the diff_id.
 ///
-/// What cannot be unpacked is blamed on the digest if that is wrong, which the rest of the blob decides: behind a failure the rest is only
-/// hashed.
+/// After a failure to decode, the rest of the blob is only hashed. If the blob then does not match its digest, that is the error: it
+/// explains the failure.
 pub struct LayerUnpacker {
     layer: NamedLayer,
     digest: Digest,
@@ -124,7 +124,7 @@ pub struct LayerUnpacker {
 }
 
 impl LayerUnpacker {
-    /// At the start of a layer.
+    /// Begins a layer.
     pub fn new(layer: &Layer, limits: &Limits) -> Self {
         let Descriptor { digest, size, .. } = layer.descriptor;
         Self {
@@ -160,7 +160,7 @@ impl LayerUnpacker {
         }
     }
 
-    /// Notes that what was unpacked is not what the diff_id says.
+    /// Notes that the unpacked bytes do not match the diff_id.
     pub fn refute(&mut self, mismatch: Mismatch) {
         let layer = self.layer;
         self.failure.get_or_insert(Error::DiffId { layer, mismatch });
@@ -170,7 +170,7 @@ impl LayerUnpacker {
     ///
     /// # Errors
     ///
-    /// [`Error::Blob`] if the blob is not what its descriptor says; else what kept it from being unpacked.
+    /// [`Error::Blob`] if the blob does not match its descriptor; otherwise the error that stopped the unpacking.
     pub fn finish(self) -> Result<(), Error> {
         let Self { layer, digest, verifier, unpacker, failure } = self;
         verifier.finish().map_err(|mismatch| Error::Blob { digest, mismatch })?;

@@ -1,4 +1,4 @@
-//! What becomes of layers in archives, and what is refused.
+//! How archives hold layers, and which images are refused.
 
 use porthole_core::{
     digest::{Digest, Mismatch},

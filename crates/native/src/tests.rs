@@ -431,7 +431,7 @@ async fn a_socks_proxy_connects_by_name() {
     assert!(!head.to_ascii_lowercase().contains("proxy-authorization"), "{head}");
 }
 
-/// `registry` puts no `Send` bound on a transport. Over this one its futures must be `Send` all the same.
+/// `registry` puts no `Send` bound on a transport. Its futures over this transport must be `Send` nevertheless.
 #[test]
 fn the_futures_of_a_client_are_send() {
     use porthole_core::{descriptor::Descriptor, reference::Reference};

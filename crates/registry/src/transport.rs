@@ -61,7 +61,7 @@ pub enum Redirects {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Brief;
 
-/// The URL that answered in the end, left in a response's extensions by a transport that followed redirects by itself.
+/// The URL that finally answered, left in a response's extensions by a transport that followed redirects by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FinalUrl(pub String);
 

@@ -8,7 +8,7 @@ use porthole_registry::{
 };
 use std::str;
 
-/// Reads a request, or an answer, in the form of HTTP/1.1, and checks that what becomes of it is safe.
+/// Reads a request, or an answer, in the form of HTTP/1.1, and checks that the result is safe.
 ///
 /// # Panics
 /// It is not.

@@ -87,7 +87,7 @@ impl Upstream {
     async fn send_once_or_twice(&self, request: Request) -> Result<Response<NativeBody>, Refusal> {
         let again = redirect::may_follow(request.method()).then(|| request.clone());
         match (self.native.send(request).await, again) {
-            // A connection that idled here may have been closed over there just now.
+            // The other end may have closed an idle connection just now.
             (Err(error), Some(again)) if error.kind == ErrorKind::Interrupted => Ok(self.native.send(again).await?),
             (answer, _) => Ok(answer?),
         }

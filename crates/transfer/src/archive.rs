@@ -34,7 +34,7 @@ pub enum Error {
     /// The image's documents contradict each other.
     #[error(transparent)]
     Image(#[from] image::Error),
-    /// What is unpacked for the archive cannot be put down.
+    /// A layer that is unpacked for the archive cannot be written to a scratch file.
     #[error("cannot write `{path}`: {source}")]
     Scratch {
         /// The folder for scratch files.

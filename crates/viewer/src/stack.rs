@@ -51,7 +51,7 @@ impl Stack {
         Self { current, ..Self::new(current + 1, max_nodes) }
     }
 
-    /// The tree as it is now, an open layer included.
+    /// The current tree, with the layer that is open.
     pub(crate) fn tree(&self) -> &FileTree {
         &self.tree
     }

@@ -1,6 +1,6 @@
 //! `corpus unpack` fills `fuzz/corpus/` with the committed inputs and the seeds for libFuzzer; `corpus pack` commits
 //! its content; `corpus archives DIR` writes the archives of the test vectors; `corpus replay` runs all inputs and prints how many
-//! there are and how many fail.
+//! it ran and how many failed.
 
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "a program that talks to the person who started it")]
 

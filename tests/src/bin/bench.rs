@@ -92,7 +92,7 @@ fn times() -> Result<()> {
         "page to first paint",
         "Enter to first rows",
         "Enter to all rows",
-        "longest task of the page's thread from Enter to the end, by the clock",
+        "longest task of the page's thread from Enter to the end, wall time",
         "and of a processor, which the layers' threads share",
         "the same bytes by fetch alone",
     ];
@@ -157,7 +157,7 @@ fn million() -> Result<()> {
     let (rows, all) = (since_enter(&page, "porthole:rows")?, since_enter(&page, "porthole:all")?);
     let (wall, processor) = longest(&page)?;
     println!("a million entries: first rows after {rows:.0} ms, all after {all:.0} ms");
-    println!("a million entries: longest task {wall:.0} ms by the clock, at most {processor:.0} ms of a processor");
+    println!("a million entries: longest task {wall:.0} ms of wall time, at most {processor:.0} ms of CPU time");
     page.browser().click("#expand-all")?;
     page.until("all rows", |page| {
         let total = page.browser().attribute("#tree", "data-total")?;

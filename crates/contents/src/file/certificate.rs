@@ -24,7 +24,7 @@ struct Certificate<'a> {
     extensions: Option<&'a [u8]>,
 }
 
-/// The first certificate, and how many there are. `None`: there is none.
+/// The first certificate, and the number of certificates. `None` if the file has no certificate.
 pub(super) fn read(facts: &mut FileFacts, known: &KnownBytes) -> Option<()> {
     let head = known.start(4);
     let in_der = head.starts_with(&[SEQUENCE, 0x82]);

@@ -41,7 +41,7 @@ impl BatchWriter {
         self.0.push(entry);
     }
 
-    /// Takes the entries since the last batch, if they have `bytes` or more. `None` if there are none.
+    /// Takes the entries since the last batch, if they have `bytes` or more. `None` otherwise.
     pub fn take(&mut self, bytes: usize) -> Option<Vec<u8>> {
         self.0.take_batch(bytes)
     }

@@ -58,7 +58,7 @@ impl FileLookup for View<'_> {
     }
 }
 
-/// Why a path leads nowhere.
+/// Why a path names no file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lost {
     /// There is nothing at this clean path.

@@ -171,7 +171,7 @@ impl<T: Transport + Environment> Registry<T> {
     /// read has still taken the manifest.
     ///
     /// # Errors
-    /// [`Error::Contradiction`] if other bytes come for the digest, [`Error::Moved`] if the tag stands for something else in the end.
+    /// [`Error::Contradiction`] if other bytes come for the digest, [`Error::Moved`] if the tag names another manifest afterwards.
     pub async fn wait_for_tag(
         &self,
         to: &Destination,

@@ -31,7 +31,7 @@ pub struct ExaminedRegistry<'p, T> {
 /// What was found of credentials; never themselves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum StoredCredentials {
-    /// There are none.
+    /// No credentials are stored for the registry.
     #[default]
     None,
     /// Where they are kept.

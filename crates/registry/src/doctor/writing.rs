@@ -219,7 +219,7 @@ impl<T: Transport + Environment> Writer<'_, '_, T> {
     /// Whether a blob of another repository need not be sent.
     async fn mount(&self, blob: &Descriptor, from: &str) -> ProbeFinding {
         let to = Destination::new(self.to.clone());
-        // Of what is there already a mount shows little but that it is understood.
+        // If the blob exists already, a mount only shows that the registry understands the request.
         let is_there = from == self.to.repository() || self.registry.client.has_blob(&to, blob).await.unwrap_or(false);
         let request =
             mount::request(&self.registry.base, self.to.repository(), &blob.digest, from).map_err(Error::Relay);

@@ -346,7 +346,7 @@ impl PullPlan {
         Some(fetch.range.start..end)
     }
 
-    /// Notes that the registry reported too many requests, though it answered this one in the end. Returns whether
+    /// Notes that the registry reported too many requests, though it finally answered this one. Returns whether
     /// there could be fewer.
     pub fn refused(&mut self, fetch: &Fetch) -> bool {
         // A request that was made before the number was last reduced shows nothing new.

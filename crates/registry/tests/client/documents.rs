@@ -268,7 +268,7 @@ fn what_is_unavailable_is_not_said_to_be_missing() {
     assert_eq!(internet.log().len(), 5);
 }
 
-/// A date is read by the clock of the registry, not by ours.
+/// A date is compared with the registry's clock, not with ours.
 #[test]
 fn a_date_to_retry_after_is_a_time_to_wait() {
     let internet = serving(two_platforms());

@@ -69,7 +69,7 @@ impl Bucket {
     /// A bucket with these credentials, or those that the environment names.
     ///
     /// # Errors
-    /// There are none.
+    /// No credentials were found.
     pub(crate) fn open(
         place: Reached,
         credentials: Option<PathBuf>,
@@ -215,7 +215,7 @@ impl Bucket {
         let request = self.sign(method, name, range, hash, body).await?;
         let again = request.clone();
         match self.native.send(request).await {
-            // A connection that idled here may have been closed over there just now.
+            // The other end may have closed an idle connection just now.
             Err(error) if error.kind == ErrorKind::Interrupted => self.native.send(again).await,
             answer => answer,
         }

@@ -12,7 +12,7 @@ pub enum ChainError {
     /// There are more certificates than the limit.
     #[error("expected a chain of at most {limit} certificates, got {count}")]
     TooLong {
-        /// How many there are.
+        /// Number of certificates in the chain.
         count: usize,
         /// Most certificates that a chain may have.
         limit: usize,

@@ -290,7 +290,7 @@ mod tests {
         follow.tell_verified(&digest, named.path().to_owned(), 10);
         assert_eq!(thread.join().unwrap().unwrap(), 10);
         let (came, thread) = read(&follow, &digest);
-        assert_eq!(came.recv().unwrap(), b"0123456789", "who comes late reads it all the same");
+        assert_eq!(came.recv().unwrap(), b"0123456789", "a late reader reads it too");
         assert_eq!(thread.join().unwrap().unwrap(), 10);
     }
 

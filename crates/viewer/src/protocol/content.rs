@@ -86,7 +86,7 @@ pub struct ShownFacts {
 pub struct ShownMembers {
     /// The first members.
     pub rows: Vec<ShownMember>,
-    /// How many there are, as far as the archive was read.
+    /// Number of members in the part of the archive that was read.
     pub count: u64,
     /// Why there may be more, in words.
     pub problem: Option<String>,

@@ -47,7 +47,7 @@ pub struct NameWindow {
     pub rows: Vec<NameRow>,
     /// How many fit.
     pub matches: u64,
-    /// How many there are, as far as they have arrived.
+    /// Number of names that have arrived.
     pub total: u64,
 }
 

@@ -43,7 +43,7 @@ const SAVE: u64 = 1 << 30;
 pub enum Want {
     /// Its beginning, if that is cheap.
     Start,
-    /// Its beginning, whatever it costs.
+    /// Its beginning, at any cost.
     StartAnyway,
     /// Some bytes from this offset on, if that is cheap or `true` comes with it.
     Bytes(u64, bool),
@@ -61,7 +61,7 @@ impl Want {
         }
     }
 
-    /// Whether it is read whatever it costs.
+    /// Whether it is read at any cost.
     fn is_anyway(self) -> bool {
         !matches!(self, Self::Start | Self::Bytes(_, false))
     }
@@ -109,7 +109,7 @@ pub(super) struct BegunFile {
     pub(super) content: FileContent,
     /// Its first bytes.
     pub(super) head: Vec<u8>,
-    /// Whatever it costs.
+    /// At any cost.
     pub(super) anyway: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What becomes of a blob that breaks off or comes as something else: the same in a client and in a layer worker.
+//! A blob whose transfer breaks, or that arrives as something else, has the same outcome in a client and in a layer worker.
 
 use crate::stage::*;
 use porthole_core::{

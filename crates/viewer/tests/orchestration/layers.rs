@@ -1,4 +1,4 @@
-//! Layers: verified side by side, or found to be wrong.
+//! Layers: verified in parallel, or found to be wrong.
 
 use crate::stage::*;
 use porthole_core::failure::FailureClass;

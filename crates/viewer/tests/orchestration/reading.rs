@@ -47,7 +47,7 @@ fn a_link_is_followed_through_all_layers() {
 
     let sent = stage.events.len();
     stage.act(Action::FollowLink);
-    assert_eq!(stage.events.len(), sent, "a file leads nowhere");
+    assert_eq!(stage.events.len(), sent, "a file has no target");
 }
 
 #[test]
