@@ -1,4 +1,4 @@
-//! Bodies of answers: how long they say they are, and reading them in time.
+//! Bodies of answers: their stated length, and reads with a time limit.
 
 use crate::{
     retry::Budget,
@@ -17,8 +17,8 @@ pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Reads a piece of a body, for as long as the budget allows: a body may have fewer bytes to come than its connection has time.
-/// Beside it is how long it took.
+/// Reads a piece of a body, at most for `limit`: the budget may allow less time than the transport does. Also returns how
+/// long it took.
 pub(crate) async fn read_within(
     environment: &impl Environment,
     body: &mut impl Body,
@@ -36,11 +36,11 @@ pub(crate) async fn read_within(
         ready => ready,
     })
     .await;
-    // A clock that jumps, or a machine that slept, must not cost more than the wait could have.
+    // If the clock jumps or the machine sleeps, the cost is still at most `limit`.
     (outcome, environment.now().saturating_sub(started).min(limit))
 }
 
-/// The first `limit` bytes of a body, or as many of them as come soon: for the words of an error.
+/// Returns the start of a body for the text of an error: at most `limit` bytes, as many as arrive within a few seconds.
 pub async fn read_start(environment: &impl Environment, body: &mut impl Body, limit: u64, budget: Budget) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut buffer = vec![0; BUFFER];
@@ -56,7 +56,7 @@ pub async fn read_start(environment: &impl Environment, body: &mut impl Body, li
     bytes
 }
 
-/// What is read at once.
+/// Bytes read at a time.
 const BUFFER: usize = 32 << 10;
-/// For the words of an error to arrive.
+/// Longest time to wait for the text of an error.
 const BRIEF: Duration = Duration::from_secs(8);

@@ -25,7 +25,7 @@ use std::{
 
 /// Asks for the bytes of one blob.
 pub trait BlobRequester {
-    /// The clock, and who follows redirects.
+    /// Supplies the clock, and says who follows redirects.
     type Transport: Transport + Environment;
     /// The body of an answer.
     type Body: Body;
@@ -33,7 +33,7 @@ pub trait BlobRequester {
     /// The transport that requests are sent with.
     fn transport(&self) -> &Self::Transport;
 
-    /// Limits of what is read.
+    /// Limits for codings and error bodies.
     fn limits(&self) -> &Limits;
 
     /// The registry as its references name it.
@@ -42,16 +42,16 @@ pub trait BlobRequester {
     /// The step and the blob, for errors.
     fn what(&self) -> &Subject;
 
-    /// Bytes that the blob should have.
+    /// Size of the blob in bytes, as its descriptor states it.
     fn size(&self) -> u64;
 
-    /// Whether the blob may be an HTML page itself: then only its digest can tell.
+    /// Whether the blob itself may be HTML. Then a body that looks like a page is not refused, and the digest decides.
     fn may_be_markup(&self) -> bool;
 
-    /// `host[:port]` that sent the last answer, or the registry where that is not known.
+    /// `host[:port]` that sent the last answer, or the registry if the host is not known.
     fn sender(&self) -> &str;
 
-    /// Sends a request until it has an answer with a status of success.
+    /// Sends a request, with retries and renewed credentials, until an answer has a status of success.
     fn ask(
         &mut self,
         wanted: &Wanted,
@@ -59,7 +59,7 @@ pub trait BlobRequester {
         reason: Option<Reason>,
     ) -> impl Future<Output = Result<Response<Self::Body>, Error>>;
 
-    /// Waits before the next try, and returns the reason for it. `None` = another try does not help, or nothing is left of the budget.
+    /// Waits before the next try, and returns the reason for that try. `None` if another try does not help, or the budget is spent.
     fn pause(
         &mut self,
         budget: &mut Budget,
@@ -67,34 +67,34 @@ pub trait BlobRequester {
         because: String,
     ) -> impl Future<Output = Option<Reason>>;
 
-    /// Whether a body with a coding, but without a length, is decoded. Else the coding is the blob's own compression.
+    /// Whether to decode a body that has a coding and no length. Otherwise the coding is the blob's own compression.
     fn decodes(&self) -> bool {
         true
     }
 }
 
-/// Bytes that are wanted of a blob.
+/// The part of a blob that a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
     /// The bytes that are missing.
     pub range: Range<u64>,
-    /// How many of the blob's bytes the request names.
+    /// What the `Range` header of the request covers.
     pub extent: Extent,
 }
 
-/// How much of a blob a request names.
+/// What the `Range` header of a request covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
-    /// The range alone.
+    /// Only the range.
     Range,
-    /// From the start of the range to where the registry ends the blob.
+    /// Everything from the start of the range, wherever the registry ends the blob.
     Rest,
-    /// All of the blob: this registry does not send ranges.
+    /// The whole blob, without a `Range` header: this registry does not send ranges.
     Blob,
 }
 
 impl Wanted {
-    /// The bytes that a [request](blob::request) names.
+    /// The bytes to name in a [request](blob::request).
     pub fn bytes(&self) -> (Bound<u64>, Bound<u64>) {
         let Range { start, end } = self.range;
         match self.extent {
@@ -110,57 +110,56 @@ impl Wanted {
     }
 }
 
-/// A range of a blob, in order and exactly as long as it was asked for. What it reads has not been verified.
+/// A stream of the bytes of a range, in order and exactly as many as the range has. The bytes are not verified.
 ///
-/// A registry that ignores ranges sends the whole blob: what stands before the range is read and dropped, what comes after
-/// it is not waited for. Where a transfer breaks, the rest is asked for from the byte that was reached. Dropping it ends the
-/// transfer.
+/// If a transfer breaks, it requests the remaining bytes. A registry that ignores ranges sends the whole blob: bytes before the
+/// range are read and dropped, and bytes after it are not read. Dropping the stream ends the transfer.
 pub struct ResumedBlob<R: BlobRequester> {
     requester: R,
     range: Range<u64>,
-    /// All of the blob was asked for: its end is where the registry ends it.
+    /// The whole blob was requested: it ends where the registry ends it.
     to_its_end: bool,
-    /// Where a body last ended early, without an error.
+    /// Position at which a body last ended early, without an error.
     ended: Option<u64>,
-    /// The next byte of the blob to be given.
+    /// Offset in the blob of the next byte to return.
     position: u64,
     body: Option<R::Body>,
-    /// The head of the answer leaves open whether the body is an HTML page in place of the blob.
+    /// The head of the answer does not exclude that the body is an HTML page in place of the blob.
     may_be_page: bool,
-    /// Nothing was read of a body that starts where a page would.
+    /// The next bytes are the first of the body, where a page would start.
     at_start: bool,
-    /// The page that came in place of the blob.
+    /// The page that was found in place of the blob.
     page: Option<html::Page>,
-    /// The body has a content coding, which is undone.
+    /// Decoder for the content coding of the body.
     undo: Option<coding::Undo>,
-    /// Whether a coded body without a length is decoded, once that is settled.
+    /// Whether a coded body without a length is decoded. `None` before the first such body.
     decodes: Option<bool>,
-    /// Bytes of the body before the range.
+    /// Bytes of the body that precede the range and are still to be dropped.
     skip: u64,
-    /// The registry sent the whole blob where a part was asked for.
+    /// The registry sent the whole blob in answer to a request for a part.
     whole: bool,
-    /// It sent what was asked for as a part, be it all of the blob.
+    /// The registry sent a part (206), even if the part is the whole blob.
     partial: bool,
-    /// No range is asked for any more.
+    /// Requests have no `Range` header any more.
     plain: bool,
-    /// Why not, where another range came.
+    /// Description of an answer that was neither the part nor the whole blob.
     odd: Option<String>,
     received: u64,
     budget: Budget,
-    /// Why the next request is not the first.
+    /// Reason for the next request, if it is not the first.
     reason: Option<Reason>,
 }
 
 impl<R: BlobRequester> ResumedBlob<R> {
-    /// Opens a range, exactly as long as it is asked for.
+    /// Opens a range.
     ///
     /// # Errors
-    /// Those of the requester; [`Error::Protocol`] for a range beyond the blob's size, and for another range than was asked for.
+    /// Errors of the requester; [`Error::Protocol`] if the range exceeds the blob's size, or if the registry sends another range.
     pub async fn part(requester: R, range: Range<u64>, budget: Budget) -> Result<Self, Error> {
         Self::open_at(requester, range, false, budget).await
     }
 
-    /// Opens all of a blob. It ends where the registry ends it, which may be before or behind the size that it should have.
+    /// Opens the whole blob. It ends where the registry ends it, so it may be shorter or longer than its size.
     ///
     /// # Errors
     /// As [`part`](Self::part).
@@ -202,7 +201,7 @@ impl<R: BlobRequester> ResumedBlob<R> {
     /// Reads the next bytes into `buffer` and returns how many; 0 is the end of the range.
     ///
     /// # Errors
-    /// As [`part`](Self::part), after what could be tried.
+    /// As [`part`](Self::part), after the retries that the budget allows.
     pub async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
         let left = self.range.end.saturating_sub(self.position);
         let left = if self.to_its_end { u64::MAX } else { left };
@@ -221,8 +220,8 @@ impl<R: BlobRequester> ResumedBlob<R> {
                     if self.position >= self.range.end || self.ended.replace(self.position) == Some(self.position) {
                         return Ok(0);
                     }
-                    // Without a Content-Length a broken connection looks like an end: the rest is asked for once. Where
-                    // there is none, the blob is too short, and its verifier says so.
+                    // Without a Content-Length a broken connection looks like an end, so request the rest once. If
+                    // there is no rest, the blob is too short, and its verifier reports that.
                     match self.open().await {
                         Ok(()) => continue,
                         Err(Error::OutOfRange { .. } | Error::Protocol { .. }) => {
@@ -234,7 +233,7 @@ impl<R: BlobRequester> ResumedBlob<R> {
                 }
                 // The registry ignores ranges, and its blob ends here.
                 Ok(0) if self.plain => return Err(self.out_of_range()),
-                // Answers of no known length ended here again and again, without an error: there is no more of the blob.
+                // Answers without a length ended here repeatedly, without an error: the blob ends here.
                 Ok(0) if self.ended == Some(self.position) && self.budget.failures() >= ENDS => {
                     return Err(self.out_of_range());
                 }
@@ -246,7 +245,7 @@ impl<R: BlobRequester> ResumedBlob<R> {
                     self.position += read as u64;
                     return Ok(read);
                 }
-                // Every byte came that the blob should have.
+                // All bytes of the blob have arrived.
                 Err(_) if self.to_its_end && self.position > 0 && self.position >= self.range.end => {
                     self.body = None;
                     return Ok(0);
@@ -257,27 +256,27 @@ impl<R: BlobRequester> ResumedBlob<R> {
         }
     }
 
-    /// Bytes of bodies that were received so far, those included that stand before the range.
+    /// Bytes of bodies received so far, including bytes before the range.
     pub fn received(&self) -> u64 {
         self.received
     }
 
-    /// Bytes of the range that were read so far.
+    /// Bytes of the range returned so far.
     fn given(&self) -> u64 {
         self.position - self.range.start
     }
 
-    /// Whether the registry, asked for a part, began to send the whole blob: more ranges of it would cost as much each.
+    /// Whether the registry sends the whole blob in answer to a request for a part. Each further range would cost as much.
     pub fn is_whole_blob(&self) -> bool {
         self.whole
     }
 
-    /// Whether the registry sends parts of the blob; `None` if this answer does not tell.
+    /// Whether the registry sends parts of the blob. `None` if this answer does not show that.
     pub fn heeds_ranges(&self) -> Option<bool> {
         if self.whole { Some(false) } else { self.partial.then_some(true) }
     }
 
-    /// The answer to a request for a part, if it was neither the part nor the whole blob.
+    /// Description of an answer that was neither the requested part nor the whole blob.
     pub fn odd_answer(&self) -> Option<&str> {
         self.odd.as_deref()
     }
@@ -287,14 +286,14 @@ impl<R: BlobRequester> ResumedBlob<R> {
         self.budget.refusals()
     }
 
-    /// Reads to `end` from now on, and asks for no more where a transfer breaks. The end moves forward only if the registry
-    /// [sends the whole blob](Self::is_whole_blob), and not before a byte that was read.
+    /// Moves the end of the range to `end`, but not before a byte that was returned. It moves forward only if the registry
+    /// [sends the whole blob](Self::is_whole_blob).
     pub fn end_at(&mut self, end: u64) {
         let most = if self.whole { self.requester.size() } else { self.range.end };
         self.range.end = end.min(most).max(self.position);
     }
 
-    /// Reads to where the registry ends the blob, if it [sends all of it](Self::is_whole_blob) and nothing was read yet.
+    /// Reads to where the registry ends the blob, if the registry [sends the whole blob](Self::is_whole_blob) and no byte was read yet.
     #[must_use]
     pub fn to_its_end(mut self) -> Self {
         if self.whole && self.position == 0 {
@@ -308,7 +307,7 @@ impl<R: BlobRequester> ResumedBlob<R> {
         if range.is_empty() && !self.to_its_end {
             return Ok(());
         }
-        // Dropped first, so that two transfers never run at once.
+        // Drop the old body first, so that two transfers never run at once.
         (self.body, self.undo) = (None, None);
         let (mut response, skip) = loop {
             let extent = match (self.plain, self.to_its_end) {
@@ -318,12 +317,12 @@ impl<R: BlobRequester> ResumedBlob<R> {
             };
             let wanted = Wanted { range: range.clone(), extent };
             let refused = match self.requester.ask(&wanted, &mut self.budget, self.reason.take()).await {
-                // Some registries send nothing while they fetch the blob from elsewhere. A blob without a byte is nothing else.
+                // Some registries send an empty body while they fetch the blob from elsewhere. Only for an empty blob is it correct.
                 Ok(response) if content_length(response.headers()) == Some(0) && !range.is_empty() => {
                     self.pause(self.ended_early()).await?;
                     continue;
                 }
-                // A part of what was coded as a whole cannot be decoded.
+                // A part of a coded body cannot be decoded.
                 Ok(response) if self.is_coded_part(&response, &range) && !self.plain => {
                     self.protocol("expected bytes of the blob as they are".to_owned())
                 }
@@ -337,7 +336,7 @@ impl<R: BlobRequester> ResumedBlob<R> {
                 Err(Error::Status { status: 416, .. }) => self.out_of_range(),
                 Err(error) => return Err(error),
             };
-            // Some have the blob, but no ranges of it, or other ones than they are asked for.
+            // Some registries have the blob but refuse ranges, or send wrong ones: request the whole blob, once.
             if std::mem::replace(&mut self.plain, true) {
                 return Err(refused);
             }
@@ -359,12 +358,12 @@ impl<R: BlobRequester> ResumedBlob<R> {
                 self.body = Some(response.into_body());
                 return Ok(());
             }
-            // The blob's own compression, announced as a coding: the digest says whether it is.
+            // The registry announces the blob's own compression as a coding. The digest decides.
             Some(_) => {}
             None => coding::refuse(headers, expected, ours).map_err(|message| self.protocol(message))?,
         }
-        // Before a byte of the body is read; what is too short is found out by reading, and may only be cut off. A page sees the length of
-        // what a proxy packed for the way, and the bytes without that packing.
+        // Refuse a body that is too long before reading it. One that is too short may only be cut off, so it is read. In a
+        // browser this check does not apply: it sees the length of the coded body, and decoded bytes.
         match content_length(headers).filter(|_| ours && !self.to_its_end) {
             Some(length) if !partial && length <= range.start => return Err(self.out_of_range()),
             Some(got) if got > expected => {
@@ -385,7 +384,7 @@ impl<R: BlobRequester> ResumedBlob<R> {
         Ok(())
     }
 
-    /// Whether a coded body is compressed for the way; else the coding is the blob's own compression.
+    /// Whether to decode a coded body. Otherwise the coding is the blob's own compression.
     fn decodes(&mut self, length: Option<u64>) -> bool {
         match length {
             Some(length) => length != self.requester.size(),
@@ -399,7 +398,7 @@ impl<R: BlobRequester> ResumedBlob<R> {
             && coding::refuse(response.headers(), range.end - range.start, ours).is_err()
     }
 
-    /// The next bytes of the body, and how long they were waited for.
+    /// Reads the next bytes of the body. Also returns the time spent waiting.
     async fn piece(&mut self, buffer: &mut [u8]) -> (Result<usize, transport::Error>, Duration) {
         let mut waited = Duration::ZERO;
         let environment = self.requester.transport();
@@ -423,7 +422,7 @@ impl<R: BlobRequester> ResumedBlob<R> {
         }
     }
 
-    /// Bytes of an answer's body that stand before the range, or why it is another range.
+    /// Returns the number of bytes in the body before the range, or why the answer has another range.
     fn skipped(&self, response: &Response<R::Body>, range: &Range<u64>) -> Result<u64, String> {
         let (status, headers) = (response.status(), response.headers());
         if let Some(kind) = headers.get(header::CONTENT_TYPE).filter(|_| status == StatusCode::PARTIAL_CONTENT)
@@ -434,10 +433,10 @@ impl<R: BlobRequester> ResumedBlob<R> {
         blob::read(status, headers, range, self.requester.size()).map_err(|refused| refused.to_string())
     }
 
-    /// Bytes of the range, however many stand before them; 0 too if the body is a [page](Self::page).
+    /// Reads bytes of the range, and drops those before it. Also returns 0 if the body is a [page](Self::page).
     async fn poll(&mut self, buffer: &mut [u8]) -> Result<usize, transport::Error> {
         loop {
-            // Only the time spent waiting counts: the caller may have read late.
+            // Count only the time spent waiting: the caller may be slow.
             let (read, waited) = self.piece(buffer).await;
             let read = read.inspect_err(|_| self.budget.stalled(waited))?;
             self.received += read as u64;
@@ -468,7 +467,7 @@ impl<R: BlobRequester> ResumedBlob<R> {
         }
     }
 
-    /// Waits before the next try, or gives up.
+    /// Waits before the next try, or fails if there is none.
     async fn pause(&mut self, mut error: transport::Error) -> Result<(), Error> {
         let failure = TryFailure::Transport(error.kind);
         self.reason = self.requester.pause(&mut self.budget, failure, error.to_string()).await;
@@ -480,7 +479,7 @@ impl<R: BlobRequester> ResumedBlob<R> {
         Err(Error::Transport { registry, what, error })
     }
 
-    /// Refuses an HTML page in place of the blob, whatever its `Content-Type`.
+    /// The error for an HTML page in place of the blob, whatever its `Content-Type`.
     fn refuse(&self, page: html::Page) -> Error {
         let (registry, what) = self.subject();
         Error::Page { registry, what, host: self.requester.sender().to_owned(), page }
@@ -519,7 +518,7 @@ impl<R: BlobRequester> BlobStream for ResumedBlob<R> {
     }
 }
 
-/// Ends at one byte after which a blob is taken to end there.
+/// Number of ends at the same byte after which the blob counts as ended there.
 const ENDS: u32 = 2;
-/// What is read at once of a body that has a coding.
+/// Bytes of a coded body to read at a time.
 const RAW: usize = 32 << 10;

@@ -25,10 +25,10 @@ use std::{
     sync::Mutex,
 };
 
-/// A range of a blob of a registry, read over breaks of the connection.
+/// A range of a blob of a registry. Broken transfers are resumed.
 pub type BlobRange<C, T> = ResumedBlob<ClientBlob<C, T>>;
 
-/// A blob of a registry, as its client asks for it.
+/// Requests the bytes of a blob through a client.
 pub struct ClientBlob<C, T> {
     registry: C,
     call: Call,
@@ -60,7 +60,7 @@ where
     C: Deref<Target = Registry<T>>,
     T: Transport + Environment,
 {
-    /// Opens a range, exactly as long as it was asked for.
+    /// Opens a range.
     pub(super) async fn part(
         registry: C,
         reference: &Reference,
@@ -71,7 +71,7 @@ where
         ResumedBlob::part(Self::new(registry, reference, descriptor)?, range, budget).await
     }
 
-    /// Opens all of a blob. It ends where the registry ends it, which may be before or behind its descriptor's size.
+    /// Opens the whole blob. It ends where the registry ends it, so it may be shorter or longer than its descriptor says.
     pub(super) async fn whole(
         registry: C,
         reference: &Reference,
@@ -117,7 +117,7 @@ where
         self.descriptor.size
     }
 
-    /// Old clients push any file as an archive that is not compressed.
+    /// Also for uncompressed archives: old clients push any file as one.
     fn may_be_markup(&self) -> bool {
         !matches!(self.descriptor.media_type.role(), Role::Config | Role::Layer(Compression::Gzip | Compression::Zstd))
     }
@@ -126,7 +126,7 @@ where
         self.call.sender(&self.host)
     }
 
-    /// Asks for bytes of the blob: where the registry sent us for another part of it, else the registry itself.
+    /// Requests bytes of the blob from the host to which the registry redirected an earlier request for it, otherwise from the registry.
     async fn ask(
         &mut self,
         wanted: &Wanted,
@@ -138,7 +138,7 @@ where
         let request = blob::request(&call.base, &self.repository, digest, wanted.bytes());
         let mut request = request.map_err(Error::Relay)?;
         let key = (call.registry.clone(), self.repository.clone(), *digest);
-        // A read that starts again, or that failed, may have been redirected to a place that is out of order.
+        // If a read starts again or failed, the host of the redirect may be out of order.
         let fresh = wanted.range.start == 0 || budget.failures() > 0;
         if let Some(place) = registry.places.get(&key).filter(|_| !fresh) {
             let mut elsewhere = request.clone();
@@ -146,14 +146,14 @@ where
             elsewhere.extensions_mut().insert(Repeat::Never);
             match registry.exchange_within(call, &elsewhere, budget).await {
                 Ok(answer) if answer.response.status().is_success() => return Ok(answer.response),
-                // A sign of life, which silence is not.
+                // An answer of any status shows that the host is alive.
                 Ok(_) => budget.stir(),
                 Err(_) => {}
             }
-            // As a rule, the signature of the URL has expired.
+            // Most likely the signature of the URL has expired.
             registry.places.forget(&key);
         }
-        // A redirect, as long as the registry is not known to send blobs itself.
+        // The answer is probably a redirect, unless the registry is known to send blobs itself.
         if !registry.met(&call.registry).sends_blobs {
             request.extensions_mut().insert(Brief);
         }
@@ -176,7 +176,7 @@ where
         Some(registry.pause(&self.call, budget, delay, failure, because).await)
     }
 
-    /// What could not be decoded before is taken as it is.
+    /// Decodes the first time. If the blob is fetched again, the decoded bytes had a wrong digest, so its body is taken as it is.
     fn decodes(&self) -> bool {
         let digest = self.descriptor.digest;
         let mut decoded = lock(&self.registry.decoded);
@@ -188,8 +188,8 @@ where
     }
 }
 
-/// Where registries redirected requests for their blobs. Other parts of a blob are fetched from there directly. Such URLs expire, and may be
-/// secrets.
+/// URLs to which registries redirected requests for blobs. Other parts of a blob are fetched from there directly. Such URLs expire, and
+/// may contain secrets.
 #[derive(Default)]
 pub(super) struct Places(Mutex<HashMap<Place, Url>>);
 
@@ -218,5 +218,5 @@ impl Places {
     }
 }
 
-/// Blobs whose place is remembered.
+/// Largest number of redirects to remember.
 const PLACES: usize = 256;

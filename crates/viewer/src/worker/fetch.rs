@@ -1,4 +1,4 @@
-//! The blob of a layer as a source: requested as the session says. [`ResumedBlob`] reads it over breaks of the connection.
+//! The blob of a layer as a source. The session supplies the requests, and [`ResumedBlob`] resumes broken transfers.
 
 use super::wire::{Wire, WiredBody};
 use crate::{layer::BlobRequest, protocol::FailureCause};
@@ -28,7 +28,7 @@ use std::{
     task::{Poll, Waker},
 };
 
-/// Where a worker waits for a fresh request.
+/// Hands a worker the fresh requests that it waits for.
 #[derive(Clone, Default)]
 pub(super) struct Link(Rc<RefCell<Renewal>>);
 
@@ -62,7 +62,7 @@ impl Link {
     }
 }
 
-/// The layer of a job as a source: its blob is requested as the session says.
+/// The layer of a job as a source. Its blob is fetched with the session's request.
 pub(super) struct RequestedLayer<'w, T> {
     wire: &'w Wire<'w, T>,
     limits: Limits,
@@ -73,20 +73,20 @@ pub(super) struct RequestedLayer<'w, T> {
 }
 
 impl<'w, T> RequestedLayer<'w, T> {
-    /// A blob of `size` bytes that is requested once: there is no other try.
+    /// A blob of `size` bytes that is requested only once, without retries.
     pub(super) fn new(wire: &'w Wire<'w, T>, request: BlobRequest, size: u64) -> Self {
         let request = Rc::new(RefCell::new(request));
         Self { wire, limits: Limits::default(), request, size, promised: true, link: None }
     }
 
-    /// The same layer, read within `limits` and over breaks. Fresh requests come from `link`. `promised`: it should be an archive.
+    /// Adds `limits` and retries, with fresh requests from `link`. `promised` says that the blob should be an archive.
     pub(super) fn resumed(self, limits: Limits, promised: bool, link: &Link) -> Self {
         Self { limits, promised, link: Some(link.clone()), ..self }
     }
 }
 
 impl<'w, T: Transport + Environment> RequestedLayer<'w, T> {
-    /// Opens a range of the blob. The end of the whole blob is where the registry ends it.
+    /// Opens a range of the blob. If the range is the whole blob, it ends where the registry ends it.
     pub(super) async fn part(&self, range: Range<u64>) -> Result<RequestedBlob<'w, T>, Error> {
         let whole = range == (0..self.size);
         let requester = JobRequester {
@@ -96,7 +96,7 @@ impl<'w, T: Transport + Environment> RequestedLayer<'w, T> {
             link: self.link.clone(),
             what: Subject::new("blob", self.wire.digest()),
             size: self.size,
-            // Only an archive has a table of contents, which is what is asked for in ranges.
+            // Ranges are requested only of tables of contents, and only an archive has one.
             may_be_markup: whole && !self.promised,
             sender: String::new(),
             renewals: 0,
@@ -147,7 +147,7 @@ pub(super) struct JobRequester<'w, T> {
     wire: &'w Wire<'w, T>,
     limits: Limits,
     request: Rc<RefCell<BlobRequest>>,
-    /// `None`: there is no other try.
+    /// `None` if the blob is requested only once.
     link: Option<Link>,
     what: Subject,
     size: u64,
@@ -200,7 +200,7 @@ impl<'w, T: Transport + Environment> BlobRequester for JobRequester<'w, T> {
             let request = build(&self.request.borrow(), wanted).map_err(|error| self.broken(error))?;
             let (share, started) = (budget.share(), clock.now());
             let outcome = self.wire.send(request, reason.take()).await;
-            // A clock that jumps, or a machine that slept, must not cost more than the try could have.
+            // If the clock jumps or the machine sleeps, the cost is still at most one share.
             budget.wait(clock.now().saturating_sub(started).min(share));
             let (mut error, failure) = match outcome {
                 Ok(response) if response.status().is_success() => return self.accept(response, wanted, budget).await,
@@ -220,7 +220,7 @@ impl<'w, T: Transport + Environment> BlobRequester for JobRequester<'w, T> {
         }
     }
 
-    /// Waits for another request where this one is refused, or until the next try.
+    /// Waits for a fresh request if this one is refused, otherwise until the next try.
     async fn pause(&mut self, budget: &mut Budget, failure: TryFailure, because: String) -> Option<Reason> {
         let link = self.link.as_ref()?;
         let cause = match failure {
@@ -237,7 +237,7 @@ impl<'w, T: Transport + Environment> BlobRequester for JobRequester<'w, T> {
             return Some(Reason::Challenge);
         }
         let failure = match failure {
-            // A page cannot tell a lost name from a refused connection, such as that to a relay that is being restarted.
+            // A page cannot distinguish a failed look-up from a refused connection, such as that to a restarting relay.
             TryFailure::Transport(ErrorKind::Resolve) => TryFailure::Transport(ErrorKind::Connect),
             failure => failure,
         };
@@ -249,7 +249,7 @@ impl<'w, T: Transport + Environment> BlobRequester for JobRequester<'w, T> {
 }
 
 impl<'w, T: Transport + Environment> JobRequester<'w, T> {
-    /// Takes an answer, unless its head says that it is an HTML page in place of the blob.
+    /// Accepts an answer, unless its head says that it is an HTML page in place of the blob.
     async fn accept(
         &mut self,
         mut response: Response<WiredBody<'w, T>>,
@@ -276,7 +276,7 @@ impl<'w, T: Transport + Environment> JobRequester<'w, T> {
         Error::Transport { registry: self.registry().to_owned(), what: self.what.clone(), error }
     }
 
-    /// A status that is no success. Its body is not read: a registry may repeat a token there, and only the session knows what to mask.
+    /// Converts a status other than success. Does not read the body: it may repeat a token, and only the session knows what to mask.
     fn refused(&self, response: &Response<WiredBody<'w, T>>) -> (Error, TryFailure) {
         let (status, headers) = (response.status(), response.headers());
         let asked = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
@@ -290,10 +290,10 @@ impl<'w, T: Transport + Environment> JobRequester<'w, T> {
     }
 }
 
-/// Fresh requests that a worker asks for: one for an expired token, one for another route, one to spare.
+/// Number of fresh requests that a worker may ask for: one for an expired token, one for another route, one in reserve.
 const RENEWALS: u32 = 3;
 
-/// The session's request for these bytes of the blob.
+/// Returns the session's request, with the `Range` header for the wanted bytes.
 fn build(request: &BlobRequest, wanted: &Wanted) -> Result<transport::Request, transport::Error> {
     let mut builder = http::Request::get(&request.url);
     for (name, value) in &request.headers {
