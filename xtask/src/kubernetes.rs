@@ -24,8 +24,10 @@ pub(crate) fn check(workspace: &Workspace) -> Result {
         fs::write(&file, merged)?;
         manifests.push(file);
     }
-    let validate = KUBERNETES_VALIDATE.ensure()?.join("kubernetes-validate");
-    execute(command(validate, &workspace.root).args(["--strict", "--quiet"]).args(manifests))
+    let programs = KUBERNETES_VALIDATE.ensure()?;
+    let modules = programs.parent().ok_or("the tools have no folder")?;
+    let mut validate = command(programs.join("kubernetes-validate"), &workspace.root);
+    execute(validate.env("PYTHONPATH", modules).args(["--strict", "--quiet"]).args(manifests))
 }
 
 /// The files in the list `resources` of a kustomization.

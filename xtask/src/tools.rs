@@ -64,7 +64,8 @@ pub(crate) const CARGO_DENY: Tool = Tool {
     patience: "about 2 minutes",
 };
 
-/// The schemas of the API of Kubernetes, and what checks manifests against them. Its version is that of Kubernetes.
+/// Checks manifests against the schemas of Kubernetes' API. Its version is that of Kubernetes. Its modules are beside its programs'
+/// folder, so it runs with `PYTHONPATH`.
 pub(crate) const KUBERNETES_VALIDATE: Tool = Tool {
     package: "kubernetes-validate",
     version: "1.37.0",
@@ -207,14 +208,11 @@ fn install_npm(root: &Path, package: &str, version: &str) -> Result {
 }
 
 fn install_python(root: &Path, package: &str, version: &str) -> Result {
-    packages(&[("python3", "python3"), ("pip3", "python3-venv")])?;
-    run(command("python3", root).args(["-m", "venv"]).arg(root))?;
-    run(command(root.join("bin/pip"), root).args([
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        &format!("{package}=={version}"),
-    ]))
+    packages(&[("python3", "python3"), ("pip3", "python3-pip")])?;
+    run(command("pip3", root)
+        .args(["install", "--quiet", "--disable-pip-version-check", "--target"])
+        .arg(root)
+        .arg(format!("{package}=={version}")))
 }
 
 /// The script of axe-core, which the browser tests run in the page.
