@@ -3,7 +3,7 @@
 //! The format is [postcard](https://postcard.jamesmunns.com): the fields of a message one after another, without their names. A page
 //! decodes it with a third of the code that JSON needs. Sender and receiver have to be of one build, so each message
 //! begins with four bytes that differ between releases. Since no name says which field follows, a message has no field that is left out: no `skip_serializing_if`,
-//! `flatten` or `untagged` in what [`protocol`](crate::protocol) and [`layer`](crate::layer) declare.
+//! `flatten` or `untagged` in what [`protocol`](crate::protocol) and `layer` declare.
 //!
 //! ```
 //! use porthole_viewer::{message::{decode, encode}, protocol::Command};

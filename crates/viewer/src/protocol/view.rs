@@ -14,7 +14,7 @@ pub struct FileView {
     pub layer_digest: Option<String>,
     /// Order of siblings.
     pub sort: RowSort,
-    /// What a path must match: text, a glob or `/expression/`, see [`PathFilter`](crate::sieve::PathFilter). Empty shows
+    /// What a path must match: text, a glob or `/expression/`, see `sieve::PathFilter`. Empty shows
     /// everything. Parents of what fits are shown too.
     pub filter: String,
     /// Changes to show.

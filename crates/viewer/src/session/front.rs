@@ -99,7 +99,7 @@ pub struct SessionOptions {
     /// Limits of what is read.
     pub limits: Limits,
     /// Images that are part of the front end: an OCI layout in a tar. References to the registry
-    /// [`SAMPLE`](crate::router::SAMPLE) are read from it.
+    /// `router::SAMPLE` are read from it.
     pub page: Arc<[u8]>,
     /// Size from which on a layer is listed from its table of contents, if it has one. A smaller layer is read whole: that
     /// takes hardly longer, and proves more.

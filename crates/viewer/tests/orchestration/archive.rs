@@ -128,7 +128,7 @@ fn a_wrong_byte_in_a_layer_that_is_unpacked_is_blamed_on_the_digest() {
     stage.internet.fault(&digest, u32::MAX, Fault::Body(bytes));
     stage.act(Action::SaveArchive(ArchiveFormat::Docker));
     let why = outcome(&stage).unwrap_err();
-    assert!(why.starts_with(&format!("blob {digest} is not what it should be")), "{why}");
+    assert!(why.starts_with(&format!("blob {digest} does not match its descriptor")), "{why}");
     assert!(stage.archives().is_empty());
 }
 

@@ -140,7 +140,9 @@ fn a_comparison_is_saved_with_digests_of_both_images() {
 fn what_a_search_found_is_saved_with_what_became_of_the_files() {
     let lower = Layer::new("COPY").file("a", "first\nthe needle \x1b\n").file("b", "needle\n");
     let image = Image::new().layer(lower).layer(Layer::new("RUN").whiteout("b").file("c", "needle needle"));
-    let mut stage = Stage::looking(image.build().into_content("1"));
+    let image = image.build();
+    let digests = [0, 1].map(|layer| image.layers[layer].blob.digest.to_string());
+    let mut stage = Stage::looking(image.into_content("1"));
     let query = SearchQuery { pattern: "needle".into(), ..SearchQuery::default() };
     stage.act(Action::Tab(Tab::Search));
     assert_eq!(export_wish(&stage.state), None, "nothing was searched for");
@@ -149,10 +151,11 @@ fn what_a_search_found_is_saved_with_what_became_of_the_files() {
     assert_eq!(cost(&stage), None);
     let kinds: Vec<_> = rows.iter().map(|row| row["type"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["match", "match", "match", "file", "file", "file", "end"]);
-    let line = json!({ "type": "match", "layer": 1, "path": "a", "line": 2, "offset": 10, "text": "the needle \\x1b",
+    let line = json!({ "type": "match", "layer": 1, "layer_digest": digests[0], "path": "a", "line": 2, "offset": 10, "text": "the needle \\x1b",
         "match": "needle", "before": "the ", "cut": false });
     assert_eq!(rows[0], line);
     assert_eq!((&rows[4]["state"], &rows[4]["removed_by"]), (&json!("deleted"), &json!(2)));
+    assert_eq!(rows[4]["removed_by_digest"], digests[1]);
     let end = json!({ "type": "end", "lines": 3, "files": 3, "searched": 3, "bytes": 39, "printed": 3 });
     assert_eq!(rows[6], end);
 }
