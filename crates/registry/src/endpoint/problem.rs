@@ -19,6 +19,11 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// Returns what a status says without its body: its name (RFC 9110, section 15).
+    pub fn of_status(status: StatusCode) -> Self {
+        Self { code: None, message: status.canonical_reason().unwrap_or("no reason given").to_lowercase() }
+    }
+
     /// Returns the error of a registry's answer with this status. `credentials` says whether the request had any. `retry_after` is the
     /// time in seconds that the answer asks to wait.
     pub fn into_error(
@@ -50,7 +55,7 @@ impl Problem {
 pub fn read(status: StatusCode, body: &[u8]) -> Problem {
     let first = serde_json::from_slice::<Errors>(body).ok().and_then(|body| body.errors.into_iter().next());
     let Some(first) = first else {
-        let mut message = status.canonical_reason().unwrap_or("no reason given").to_lowercase();
+        let Problem { mut message, .. } = Problem::of_status(status);
         if let Some(words) = of_storage(body).or_else(|| of_service(body)) {
             return Problem { code: None, message: words };
         }
@@ -60,7 +65,7 @@ pub fn read(status: StatusCode, body: &[u8]) -> Problem {
         return Problem { code: None, message };
     };
     let message = match (first.code.trim(), first.message.trim()) {
-        ("", "") => status.canonical_reason().unwrap_or("no reason given").to_lowercase(),
+        ("", "") => Problem::of_status(status).message,
         ("", message) => quote(message),
         (code, "") => quote(code),
         (code, message) => format!("{}: {}", quote(code), quote(message)),

@@ -11,7 +11,7 @@ use porthole_core::{
 use porthole_registry::{
     Error,
     body::read_start,
-    endpoint::{blob, problem},
+    endpoint::{blob, problem::Problem},
     error::Subject,
     html::{self, Page},
     policy::Url,
@@ -283,9 +283,8 @@ impl<'w, T: Transport + Environment> JobRequester<'w, T> {
         let retry_after = asked.and_then(|value| retry_after(value, self.wire.transport().now()));
         let credentials =
             self.request.borrow().headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
-        let problem = problem::read(status, b"");
         let seconds = retry_after.map(|wait| wait.as_secs());
-        let error = problem.into_error(status, self.registry(), &self.what, credentials, seconds);
+        let error = Problem::of_status(status).into_error(status, self.registry(), &self.what, credentials, seconds);
         (error, TryFailure::Status { status: status.as_u16(), retry_after })
     }
 }
