@@ -10,7 +10,7 @@ use porthole_testkit::image::{Compression, Content, Entry, Image, Kind, Layer};
 use serde_json::json;
 use std::{fs, path::Path, process::Command};
 
-/// Nobody's number in images without a shell.
+/// The conventional user without rights in images that have no shell.
 const USER: u64 = 65532;
 const PORT: u16 = 8090;
 
