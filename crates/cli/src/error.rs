@@ -271,7 +271,7 @@ pub(crate) const fn exit_code(kind: FailureClass) -> u8 {
 
 impl Classify for Error {
     fn failure(&self) -> Failure {
-        let of_layer = |layer: &NamedLayer, error: &dyn Classify| layer.locate(error.failure());
+        let of_layer = |layer: &NamedLayer, error: &dyn Classify| error.failure().in_layer(*layer);
         match self {
             Self::Usage(_) | Self::Refused(_) => Failure::input(),
             Self::Reference { meant: Some(meant), .. } => Failure::input().hint(Hint::Text(format!("write `{meant}`"))),
@@ -298,7 +298,7 @@ impl Classify for Error {
             }
             Self::NotFound { .. } => Failure::new(FailureClass::NotFound, Blame::Input),
             Self::NotAFile { hint, .. } => Failure::input().hints(hint.iter().cloned()),
-            Self::NoFiles { layer, .. } => layer.locate(Failure::new(FailureClass::Other, Blame::Image)),
+            Self::NoFiles { layer, .. } => Failure::new(FailureClass::Other, Blame::Image).in_layer(*layer),
             Self::Layers(layers) => Failure::worst(
                 layers.iter().flat_map(|wrong| wrong.findings.iter().map(|finding| of_layer(&wrong.layer, finding))),
             )

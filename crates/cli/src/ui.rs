@@ -123,10 +123,10 @@ pub(crate) fn in_json(message: &str, failure: &Failure, hints: &[String], exit_c
         "exit_code": exit_code,
     });
     if let Some(layer) = failure.layer {
-        row["layer"] = layer.get().into();
-    }
-    if let Some(digest) = &failure.layer_digest {
-        row["layer_digest"] = digest.as_str().into();
+        row["layer"] = layer.number.get().into();
+        if let Some(digest) = layer.digest {
+            row["layer_digest"] = digest.to_string().into();
+        }
     }
     row
 }

@@ -1,6 +1,7 @@
 //! Content digests, and verification of bytes against them.
 
 mod beside;
+mod blame;
 mod state;
 
 pub use beside::HashBeside;
@@ -11,10 +12,7 @@ use std::{fmt, str::FromStr};
 
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
-use crate::{
-    failure::{Classify, Failure},
-    quote::quote,
-};
+use crate::quote::quote;
 
 /// Hash algorithms that this crate computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -237,12 +235,6 @@ pub enum Error {
     },
 }
 
-impl Classify for Error {
-    fn failure(&self) -> Failure {
-        Failure::input()
-    }
-}
-
 /// An incremental hash: call `update` any number of times, then `finish`.
 #[derive(Clone)]
 pub struct Hasher(State);
@@ -399,12 +391,6 @@ pub enum Mismatch {
         /// Size in the descriptor, in bytes.
         expected: u64,
     },
-}
-
-impl Classify for Mismatch {
-    fn failure(&self) -> Failure {
-        Failure::malformed()
-    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@
 //! assert_eq!(failure.kind.word(), "input");
 //! ```
 
-use crate::{hint::Hint, layer::LayerNumber};
+use crate::{hint::Hint, layer::NamedLayer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// An error that has a place in the classification.
@@ -68,9 +68,7 @@ pub struct Failure {
     /// The party that can fix it.
     pub blame: Blame,
     /// The layer that the error concerns, if it concerns one.
-    pub layer: Option<LayerNumber>,
-    /// Digest of that layer's blob, as text, where it is known.
-    pub layer_digest: Option<String>,
+    pub layer: Option<NamedLayer>,
     /// What a person can do, best first.
     pub hints: Vec<Hint>,
 }
@@ -78,7 +76,7 @@ pub struct Failure {
 impl Failure {
     /// A failure without a layer and without hints.
     pub fn new(kind: FailureClass, blame: Blame) -> Self {
-        Self { kind, blame, layer: None, layer_digest: None, hints: Vec::new() }
+        Self { kind, blame, layer: None, hints: Vec::new() }
     }
 
     /// Invalid input from the caller: class and blame are both input.
@@ -127,7 +125,7 @@ impl Failure {
 
     /// Sets the layer that the failure concerns.
     #[must_use]
-    pub fn in_layer(mut self, layer: LayerNumber) -> Self {
+    pub fn in_layer(mut self, layer: NamedLayer) -> Self {
         self.layer = Some(layer);
         self
     }

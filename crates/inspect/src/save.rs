@@ -64,8 +64,8 @@ impl Classify for Error {
             Self::Artifact => Failure::input(),
             Self::NoFiles { .. } => Failure::new(FailureClass::Other, Blame::Image),
             Self::Blob { mismatch, .. } => mismatch.failure(),
-            Self::Decode { layer, error } => layer.locate(error.failure()),
-            Self::DiffId { layer, mismatch } => layer.locate(mismatch.failure()),
+            Self::Decode { layer, error } => error.failure().in_layer(*layer),
+            Self::DiffId { layer, mismatch } => mismatch.failure().in_layer(*layer),
         }
     }
 }

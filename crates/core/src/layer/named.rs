@@ -1,5 +1,5 @@
 use super::LayerNumber;
-use crate::{digest::Digest, failure::Failure};
+use crate::digest::Digest;
 use std::fmt;
 
 /// A layer as errors name it. The number counts within one image; the digest names the blob wherever it is.
@@ -9,13 +9,6 @@ pub struct NamedLayer {
     pub number: LayerNumber,
     /// Digest of its blob; `None` for a layer that belongs to no image.
     pub digest: Option<Digest>,
-}
-
-impl NamedLayer {
-    /// The failure, with this layer as its place.
-    pub fn locate(&self, failure: Failure) -> Failure {
-        Failure { layer_digest: self.digest.map(|digest| digest.to_string()), ..failure.in_layer(self.number) }
-    }
 }
 
 impl fmt::Display for NamedLayer {
@@ -50,16 +43,14 @@ impl FromIterator<Option<Digest>> for BlobDigests {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Failure;
 
     #[test]
     fn a_layer_is_named_by_number_and_digest() {
         let digest = Digest::sha256(b"layer");
         let layer = NamedLayer { number: LayerNumber::of_index(1), digest: Some(digest) };
-        let failure = layer.locate(Failure::malformed());
-        assert_eq!((failure.layer, failure.layer_digest), (Some(layer.number), Some(digest.to_string())));
+        assert_eq!(Failure::malformed().in_layer(layer).layer, Some(layer));
         assert_eq!(layer.to_string(), "2");
-        let bare = NamedLayer { digest: None, ..layer };
-        assert_eq!(bare.locate(Failure::malformed()).layer_digest, None);
     }
 
     #[test]
