@@ -6,6 +6,11 @@ use crate::{
     program::{Running, find, run},
     servers::Scratch,
 };
+use object::{
+    Endianness,
+    elf::{FileHeader64, PT_INTERP},
+    read::elf::{FileHeader, ProgramHeader},
+};
 use porthole_testkit::image::{Compression, Content, Entry, Image, Kind, Layer};
 use serde_json::json;
 use std::{fs, path::Path, process::Command};
@@ -20,7 +25,7 @@ const PORT: u16 = 8090;
 /// A file cannot be read, or the program needs libraries, which the image does not have.
 pub fn relay_image(program: &Path, authorities: &Path, version: &str) -> Result<Content> {
     let bytes = fs::read(program)?;
-    if asks_for_an_interpreter(&bytes) {
+    if has_interpreter(&bytes)? {
         return Err(format!("{} is not static: the image has no libraries", program.display()).into());
     }
     let cache = Entry::new("var/cache/porthole", Kind::Directory).mode(0o700).owner(USER, USER);
@@ -77,26 +82,22 @@ pub fn start_unpacked(layout: &Path, tag: &str) -> Result<()> {
 }
 
 /// Whether an ELF program of 64 bits has a program header of type `PT_INTERP`: the system then starts it with the dynamic linker (elf(5)).
-fn asks_for_an_interpreter(program: &[u8]) -> bool {
-    let number = |at: usize, bytes: usize| {
-        let field = program.get(at..at + bytes)?;
-        field.iter().rev().try_fold(0_usize, |number, byte| Some(number.checked_mul(256)? + usize::from(*byte)))
-    };
-    let headers = || {
-        let (start, size, count) = (number(32, 8)?, number(54, 2)?, number(56, 2)?);
-        Some((0..count).map(move |index| start + index * size))
-    };
-    headers().is_none_or(|mut headers| headers.any(|header| number(header, 4) == Some(INTERPRETER)))
+fn has_interpreter(program: &[u8]) -> Result<bool> {
+    let header = FileHeader64::<Endianness>::parse(program)?;
+    let endian = header.endian()?;
+    Ok(header.program_headers(endian, program)?.iter().any(|header| header.p_type(endian) == PT_INTERP))
 }
-
-const INTERPRETER: usize = 3;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The head of an ELF program without program headers.
-    const STATIC: [u8; 64] = [0; 64];
+    /// An ELF program of 64 bits, little-endian, without program headers.
+    const STATIC: [u8; 64] = {
+        let mut head = [0; 64];
+        (head[0], head[1], head[2], head[3], head[4], head[5], head[6]) = (0x7f, b'E', b'L', b'F', 2, 1, 1);
+        head
+    };
 
     #[test]
     fn the_same_files_make_the_same_bytes() {
