@@ -567,5 +567,8 @@ fn the_whole_card() {
     );
     internet.fault("/v2/", 99, Fault::NoAnswer(ErrorKind::Connect));
     let card = examine(NamedPart::Image, None);
-    assert_eq!((card.findings.len(), card.failure().and_then(ProbeFinding::kind)), (1, Some(FailureClass::Network)));
+    assert_eq!(
+        (card.findings.len(), card.failure().map(|(_, failure)| failure.kind)),
+        (1, Some(FailureClass::Network))
+    );
 }

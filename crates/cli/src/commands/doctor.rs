@@ -5,7 +5,7 @@ mod card;
 use std::ffi::OsString;
 
 use clap::Args;
-use porthole_core::{failure::Failure, reference::Reference};
+use porthole_core::reference::Reference;
 use porthole_registry::doctor::{ExaminedRegistry, NamedPart, StoredCredentials, examine};
 
 use super::login;
@@ -58,9 +58,9 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
         ExaminedRegistry { client: &*client, reference, base, trusted, credentials, insecure, page: &arguments.page };
     let card = session.runtime().block_on(examine(registry, named, write.as_ref()));
     card::print(&card, session.ui)?;
-    let Some(failure) = card.failure() else { return Ok(()) };
-    let message = format!("{} cannot be used: {}: {}", card.registry, failure.probe.name(), card::says(failure));
-    Err(Told { message, failure: failure.failure.clone().unwrap_or_else(Failure::bug) }.into())
+    let Some((finding, failure)) = card.failure() else { return Ok(()) };
+    let message = format!("{} cannot be used: {}: {}", card.registry, finding.probe.name(), card::says(finding));
+    Err(Told { message, failure: failure.clone() }.into())
 }
 
 fn parse(text: &OsString) -> Result<(Reference, NamedPart), Error> {

@@ -326,16 +326,14 @@ impl<T: Transport + Environment> Registry<T> {
         let elsewhere = !answer.same_origin && !call.is_for_token() && !challenged;
         let unknown_ways =
             if status == StatusCode::UNAUTHORIZED { unknown_ways(answer.response.headers()) } else { None };
-        let problem = self.problem_of(answer).await;
-        let message = self.without_secrets(&call.registry, problem.message);
+        let mut problem = self.problem_of(answer).await;
+        problem.message = self.without_secrets(&call.registry, problem.message);
         let (registry, what) = (call.registry.clone(), call.what.clone());
         if let Some(schemes) = unknown_ways {
-            return Err(Error::UnknownScheme { registry, what, schemes, message });
+            return Err(Error::UnknownScheme { registry, what, schemes, message: problem.message });
         }
-        let code = problem.code.clone();
-        let problem = Problem { message: message.clone(), ..problem };
-        let error = problem.into_error(status, &registry, &what, credentials, retry_after);
-        let status = status.as_u16();
+        let error = problem.error(status, &registry, &what, credentials, retry_after);
+        let (Problem { code, message }, status) = (problem, status.as_u16());
         Err(match error {
             // A token server that does not exist says nothing about the image.
             Error::NotFound { .. } if call.is_for_token() => Error::Elsewhere { registry, what, host, status, message },

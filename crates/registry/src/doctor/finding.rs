@@ -211,10 +211,12 @@ pub struct Examination {
 }
 
 impl Examination {
-    /// The finding that makes the registry unusable, if there is one. A manifest that was read outweighs failures before it.
-    pub fn failure(&self) -> Option<&ProbeFinding> {
-        let fatal =
-            |probe: ProbeName| self.findings.iter().find(|finding| finding.probe == probe && finding.failure.is_some());
+    /// The finding that makes the registry unusable, with its failure, if there is one. A manifest that was read outweighs failures before it.
+    pub fn failure(&self) -> Option<(&ProbeFinding, &Failure)> {
+        let fatal = |probe: ProbeName| {
+            let mut findings = self.findings.iter().filter(|finding| finding.probe == probe);
+            findings.find_map(|finding| Some((finding, finding.failure.as_ref()?)))
+        };
         let is_read = self
             .findings
             .iter()
@@ -237,7 +239,7 @@ mod tests {
     fn what_is_read_outweighs_doubts() {
         let version = || ProbeFinding::no(ProbeName::Version, "").because(FailureClass::Protocol);
         let credentials = || ProbeFinding::no(ProbeName::Credentials, "").because(FailureClass::Authentication);
-        let kind = |findings| card(findings).failure().and_then(ProbeFinding::kind);
+        let kind = |findings| card(findings).failure().map(|(_, failure)| failure.kind);
         assert_eq!(kind(vec![ProbeFinding::ok(ProbeName::Version, "")]), None);
         assert_eq!(kind(vec![version(), credentials()]), Some(FailureClass::Authentication));
         assert_eq!(kind(vec![version(), ProbeFinding::ok(ProbeName::Manifest, "")]), None);

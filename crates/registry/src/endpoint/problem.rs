@@ -26,8 +26,8 @@ impl Problem {
 
     /// Returns the error of a registry's answer with this status. `credentials` says whether the request had any. `retry_after` is the
     /// time in seconds that the answer asks to wait.
-    pub fn into_error(
-        self,
+    pub fn error(
+        &self,
         status: StatusCode,
         registry: &str,
         what: &Subject,
@@ -35,7 +35,8 @@ impl Problem {
         retry_after: Option<u64>,
     ) -> Error {
         let Self { code, message } = self;
-        let (registry, what, status) = (registry.to_owned(), what.clone(), status.as_u16());
+        let (registry, what, message) = (registry.to_owned(), what.clone(), message.clone());
+        let status = status.as_u16();
         match (status, code.as_deref()) {
             (429, _) | (_, Some("TOOMANYREQUESTS")) => Error::RateLimited { registry, retry_after, message },
             // The relay does not connect to the registry: no password would change that.

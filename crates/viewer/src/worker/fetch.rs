@@ -284,7 +284,7 @@ impl<'w, T: Transport + Environment> JobRequester<'w, T> {
         let credentials =
             self.request.borrow().headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
         let seconds = retry_after.map(|wait| wait.as_secs());
-        let error = Problem::of_status(status).into_error(status, self.registry(), &self.what, credentials, seconds);
+        let error = Problem::of_status(status).error(status, self.registry(), &self.what, credentials, seconds);
         (error, TryFailure::Status { status: status.as_u16(), retry_after })
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn print(card: &Examination, ui: &Ui) -> Result<(), Error> {
             "registry": card.registry,
             "image": card.image,
             "usable": failure.is_none(),
-            "exit_code": failure.and_then(ProbeFinding::kind).map_or(0, exit_code),
+            "exit_code": failure.map_or(0, |(_, failure)| exit_code(failure.kind)),
             "probes": card.findings.iter().map(json).collect::<Vec<_>>(),
         });
         print_json(&mut out, &card)?;
