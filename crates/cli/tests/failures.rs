@@ -51,6 +51,20 @@ fn every_kind_has_an_exit_code() {
 }
 
 #[test]
+fn a_name_that_is_no_registry_is_quoted_as_it_was_given() {
+    let place = Place::new();
+    for name in ["http://", "/", "a//b", "A_B", "localhost:x"] {
+        for verb in ["login", "logout", "catalog", "doctor"] {
+            let command = format!("{verb} {name}");
+            let error = place.error(&command);
+            let message = error["message"].as_str().unwrap_or_default();
+            assert_eq!(error["exit_code"], 2, "{command}: {error}");
+            assert!(message.contains(&format!("`{name}`")) && !message.contains("porthole/"), "{command}: {error}");
+        }
+    }
+}
+
+#[test]
 fn an_error_in_json_names_its_layer() {
     let place = Place::new();
     let bare = place.error("ls layer:text");

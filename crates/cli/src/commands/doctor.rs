@@ -64,11 +64,11 @@ pub(super) fn run(arguments: &Arguments, session: &Session<'_>) -> Result<(), Er
 }
 
 fn parse(text: &OsString) -> Result<(Reference, NamedPart), Error> {
-    let plain = text.to_string_lossy();
-    let plain = plain.strip_prefix("https://").or_else(|| plain.strip_prefix("http://")).unwrap_or(&plain);
+    let text = text.to_string_lossy();
+    let plain = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or(&text);
     let plain = plain.trim_end_matches('/');
     if !plain.contains('/') {
-        return Ok((login::reference(plain)?, NamedPart::Registry));
+        return Ok((login::reference(&text)?, NamedPart::Registry));
     }
     let reference = reference::parse(plain.as_ref())?;
     let is_whole = plain.contains('@') || plain.rsplit('/').next().is_some_and(|name| name.contains(':'));

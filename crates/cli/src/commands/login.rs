@@ -102,12 +102,12 @@ pub(super) fn reference(registry: &str) -> Result<Reference, Error> {
     let host = registry.strip_prefix("https://").or_else(|| registry.strip_prefix("http://")).unwrap_or(registry);
     let host = host.trim_end_matches('/');
     let host = host.strip_suffix("/v1").or_else(|| host.strip_suffix("/v2")).unwrap_or(host);
-    let text = format!("{host}/porthole/sign-in");
-    let wrong = |error| Error::Reference { text: registry.to_owned(), error, meant: None };
-    let parsed = text.parse::<Reference>().map_err(wrong)?;
-    // The parser reads a name that is not a host as part of the repository.
-    if parsed.repository() != "porthole/sign-in" {
-        return Err(Error::usage(format!("expected a registry such as ghcr.io, got `{registry}`")));
-    }
-    Ok(parsed)
+    let parsed = format!("{host}/{ANY}").parse::<Reference>().ok();
+    // The parser reads a name that is not a host as part of the repository, and words its errors for the whole text.
+    parsed
+        .filter(|parsed| parsed.repository() == ANY)
+        .ok_or_else(|| Error::usage(format!("expected a registry such as ghcr.io, got `{registry}`")))
 }
+
+/// A repository for references that name only a registry.
+const ANY: &str = "porthole/sign-in";
