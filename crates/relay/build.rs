@@ -29,8 +29,12 @@ fn main() -> io::Result<()> {
         let plain = out.join(format!("{number}.plain"));
         fs::write(&plain, &bytes)?;
         let mut forms = Vec::new();
-        // Without optimisation it takes minutes, and such a build is not deployed.
-        let brotli = if env::var("OPT_LEVEL").is_ok_and(|level| level != "0") { pack_brotli(&bytes)? } else { None };
+        // The smallest form takes time, and a build without full optimisation is not deployed.
+        let brotli = match env::var("OPT_LEVEL").as_deref() {
+            Ok("0") => None,
+            Ok("1") => pack_brotli(&bytes, 5)?,
+            _ => pack_brotli(&bytes, 11)?,
+        };
         for (coding, packed) in [("br", brotli), ("gzip", pack_gzip(&bytes)?)] {
             let Some(packed) = packed else { continue };
             let path = out.join(format!("{number}.{coding}"));
@@ -67,9 +71,9 @@ fn collect(folder: &Path, prefix: String, files: &mut Vec<(String, PathBuf)>) ->
 }
 
 /// The brotli form, where it is worth its header.
-fn pack_brotli(bytes: &[u8]) -> io::Result<Option<Vec<u8>>> {
+fn pack_brotli(bytes: &[u8], quality: i32) -> io::Result<Option<Vec<u8>>> {
     let mut packed = Vec::new();
-    let parameters = BrotliEncoderParams { quality: 11, lgwin: 22, size_hint: bytes.len(), ..Default::default() };
+    let parameters = BrotliEncoderParams { quality, lgwin: 22, size_hint: bytes.len(), ..Default::default() };
     BrotliCompress(&mut &bytes[..], &mut packed, &parameters)?;
     Ok(Some(packed).filter(|packed| is_worth(packed, bytes)))
 }

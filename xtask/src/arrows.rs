@@ -83,6 +83,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("xtask", &[]),
+    ("porthole-bindgen", &[]),
 ];
 
 /// Crates of ours that run anywhere, in a tab too.

@@ -1,9 +1,11 @@
 //! Builds of the page and of the programs.
 
+mod quick;
+
 use crate::{
     Result,
     process::{cargo, command, output, run, step},
-    tools::{self, Web},
+    tools,
     workspace::Workspace,
 };
 use std::{
@@ -45,7 +47,7 @@ impl Build {
         self.target(workspace).join("release").join(name)
     }
 
-    /// Adapts a build by cargo.
+    /// Adapts a call of cargo.
     fn adapt(self, command: &mut Command, workspace: &Workspace) {
         command.env("CARGO_TARGET_DIR", self.target(workspace));
         if self == Self::Quick {
@@ -53,28 +55,35 @@ impl Build {
             for profile in ["WEB", "RELEASE"] {
                 command.env(format!("CARGO_PROFILE_{profile}_LTO"), "off");
                 command.env(format!("CARGO_PROFILE_{profile}_CODEGEN_UNITS"), "16");
+                command.env(format!("CARGO_PROFILE_{profile}_OPT_LEVEL"), "1");
             }
-            command.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
+            command.args(["--config", "profile.release.package.porthole-relay.opt-level=1"]);
         }
     }
 }
 
-/// Builds the page.
-pub(crate) fn page(workspace: &Workspace, web: &Web, build: Build) -> Result {
+/// Builds the page and the tools that this takes.
+pub(crate) fn page(workspace: &Workspace, build: Build) -> Result {
     let dist = build.dist(workspace);
     if up_to_date(workspace, &dist) {
         eprintln!("the page is up to date");
         return Ok(());
     }
+    if build == Build::Quick {
+        tools::wasm_target()?;
+        return step("building the page", || {
+            quick::page(workspace)?;
+            offline(&workspace.root, &dist)
+        });
+    }
+    let web = tools::web()?;
     step("building the page", || {
         // Trunk runs offline, because otherwise it downloads its own tools. So fetch the crates first.
         run(cargo(&workspace.root).args(["fetch", "--quiet"]))?;
         let mut trunk = command("trunk", &workspace.root);
         trunk.args(["build", "--offline", "--skip-version-check", "--dist"]).arg(&dist);
         // Only `--release` makes Trunk run wasm-opt; selecting the profile does not.
-        let optimised = web.wasm_opt && build == Build::Release;
-        trunk.args(if optimised { &["--release"][..] } else { &["--cargo-profile", "web"][..] });
-        build.adapt(&mut trunk, workspace);
+        trunk.args(if web.wasm_opt { &["--release"][..] } else { &["--cargo-profile", "web"][..] });
         run(trunk.env("PATH", &web.path).env_remove("NO_COLOR"))?;
         offline(&workspace.root, &dist)
     })
@@ -112,15 +121,13 @@ pub(crate) fn programs(workspace: &Workspace) -> Result {
 
 /// Builds the page and the programs, as they are deployed.
 pub(crate) fn all(workspace: &Workspace) -> Result {
-    let web = tools::web()?;
-    page(workspace, &web, Build::Release)?;
+    page(workspace, Build::Release)?;
     programs(workspace)
 }
 
 /// Builds the page and the relay, which embeds it.
 pub(crate) fn relay(workspace: &Workspace, build: Build) -> Result {
-    let web = tools::web()?;
-    page(workspace, &web, build)?;
+    page(workspace, build)?;
     packages(workspace, build, "building the relay", &["porthole-relay"])
 }
 

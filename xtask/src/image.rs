@@ -35,7 +35,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result {
 
 /// Builds the page, and the relay as a static program.
 fn build(workspace: &Workspace) -> Result<PathBuf> {
-    bundle::page(workspace, &tools::web()?, bundle::Build::Release)?;
+    bundle::page(workspace, bundle::Build::Release)?;
     let version = output(Command::new("rustc").arg("-vV").current_dir(&workspace.root))?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: ")).ok_or("rustc names no host")?;
     step("building a static relay", || {

@@ -24,7 +24,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result {
     match arguments {
         [] => all(workspace, &web, &mut count)?,
         filter => {
-            prepare(workspace, &web)?;
+            prepare(workspace)?;
             end_to_end(workspace, filter, &mut count)?;
         }
     }
@@ -36,7 +36,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result {
 }
 
 fn all(workspace: &Workspace, web: &Web, count: &mut Count) -> Result {
-    prepare(workspace, web)?;
+    prepare(workspace)?;
     step("native tests", || {
         count.run(
             "native tests",
@@ -83,11 +83,11 @@ fn wasm_targets(tests: &Path) -> Result<Vec<String>> {
 }
 
 /// Builds the page, the programs and the images. Images wait for a package mirror, so they are built concurrently.
-fn prepare(workspace: &Workspace, web: &Web) -> Result {
+fn prepare(workspace: &Workspace) -> Result {
     fixtures::build(workspace)?;
     std::thread::scope(|scope| {
         let images = scope.spawn(|| fixtures::images(workspace).map_err(|error| error.to_string()));
-        bundle::page(workspace, web, Build::Release)?;
+        bundle::page(workspace, Build::Release)?;
         bundle::programs(workspace)?;
         images.join().map_err(|_| "making the images panicked")??;
         Ok(())
