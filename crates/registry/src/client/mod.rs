@@ -33,11 +33,13 @@ use http::header;
 use porthole_core::{descriptor::Descriptor, digest::Digest, limits::Limits, reference::Reference};
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Mutex, atomic::AtomicBool},
+    sync::Mutex,
     time::Duration,
 };
 
 pub use delete::{Deletion, Untagged};
+use foreign::AllowedForeign;
+pub use foreign::foreign_hosts;
 pub use met::Met;
 pub use present::Mount;
 pub use probe::{Asker, Probed};
@@ -99,8 +101,7 @@ pub struct Registry<T> {
     /// Blobs with a coding and without a length that were decoded when they were last opened: next time they are read
     /// as they are.
     decoded: Mutex<HashSet<Digest>>,
-    /// Whether foreign layers are read from the URLs in their descriptors.
-    foreign: AtomicBool,
+    foreign: Mutex<AllowedForeign>,
 }
 
 /// How much a client holds.
@@ -129,7 +130,7 @@ struct Account {
 impl<T> Registry<T> {
     /// A client without credentials; every route is direct.
     pub fn new(transport: T, options: Options) -> Self {
-        let (tokens, places, foreign) = (Tokens::default(), Places::default(), AtomicBool::new(false));
+        let (tokens, places, foreign) = (Tokens::default(), Places::default(), Mutex::default());
         let (accounts, decoded) = (Mutex::default(), Mutex::default());
         Self { transport, options, tokens, accounts, places, decoded, foreign }
     }
