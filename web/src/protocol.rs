@@ -189,6 +189,7 @@ mod tests {
             job: 1,
             blob: None,
             request: Some(request.clone()),
+            elsewhere: vec!["https://files.example/".into()],
             registry: Some("r.example".into()),
             digest: "sha256:00".into(),
             size: u64::MAX,

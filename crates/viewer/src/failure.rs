@@ -26,6 +26,7 @@ use porthole_registry::{
     relay_code,
     transport::{self, ErrorKind},
 };
+pub(crate) use remedy::pull_foreign;
 
 /// What is known around an error.
 #[derive(Clone, Copy, Debug)]

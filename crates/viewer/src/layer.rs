@@ -55,6 +55,9 @@ pub struct ReadJob {
     pub blob: Option<Vec<u8>>,
     /// Where the blob is, where its bytes do not come with this order.
     pub request: Option<BlobRequest>,
+    /// Where else the blob may be requested, in this order, if the registry does not have it: hosts of a foreign layer. They get no
+    /// credentials.
+    pub elsewhere: Vec<String>,
     /// The registry that it is requested from; `None` where it is on this machine.
     pub registry: Option<String>,
     /// Digest of the blob.
@@ -185,6 +188,8 @@ pub enum WorkerReport {
         cause: Option<FailureCause>,
         /// Why, for a person.
         text: String,
+        /// The host that failed, if it is one of [`ReadJob::elsewhere`].
+        host: Option<String>,
     },
     /// An HTTP exchange so far: when it is sent, answered and ended.
     Wire {

@@ -105,6 +105,13 @@ pub enum Command {
         /// Number of the new look.
         look: u32,
     },
+    /// Do the last look again, and fetch the foreign layers that the registry lacks and that the image places on these hosts.
+    AllowForeign {
+        /// Number of the new look.
+        look: u32,
+        /// As in [`Remedy::AllowForeign`].
+        hosts: String,
+    },
     /// The window of rows on the screen. Answered at once with [`Event::Rows`], and again whenever they change.
     Rows {
         /// Index of the first row.

@@ -135,6 +135,14 @@ impl Router {
         }
     }
 
+    /// The ways to a host for one request without credentials, best first; none if only a relay would do, and the person did not choose it.
+    pub(crate) fn ways(&self, registry: &str) -> Vec<RegistryRoute> {
+        let first = self.first(registry).map(|decision| decision.route);
+        let direct = first == Some(RegistryRoute::Direct);
+        let relay = direct && self.settings.mode == RelayMode::Auto && self.is_near();
+        first.into_iter().chain(relay.then_some(RegistryRoute::Relay)).collect()
+    }
+
     /// Whether the relay is of this machine or of this page. Any other learns which image is looked at only when the person
     /// says so.
     fn is_near(&self) -> bool {

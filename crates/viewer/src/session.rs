@@ -9,6 +9,7 @@ mod digests;
 mod evidence;
 mod export;
 mod facts;
+mod foreign;
 mod front;
 mod given;
 mod holdings;
@@ -57,7 +58,7 @@ pub use crate::{
     router::{GIVEN, is_on_this_machine},
 };
 use porthole_contents::secrets::SecretMask;
-use porthole_core::{platform::Platform, reference::Reference};
+use porthole_core::{digest::Digest, platform::Platform, reference::Reference};
 use porthole_inspect::report::ComparedBase;
 use porthole_registry::{
     Registry,
@@ -149,7 +150,7 @@ impl Desk {
 }
 
 /// The request, kept for a retry.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Wish {
     look: u32,
     reference: String,
@@ -158,6 +159,8 @@ struct Wish {
     path: Option<String>,
     /// Read every layer whole, and compare tables of contents with archives.
     audit: bool,
+    /// Foreign layers that may be fetched from these hosts.
+    foreign: Vec<(Digest, String)>,
 }
 
 /// Kinds of work of which one piece runs at a time.
@@ -279,6 +282,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             desk.names = NameLists::default();
         }
         self.options.recorder.clear();
+        self.registry.allow_foreign_blobs(HashMap::new());
         self.halt();
         for errand in [
             Errand::File,

@@ -87,7 +87,9 @@ impl<T: Transport + Environment> LayerWorker<T> {
                 let findings = LayerFindings { verified: true, ..LayerFindings::default() };
                 (self.tell)(WorkerReport::Done { job, findings });
             }
-            Err(text) => (self.tell)(WorkerReport::Failed { job, kind: FailureClass::Other, cause: None, text }),
+            Err(text) => {
+                (self.tell)(WorkerReport::Failed { job, kind: FailureClass::Other, cause: None, text, host: None });
+            }
         }
     }
 
@@ -110,7 +112,7 @@ impl<T: Transport + Environment> LayerWorker<T> {
         };
         let report = match self.read_layer(*job, probe, &link).await {
             Ok(findings) => WorkerReport::Done { job: number, findings },
-            Err(Failed { kind, cause, text }) => WorkerReport::Failed { job: number, kind, cause, text },
+            Err(Failed { kind, cause, text, host }) => WorkerReport::Failed { job: number, kind, cause, text, host },
         };
         (self.tell)(report);
     }
@@ -145,8 +147,9 @@ impl<T: Transport + Environment> LayerWorker<T> {
                     let toc = toc::fetch(&layer, scan.layer(), TocSearch::All).await;
                     scan.audit(toc.map(|toc| toc.map(|(toc, _)| toc)));
                 }
-                let mut stream = layer.part(0..job.size).await?;
-                layer::pump(&mut stream, |chunk| scan.push(chunk, self.transport.now())).await?;
+                let (mut stream, host) = layer.open(&job.elsewhere).await?;
+                let pumped = layer::pump(&mut stream, |chunk| scan.push(chunk, self.transport.now())).await;
+                pumped.map_err(|error| Failed { host, ..error.into() })?;
             }
             (None, None) => {
                 return Err(Failed::new(FailureClass::Other, "no request and no bytes (a bug in porthole)"));
@@ -162,6 +165,8 @@ struct Failed {
     kind: FailureClass,
     cause: Option<FailureCause>,
     text: String,
+    /// The host that failed, if it is neither the registry nor one that it led to.
+    host: Option<String>,
 }
 
 impl From<Error> for Failed {
@@ -176,7 +181,7 @@ impl From<Error> for Failed {
 
 impl Failed {
     fn new(kind: FailureClass, text: impl Into<String>) -> Self {
-        Self { kind, cause: None, text: text.into() }
+        Self { kind, cause: None, text: text.into(), host: None }
     }
 }
 

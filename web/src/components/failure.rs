@@ -126,6 +126,9 @@ fn button(remedy: &Remedy, first: bool, dispatch: &Callback<Action>) -> Html {
         Remedy::Retry { after: Some(seconds) } if *seconds > 0 => {
             ("retry", format!("Try again (not before {seconds} s)"), Action::Retry)
         }
+        Remedy::AllowForeign { hosts } => {
+            ("allow-foreign", format!("Fetch it from {hosts}"), Action::AllowForeign(hosts.clone()))
+        }
         Remedy::Retry { .. } => ("retry", "Try again".to_owned(), Action::Retry),
         Remedy::ChoosePlatform { available } => {
             return available.iter().map(|platform| platform_button(platform, dispatch)).collect();

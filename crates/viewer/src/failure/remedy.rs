@@ -1,6 +1,6 @@
 //! What a front end offers for each hint of an error.
 
-use crate::protocol::Remedy;
+use crate::{protocol::Remedy, shell};
 use porthole_core::hint::Hint;
 
 /// The remedy for a hint. `relay` is the base URL of the relay that is or could be used.
@@ -19,9 +19,7 @@ pub(super) fn of_hint(hint: Hint, relay: Option<&str>) -> Remedy {
         Hint::TrustRealm { realm } => words(&format!(
             "this page sends no credentials there; if you trust {realm} with them, use the command line with --trust-realm {realm}"
         )),
-        Hint::Foreign { hosts } => words(&format!(
-            "this page does not ask {hosts}; if you trust the image, use the command line with --foreign"
-        )),
+        Hint::Foreign { hosts } => Remedy::AllowForeign { hosts },
         hint @ (Hint::CheckRelay { .. }
         | Hint::CheckProxy { .. }
         | Hint::ChoosePlatform { .. }
@@ -35,6 +33,11 @@ pub(super) fn of_hint(hint: Hint, relay: Option<&str>) -> Remedy {
         | Hint::WithoutToc
         | Hint::Text(_)) => words(&hint.to_string()),
     }
+}
+
+/// The command that fetches the foreign layers of an image from hosts that let no page read them.
+pub(crate) fn pull_foreign(reference: &str, platform: Option<&str>) -> Remedy {
+    words(&format!("the command line fetches it from there: {}", shell::command("pull --foreign", reference, platform)))
 }
 
 /// A hint as a sentence.

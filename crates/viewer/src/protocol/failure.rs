@@ -101,6 +101,12 @@ pub enum Remedy {
         /// Seconds to wait before, if the registry said so.
         after: Option<u64>,
     },
+    /// Fetch the foreign layers that the registry lacks from these hosts; a button sends
+    /// [`AllowForeign`](super::Command::AllowForeign).
+    AllowForeign {
+        /// `host[:port]`s that the image names, with commas.
+        hosts: String,
+    },
     /// Choose one of these and look again.
     ChoosePlatform {
         /// To choose from.

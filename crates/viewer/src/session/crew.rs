@@ -6,12 +6,14 @@ use crate::{
     layer::{BlobRequest, KeptIndex, ReadJob, WorkerOrder, WorkerReport},
     look::{Access, Look},
     pool::{Assignment, CONFIG, Pool, Task},
-    prepared, pretty,
+    prepared,
     protocol::{FailureCause, FailureNotice, RegistryRoute, Remedy},
 };
 use porthole_core::failure::FailureClass;
-use porthole_inspect::artifact::foreign;
-use porthole_registry::transport::{self, Environment, Transport};
+use porthole_registry::{
+    policy::Url,
+    transport::{self, Environment, Transport},
+};
 use porthole_source::ReadAt as _;
 use std::rc::Rc;
 
@@ -68,17 +70,17 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 self.turn();
             }
             WorkerReport::Again { .. } => self.forget_kept(look, layer),
-            WorkerReport::Failed { kind, cause, text, .. } => {
+            WorkerReport::Failed { kind, cause, text, host, .. } => {
                 let remedies = vec![Remedy::Retry { after: None }];
                 let (cause, text) = match cause {
                     // A worker does not know what stands between it and the registry.
-                    Some(FailureCause::DeadHost) if self.goes_through_relay(look) => {
+                    Some(FailureCause::DeadHost) if host.is_none() && self.goes_through_relay(look) => {
                         (Some(FailureCause::DeadRelay), format!("the relay does not answer: {text}"))
                     }
                     cause => (cause, text),
                 };
                 let failure = FailureNotice { cause, remedies, ..FailureNotice::plain(kind, text) };
-                self.lose(worker, failure, false);
+                self.lose(worker, self.blame_publisher(look, layer, host, failure), false);
             }
             WorkerReport::Stuck { cause, .. } => {
                 self.errands.begin(Errand::Renewal(worker), Work::Renew { worker, assignment, cause });
@@ -108,7 +110,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Ok(request) => self.pool.send(worker, WorkerOrder::Request { job, request }),
             Err(failure) => {
                 self.pool.send(worker, WorkerOrder::Cancel { job });
-                self.lose(worker, *failure, false);
+                self.lose(worker, self.blame_publisher(look, layer, None, *failure), false);
             }
         }
     }
@@ -129,7 +131,6 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         match assignment {
             Some(Assignment { layer, task: Task::Probe(kind), .. }) => self.lose_probe(kind, layer, failure.text),
             Some(Assignment { look, layer, task: Task::List, .. }) => {
-                let failure = self.blame_publisher(look, layer, failure);
                 self.of_look(look, |look, out| look.lost(layer, failure.clone(), out));
                 self.lose_twins(look, layer, &failure);
             }
@@ -137,21 +138,6 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         }
         self.dispatch();
         self.turn();
-    }
-
-    /// Says of a foreign layer, which registries need not have, where it would come from.
-    fn blame_publisher(&self, look: u32, layer: u32, mut failure: FailureNotice) -> FailureNotice {
-        let desk = self.desk.borrow();
-        let body = desk.look_of(look).and_then(|look| look.body.as_ref());
-        let layer = body.and_then(|body| body.resolved.image.layers.get(layer as usize));
-        if let Some(urls) = layer.and_then(|layer| foreign(&layer.descriptor)) {
-            let place = urls.first().map_or_else(|| "its publisher".to_owned(), |url| pretty::visible(url));
-            failure.text = format!(
-                "{}. It is a foreign layer: it comes from {place}, and registries need not have it",
-                failure.text
-            );
-        }
-        failure
     }
 
     /// Queues layers to be read, and takes a turn.
@@ -209,12 +195,14 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Some(BlobPlace::At(url)) => Some(BlobRequest { url: url.clone(), headers: Vec::new() }),
             None => Some(twin(&self.registry.blob_request(&body.reference, descriptor).ok()?)),
         };
+        let elsewhere = self.registry.allowed_foreign_urls(&descriptor.digest).unwrap_or_default();
         let kept = look.kept(assignment.layer).filter(|_| assignment.task == Task::List);
         Some(ReadJob {
             job: assignment.job,
             blob: blob.and_then(BlobPlace::held).or_else(|| kept?.bytes.clone()),
             kept: kept.map(|kept| KeptIndex { url: kept.address(), size: kept.file.size() }),
             request,
+            elsewhere: elsewhere.iter().map(Url::to_string).collect(),
             registry: body.page.is_none().then(|| body.reference.registry().to_owned()),
             digest: descriptor.digest.to_string(),
             size: descriptor.size,
@@ -222,9 +210,11 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             media_type: descriptor.media_type.as_str().into(),
             promised: layer.archive,
             file: layer.file.clone(),
-            // A file has all of its bytes: its table of contents is not needed.
-            audit: (body.page.is_none() && prepared::announced(descriptor, &self.options.limits))
-                .then(|| descriptor.annotations.clone()),
+            // A file has all of its bytes: its table of contents is not needed. That of a foreign layer is not in the registry either.
+            audit: (body.page.is_none()
+                && elsewhere.is_empty()
+                && prepared::announced(descriptor, &self.options.limits))
+            .then(|| descriptor.annotations.clone()),
             probe: None,
         })
     }

@@ -21,10 +21,11 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 self.errands.begin(Errand::Relay, Work::LearnRelay);
             }
             Command::Look { look, reference, platform, view, path } => {
-                self.look(Wish { look, reference, platform, view, path, audit: false });
+                self.look(Wish { look, reference, platform, view, path, ..Wish::default() });
             }
             Command::Retry { look } => self.look_again(|wish| Wish { look, ..wish }),
             Command::Audit { look } => self.look_again(|wish| Wish { look, audit: true, ..wish }),
+            Command::AllowForeign { look, hosts } => self.allow_foreign(look, &hosts),
             Command::Cancel => self.cancel(),
             Command::Stop => self.stop(),
             Command::Rows { from, to } => {

@@ -151,6 +151,9 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         let mut listed = LayerJob::of(listed);
         let read: Vec<u32> = read.into_iter().map(|layer| layer.index).collect();
         let of_registry = page.is_none();
+        if of_registry {
+            self.permit_foreign(wish, &reference, &resolved.image);
+        }
         self.of_look(number, |look, out| {
             look.install(reference.clone(), resolved, page, summary, overview, out);
         });
@@ -341,7 +344,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
         Ok(true)
     }
 
-    fn needs_relay(&self, registry: &str) -> FailureNotice {
+    pub(super) fn needs_relay(&self, registry: &str) -> FailureNotice {
         let relay = self.desk.borrow().router.relay().map(|relay| relay.url);
         let text = match &relay {
             Some(relay) => format!(

@@ -166,6 +166,8 @@ pub enum Action {
     UseRelay(String),
     /// Look at the same reference again.
     Retry,
+    /// Look again, and fetch foreign layers from these hosts.
+    AllowForeign(String),
     /// Look again, and compare tables of contents with archives.
     Audit,
     /// Remove what is kept from one visit to the next.

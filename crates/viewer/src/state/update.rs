@@ -247,6 +247,9 @@ impl State {
                 self.again(&mut effects);
             }
             Action::Retry => self.again(&mut effects),
+            Action::AllowForeign(hosts) => {
+                self.once_more(|look| Command::AllowForeign { look, hosts }, &mut effects);
+            }
             Action::Audit => self.once_more(|look| Command::Audit { look }, &mut effects),
             Action::Events(events) => {
                 for event in events {

@@ -1,6 +1,9 @@
 //! The blob of a layer as a source. The session supplies the requests, and [`ResumedBlob`] resumes broken transfers.
 
-use super::wire::{Wire, WiredBody};
+use super::{
+    Failed,
+    wire::{Wire, WiredBody},
+};
 use crate::{layer::BlobRequest, protocol::FailureCause};
 use http::{Response, header};
 use porthole_core::{
@@ -70,13 +73,15 @@ pub(super) struct RequestedLayer<'w, T> {
     size: u64,
     promised: bool,
     link: Option<Link>,
+    /// The host that is asked, if it is not the registry.
+    host: Option<String>,
 }
 
 impl<'w, T> RequestedLayer<'w, T> {
     /// A blob of `size` bytes that is requested only once, without retries.
     pub(super) fn new(wire: &'w Wire<'w, T>, request: BlobRequest, size: u64) -> Self {
         let request = Rc::new(RefCell::new(request));
-        Self { wire, limits: Limits::default(), request, size, promised: true, link: None }
+        Self { wire, limits: Limits::default(), request, size, promised: true, link: None, host: None }
     }
 
     /// Adds `limits` and retries, with fresh requests from `link`. `promised` says that the blob should be an archive.
@@ -86,6 +91,30 @@ impl<'w, T> RequestedLayer<'w, T> {
 }
 
 impl<'w, T: Transport + Environment> RequestedLayer<'w, T> {
+    /// Opens the blob. If the registry does not have it, tries these URLs without credentials. Also returns the host that sends it, if that
+    /// is one of these.
+    pub(super) async fn open(&self, elsewhere: &[String]) -> Result<(RequestedBlob<'w, T>, Option<String>), Failed> {
+        let mut outcome = match self.part(0..self.size).await {
+            Err(error @ Error::NotFound { .. }) => Err(error.into()),
+            outcome => return Ok((outcome?, None)),
+        };
+        for url in elsewhere {
+            let other = self.at(url);
+            outcome = match other.part(0..self.size).await {
+                Ok(blob) => return Ok((blob, other.host)),
+                Err(error) => Err(Failed { host: other.host, ..error.into() }),
+            };
+        }
+        outcome
+    }
+
+    /// The same blob at another URL.
+    fn at(&self, url: &str) -> Self {
+        let host = Url::parse(url).map(|url| url.origin().authority()).unwrap_or_default();
+        let request = Rc::new(RefCell::new(BlobRequest { url: url.to_owned(), headers: Vec::new() }));
+        Self { request, host: Some(host), link: self.link.clone(), ..*self }
+    }
+
     /// Opens a range of the blob. If the range is the whole blob, it ends where the registry ends it.
     pub(super) async fn part(&self, range: Range<u64>) -> Result<RequestedBlob<'w, T>, Error> {
         let whole = range == (0..self.size);
@@ -99,7 +128,9 @@ impl<'w, T: Transport + Environment> RequestedLayer<'w, T> {
             // Ranges are requested only of tables of contents, and only an archive has one.
             may_be_markup: whole && !self.promised,
             sender: String::new(),
-            renewals: 0,
+            // The session has no other request for another host than the registry.
+            renewals: if self.host.is_some() { RENEWALS } else { 0 },
+            host: self.host.clone(),
         };
         let budget = Budget::new(PATIENCE);
         if whole {
@@ -155,6 +186,7 @@ pub(super) struct JobRequester<'w, T> {
     /// The host that sent the last answer, if it is not the one that was asked.
     sender: String,
     renewals: u32,
+    host: Option<String>,
 }
 
 impl<'w, T: Transport + Environment> BlobRequester for JobRequester<'w, T> {
@@ -170,7 +202,7 @@ impl<'w, T: Transport + Environment> BlobRequester for JobRequester<'w, T> {
     }
 
     fn registry(&self) -> &str {
-        self.wire.registry()
+        self.host.as_deref().unwrap_or_else(|| self.wire.registry())
     }
 
     fn what(&self) -> &Subject {
@@ -186,7 +218,7 @@ impl<'w, T: Transport + Environment> BlobRequester for JobRequester<'w, T> {
     }
 
     fn sender(&self) -> &str {
-        if self.sender.is_empty() { self.wire.registry() } else { &self.sender }
+        if self.sender.is_empty() { self.registry() } else { &self.sender }
     }
 
     async fn ask(

@@ -8,6 +8,7 @@ mod evidence;
 mod export;
 mod files;
 mod flat;
+mod foreign;
 mod given;
 mod kept;
 mod layers;

@@ -81,7 +81,10 @@ fn late_reports_of_an_old_look_change_nothing() {
     stage.failed_as(FailureClass::NotFound);
     assert!(stage.state.image.is_none() && stage.state.layer_failures.is_empty());
     assert_eq!(stage.layer_states(), []);
-    stage.report(0, WorkerReport::Failed { job: 1, kind: FailureClass::Other, cause: None, text: "late".into() });
+    stage.report(
+        0,
+        WorkerReport::Failed { job: 1, kind: FailureClass::Other, cause: None, text: "late".into(), host: None },
+    );
     stage.report(9, WorkerReport::Progress { job: 1, compressed: 1, uncompressed: 1, entries: 1 });
     assert!(stage.state.layer_failures.is_empty());
     stage.look(REFERENCE);
