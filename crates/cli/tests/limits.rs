@@ -4,11 +4,15 @@
 
 mod scripted;
 
+use flate2::{Compression as Level, GzBuilder};
 use porthole_testkit::{
-    image::{Content, Entry, Family, Image, Layer, index_of},
-    registry::Site,
+    image::{Blob, Compression, Content, Entry, Family, Format, Image, Layer, Prepared, PreparedLayer, index_of},
+    registry::{Auth, Site, bearer},
 };
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Write as _,
+};
 
 use scripted::{Server, done, ends, porthole};
 use tempfile::TempDir;
@@ -166,4 +170,106 @@ fn every_verb_names_the_limit_that_it_meets() {
         let verbs: Vec<_> = met.iter().filter(|(limit, _)| limit == name).map(|(_, verb)| verb.as_str()).collect();
         assert!(verbs.len() > 5, "{name} is met by {verbs:?}");
     }
+}
+
+/// A layer of these bytes.
+fn layer(kind: &str, tar: Vec<u8>, packed: Vec<u8>) -> PreparedLayer {
+    let blob = Blob::new(&format!("application/vnd.oci.image.layer.v1.tar{kind}"), packed);
+    let diff_id = Blob::new("", tar.clone()).digest;
+    PreparedLayer { blob, diff_id, tar, toc: Vec::new(), annotations: BTreeMap::new() }
+}
+
+/// A file of two segments in an archive.
+fn sparse() -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    let records = [("GNU.sparse.size", "20"), ("GNU.sparse.numblocks", "2"), ("GNU.sparse.map", "0,3,10,5")];
+    archive.append_pax_extensions(records.map(|(name, value)| (name, value.as_bytes()))).unwrap();
+    let mut header = tar::Header::new_ustar();
+    header.set_size(8);
+    header.set_mode(0o644);
+    archive.append_data(&mut header, "dir/file", &b"needles."[..]).unwrap();
+    archive.into_inner().unwrap()
+}
+
+/// Layers that a limit on their format refuses, each with that limit as an option.
+fn refused() -> Vec<(&'static str, &'static str, PreparedLayer)> {
+    let plain = Layer::new("COPY dir /").file("dir/file", "needle ".repeat(10_000));
+    let tar = plain.tar();
+    let mut named = GzBuilder::new().filename("layer.tar").write(Vec::new(), Level::fast());
+    named.write_all(&tar).unwrap();
+    let zstd = layer("+zstd", tar.clone(), Compression::Zstd.compress(&tar));
+    let gzip = layer("+gzip", tar.clone(), Compression::Gzip.compress(&tar));
+    vec![
+        ("window_bytes", "--limit window_bytes=1024", zstd),
+        ("expansion_ratio", "--limit expansion_ratio=2 --limit expansion_grace=0", gzip),
+        ("gzip_name_bytes", "--limit gzip_name_bytes=3", layer("+gzip", tar, named.finish().unwrap())),
+        ("sparse_segments", "--limit sparse_segments=1", layer("", sparse(), sparse())),
+    ]
+}
+
+#[test]
+fn every_reader_of_a_layer_names_the_limit_of_its_format() {
+    for (name, limit, layer) in refused() {
+        let home = tempfile::tempdir().unwrap();
+        PreparedLayer::image(&[layer], "1").write_layout(&home.path().join("layout")).unwrap();
+        for verb in [
+            "ls SRC",
+            "ls --raw SRC",
+            "cat SRC dir/file",
+            "file SRC dir/file",
+            "verify SRC",
+            "unpack --rootless SRC rootfs",
+            "export SRC -o files.tar",
+            "analyze SRC",
+            "packages SRC",
+            "secrets SRC",
+            "search SRC needle",
+            "report SRC",
+            "inspect --full SRC",
+        ] {
+            let command = verb.replace("SRC", &format!("--no-cache {limit} oci:layout"));
+            let output = porthole(home.path(), &command);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(9), "{command}: {said}");
+            assert!(said.contains(&format!("hint: raise it with --limit {name}=")), "{command}: {said}");
+        }
+    }
+}
+
+#[test]
+fn readers_of_a_table_of_contents_name_its_limits() {
+    let base = Layer::new("COPY dir /").file("dir/file", "needle ".repeat(100));
+    for format in [Format::EStargz, Format::ZstdChunked] {
+        let home = tempfile::tempdir().unwrap();
+        let prepared = Prepared::new(&base, format).build();
+        PreparedLayer::image(&[prepared], "1").write_layout(&home.path().join("layout")).unwrap();
+        for (name, command) in [
+            ("toc_bytes", "ls --toc --limit toc_bytes=100 oci:layout"),
+            ("toc_bytes", "cat --toc --limit toc_bytes=100 oci:layout dir/file"),
+            ("chunk_bytes", "cat --toc --limit chunk_bytes=100 oci:layout dir/file"),
+        ] {
+            let output = porthole(home.path(), command);
+            ends(&output, 9, &format!("hint: raise it with --limit {name}="));
+        }
+    }
+}
+
+#[test]
+fn lists_and_tokens_have_limits_of_their_own() {
+    let image = Image::new().layer(Layer::new("COPY a /").file("a", "b")).build();
+    let mut content = image.clone().into_content("1");
+    content.add_root("2", image.manifest.clone());
+    let home = tempfile::tempdir().unwrap();
+    let lists = Server::new(Site::new().repository("a/b", content.clone()).repository("c/d", content).page(1));
+    for command in [format!("tags {}/a/b", lists.authority()), format!("catalog {}", lists.authority())] {
+        let output = porthole(home.path(), &format!("{command} --limit pages=1"));
+        ends(&output, 9, "hint: raise it with --limit pages=");
+    }
+    let tokens = Server::new(Site::new().repository("a/b", image.into_content("1")));
+    let challenge = bearer(&format!("http://{}/token", tokens.authority()), "tests");
+    let auth = Auth::Bearer { challenge, account: None };
+    tokens.internet.change(tokens.authority(), |site| *site = std::mem::take(site).auth(auth));
+    let manifest = format!("manifest {}/a/b:1", tokens.authority());
+    ends(&porthole(home.path(), &format!("{manifest} --limit token_bytes=5")), 9, "raise it with --limit token_bytes=");
+    ends(&porthole(home.path(), &manifest), 0, "");
 }
