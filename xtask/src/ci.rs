@@ -39,6 +39,10 @@ pub(crate) fn check(workspace: &Workspace) -> Result {
         clippy.args(IN_THE_TAB.iter().flat_map(|package| ["--package", package]));
         execute(clippy.args(["--", "--deny", "warnings"]).env("CLIPPY_CONF_DIR", root.join(TAB_LINTS)))
     })?;
+    step("lints of the relay without S3", || {
+        let package = ["--package", "porthole-relay", "--no-default-features", "--all-targets"];
+        execute(cargo(root).args(["clippy", "--locked"]).args(package).args(["--", "--deny", "warnings"]))
+    })?;
     step("documentation", || {
         execute(cargo(root).args(["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "--deny warnings"))
     })?;
