@@ -20,9 +20,7 @@ impl Url {
     /// # Errors
     /// [`Error`]: another scheme, user information, white space, control or non-ASCII characters, a backslash, or no valid host.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        if let Some(byte) = text.bytes().find(|byte| !byte.is_ascii_graphic() || *byte == b'\\') {
-            return Err(Error::Character(byte));
-        }
+        check_characters(text)?;
         let (scheme, rest) = text.split_once(':').ok_or(Error::Relative)?;
         let scheme = match scheme.to_ascii_lowercase().as_str() {
             "https" => Scheme::Https,
@@ -56,13 +54,16 @@ impl Url {
             return Self::parse(reference);
         }
         let scheme = self.origin.scheme.as_str();
+        if reference.starts_with('/') && !reference.starts_with("//") {
+            check_characters(reference)?;
+            return Ok(Self::from_parts(self.origin.clone(), reference));
+        }
         if reference.starts_with("//") {
             return Self::parse(&format!("{scheme}:{reference}"));
         }
         let (path, _) = self.split_target();
         let base = match reference.bytes().next() {
             None => &self.target,
-            Some(b'/') => "",
             Some(b'?') => path,
             Some(_) => &path[..path.rfind('/').map_or(0, |slash| slash + 1)],
         };
@@ -123,6 +124,13 @@ pub fn redact(url: &str) -> String {
         })
         .collect();
     format!("{path}?{}", names.join("&"))
+}
+
+fn check_characters(text: &str) -> Result<(), Error> {
+    match text.bytes().find(|byte| !byte.is_ascii_graphic() || *byte == b'\\') {
+        Some(byte) => Err(Error::Character(byte)),
+        None => Ok(()),
+    }
 }
 
 /// Percent-encodes the characters that a browser encodes and the `http` crate refuses.
