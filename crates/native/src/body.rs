@@ -1,6 +1,6 @@
 //! Bodies, piece by piece.
 
-use crate::{Timeouts, failure};
+use crate::{Timeouts, driven::Driven, failure};
 use bytes::{Buf, Bytes};
 use hyper::body::{Body as _, Incoming};
 use porthole_registry::{
@@ -19,6 +19,8 @@ use tokio::time::{Instant, Sleep};
 #[derive(Debug)]
 pub struct NativeBody {
     incoming: Incoming,
+    /// The connection, if no task of its own drives it.
+    driven: Option<Driven>,
     /// Bytes that arrived and were not read yet: at most one piece.
     rest: Bytes,
     stall: Duration,
@@ -39,13 +41,14 @@ pub struct NativeBody {
 impl NativeBody {
     pub(crate) fn new(
         incoming: Incoming,
+        driven: Option<Driven>,
         Timeouts { stall, rate, .. }: Timeouts,
         first: Option<Duration>,
         ending: Option<Ending>,
     ) -> Self {
         let alarm = Box::pin(tokio::time::sleep(stall));
         let (rest, pace) = (Bytes::new(), Pace::new(rate));
-        Self { incoming, rest, stall, first, alarm, waiting: None, pace, received: 0, ending }
+        Self { incoming, driven, rest, stall, first, alarm, waiting: None, pace, received: 0, ending }
     }
 
     fn end(&mut self, outcome: BodyOutcome) {
@@ -73,7 +76,11 @@ impl NativeBody {
             return Poll::Ready(Ok(Some(std::mem::take(&mut self.rest))));
         }
         loop {
-            let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else { break };
+            let frame = match &mut self.driven {
+                Some(driven) => driven.poll_frame(&mut self.incoming, cx),
+                None => Pin::new(&mut self.incoming).poll_frame(cx),
+            };
+            let Poll::Ready(frame) = frame else { break };
             let waited = self.waiting.take().map(|since| since.elapsed());
             match frame {
                 None => {

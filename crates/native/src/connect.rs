@@ -78,6 +78,11 @@ impl Connector {
         self.0.rules.resolve(host, port).await
     }
 
+    /// Returns a connection that was opened early, else a new one.
+    pub(crate) async fn connect(&self, uri: &Uri) -> Result<Wire, Error> {
+        self.0.connect_for(uri, None).await
+    }
+
     /// Opens connections for the next requests to an origin.
     pub(crate) fn prepare(&self, uri: &Uri, connections: usize) {
         for _ in 0..connections {
@@ -287,10 +292,20 @@ impl fmt::Debug for Wire {
     }
 }
 
+impl Wire {
+    pub(crate) fn made(&self) -> &Made {
+        let (Self::Plain { made, .. } | Self::Tls { made, .. }) = self;
+        made
+    }
+
+    pub(crate) fn is_proxied(&self) -> bool {
+        matches!(self, Self::Plain { proxied: true, .. })
+    }
+}
+
 impl Connection for Wire {
     fn connected(&self) -> Connected {
-        let (Self::Plain { made, .. } | Self::Tls { made, .. }) = self;
-        Connected::new().proxy(matches!(self, Self::Plain { proxied: true, .. })).extra(made.clone())
+        Connected::new().proxy(self.is_proxied()).extra(self.made().clone())
     }
 }
 

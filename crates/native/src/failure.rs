@@ -15,6 +15,11 @@ pub(crate) fn of_request(host: &str, failure: &hyper_util::client::legacy::Error
     find::<hyper::Error>(failure).map_or_else(|| error(ErrorKind::Other, failure.to_string()), of_body)
 }
 
+/// Why a request got no answer over its connection.
+pub(crate) fn of_exchange(failure: &hyper::Error) -> Error {
+    find::<Error>(failure).cloned().unwrap_or_else(|| of_body(failure))
+}
+
 /// Why an exchange failed after it had begun.
 pub(crate) fn of_body(failure: &hyper::Error) -> Error {
     if failure.is_parse() {

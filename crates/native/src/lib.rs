@@ -6,6 +6,7 @@
 
 mod body;
 mod connect;
+mod driven;
 mod failure;
 mod hosts;
 mod lookup;
@@ -27,9 +28,10 @@ pub use resolve::Resolver;
 pub use sip::PieceSize;
 
 use connect::Connector;
+use driven::Pool;
 use http::{HeaderValue, Method, Response, StatusCode, Uri, header, uri::Scheme};
 use hyper_util::{
-    client::legacy::Client,
+    client::legacy,
     rt::{TokioExecutor, TokioTimer},
 };
 use outgoing::Outgoing;
@@ -109,7 +111,8 @@ pub struct Options {
     /// How many bytes are read at a time.
     pub piece: PieceSize,
     /// Whether a request that finds no free connection opens one at once. If not, and several are open, it waits a few
-    /// round trips for one of them: right for the requests of one transfer, wrong for those of many clients.
+    /// round trips for one of them: right for the requests of one transfer, wrong for those of many clients. With it, requests
+    /// drive their connections themselves, and a connection is used only on the runtime that opened it.
     pub connects_at_once: bool,
     /// How many unused connections to one host are kept; 16 if `None`.
     pub idle_per_host: Option<usize>,
@@ -123,10 +126,18 @@ pub struct Options {
 /// HTTP/2 is not offered: one connection per transfer is faster for blobs than many streams on one connection.
 #[derive(Clone, Debug)]
 pub struct Native {
-    client: Client<Connector, Outgoing>,
+    client: Client,
     connector: Connector,
     timeouts: Timeouts,
     proxies: Proxies,
+}
+
+#[derive(Clone, Debug)]
+enum Client {
+    /// Requests wait for connections of others, and each connection has a task.
+    Shared(legacy::Client<Connector, Outgoing>),
+    /// Requests drive their connections.
+    Driven(Pool),
 }
 
 impl Native {
@@ -136,15 +147,20 @@ impl Native {
     /// [`ErrorKind::Tls`] if a file of `ca` cannot be read or holds no certificate.
     pub fn new(options: Options) -> Result<Self, Error> {
         let (timeouts, proxies) = (options.timeouts, options.proxies.clone());
-        let idle_per_host = options.idle_per_host.unwrap_or(IDLE_PER_HOST);
+        let (idle_per_host, at_once) = (options.idle_per_host.unwrap_or(IDLE_PER_HOST), options.connects_at_once);
         let connector = Connector::new(options)?;
-        let client = Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(idle_per_host)
-            .http1_max_buf_size(BUFFER)
-            .build(connector.clone());
+        let client = if at_once {
+            Client::Driven(Pool::new(idle_per_host, IDLE))
+        } else {
+            let mut builder = legacy::Client::builder(TokioExecutor::new());
+            builder
+                .timer(TokioTimer::new())
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(IDLE)
+                .pool_max_idle_per_host(idle_per_host)
+                .http1_max_buf_size(BUFFER);
+            Client::Shared(builder.build(connector.clone()))
+        };
         Ok(Self { client, connector, timeouts, proxies })
     }
 
@@ -178,35 +194,36 @@ impl Transport for Native {
             // The library sends no length of an empty body, and some registries then wait for a body.
             request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         }
-        let host = request.uri().host().unwrap_or_default().to_owned();
         let patience = request.extensions().get::<Patience>().copied();
         let ending = request.extensions().get::<Ending>().cloned();
         let stall = request.extensions().get::<Stall>().map_or(self.timeouts.stall, |Stall(stall)| *stall);
         let (body, watch) = Outgoing::open(request.body(), stall.min(self.timeouts.stall), patience);
-        let wanted = Wanted::new(request.extensions().get::<Brief>().is_some());
-        let answer = REQUEST.scope(Arc::clone(&wanted), self.client.request(request.map(|_| body)));
-        let answer = watch.answer(answer).await;
-        wanted.answered();
-        let answer = answer?;
+        let request = request.map(|_| body);
+        let (mut response, driven) = match &self.client {
+            Client::Shared(client) => {
+                let host = request.uri().host().unwrap_or_default().to_owned();
+                let wanted = Wanted::new(request.extensions().get::<Brief>().is_some());
+                let answer = REQUEST.scope(Arc::clone(&wanted), client.request(request));
+                let answer = watch.answer(answer).await;
+                wanted.answered();
+                (answer?.map_err(|error| failure::of_request(&host, &error))?, None)
+            }
+            Client::Driven(pool) => {
+                let (response, driven) = watch.answer(pool.request(&self.connector, request)).await??;
+                (response, Some(driven))
+            }
+        };
+        if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+            let proxy = proxy.map_or_else(|| "a proxy".to_owned(), |proxy| proxy.to_string());
+            return Err(error(ErrorKind::Proxy, format!("{proxy} wants other credentials")));
+        }
+        if let Some(made) = response.extensions().get::<connect::Made>() {
+            let connection = made.used();
+            response.extensions_mut().insert(connection);
+        }
         // The patience of a request is for the head of the answer and for the first bytes of its body.
         let first = patience.map(|Patience(patience)| patience.saturating_sub(watch.waited()).min(self.timeouts.stall));
-        match answer {
-            Ok(response) if response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => Err(error(
-                ErrorKind::Proxy,
-                format!(
-                    "{} wants other credentials",
-                    proxy.map_or_else(|| "a proxy".to_owned(), |proxy| proxy.to_string())
-                ),
-            )),
-            Ok(mut response) => {
-                if let Some(made) = response.extensions().get::<connect::Made>() {
-                    let connection = made.used();
-                    response.extensions_mut().insert(connection);
-                }
-                Ok(response.map(|incoming| NativeBody::new(incoming, self.timeouts, first, ending)))
-            }
-            Err(error) => Err(failure::of_request(&host, &error)),
-        }
+        Ok(response.map(|incoming| NativeBody::new(incoming, driven, self.timeouts, first, ending)))
     }
 
     fn redirects(&self) -> Redirects {

@@ -25,7 +25,8 @@ pub(crate) struct Outgoing {
 
 enum Content {
     Bytes(Bytes),
-    Stream(Box<dyn Chunks>),
+    /// Never locked: what holds a connection is shared by reference, and sources are not.
+    Stream(Mutex<Box<dyn Chunks>>),
 }
 
 /// When the body last moved, and whose turn it is.
@@ -52,7 +53,7 @@ impl Outgoing {
         let left = payload.length();
         let content = match payload {
             Payload::Bytes(bytes) => Content::Bytes(bytes.clone()),
-            Payload::Stream(source) => Content::Stream(source.open()),
+            Payload::Stream(source) => Content::Stream(Mutex::new(source.open())),
         };
         let sending = matches!(content, Content::Stream(_)) && left != Some(0);
         let turn = if sending { Turn::Receiver } else { Turn::Answer };
@@ -75,7 +76,7 @@ impl Body for Outgoing {
             // Bytes beyond the announced length are not sent: to report them is up to the source. The HTTP library
             // reports missing ones.
             Content::Stream(_) if this.left == Some(0) => None,
-            Content::Stream(chunks) => match chunks.poll_chunk(cx) {
+            Content::Stream(chunks) => match chunks.get_mut().unwrap_or_else(PoisonError::into_inner).poll_chunk(cx) {
                 Poll::Ready(Ok(chunk)) => chunk,
                 Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(error))),
                 Poll::Pending => {

@@ -1,3 +1,4 @@
+mod driven;
 mod sending;
 mod trust;
 
@@ -165,10 +166,11 @@ async fn failures_are_told_apart() {
         ("no answer", b"", ErrorKind::Interrupted),
         ("not HTTP", b"SSH-2.0-OpenSSH\r\n\r\n", ErrorKind::Malformed),
     ];
-    for (name, answer, expected) in cases {
+    for ((name, answer, expected), connects_at_once) in cases.into_iter().flat_map(|case| [(case, false), (case, true)])
+    {
         let (listener, url) = listen().await;
         tokio::spawn(serve_once(listener, answer.to_vec(), Duration::ZERO));
-        let native = Native::new(quick()).unwrap();
+        let native = Native::new(Options { connects_at_once, ..quick() }).unwrap();
         let got = match native.send(get(&url)).await {
             Ok(mut response) => read_all(response.body_mut(), 64).await.unwrap_err(),
             Err(error) => error,
