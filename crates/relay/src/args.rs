@@ -20,6 +20,7 @@ use crate::{
     server::Relay,
     token::Realms,
     upstream::Upstream,
+    workers,
 };
 use clap::Parser;
 use http::HeaderValue;
@@ -176,7 +177,7 @@ impl Relay {
                 resolver: lookups.clone(),
                 piece: size.clone(),
                 connects_at_once: true,
-                idle_per_host: Some(IDLE_PER_HOST),
+                idle_per_host: Some(IDLE_PER_HOST.div_ceil(workers::count())),
                 ..Options::default()
             };
             Native::new(options).map_err(|error| format!("--ca: {}", error.message))
@@ -303,8 +304,8 @@ fn open_cache(
     opened.map(Some).map_err(|error| format!("--cache: `{}`: {error}", folder.display()))
 }
 
-/// Connections to one registry that wait for the next request. With fewer than there are clients at once, every second small request
-/// opens one.
+/// Connections to one registry that wait for the next request, those of all workers together. With fewer than there are clients at once,
+/// every second small request opens one.
 const IDLE_PER_HOST: usize = 128;
 
 fn parse_origins(flag: &str, origins: &[String]) -> Result<Vec<String>, String> {

@@ -5,6 +5,7 @@ use crate::{
     metrics::Limit,
     server::{Peer, Relay},
     stream::{Guarded, Pace},
+    workers::Workers,
 };
 use http::{HeaderValue, Request, Uri, header};
 use hyper::{
@@ -32,7 +33,12 @@ use tokio::{
 
 /// Serves until `stop` is ready: it says for how long new connections are still taken, while `/readyz` answers 503. Then lets running
 /// requests finish for a while. Returns how many connections were cut.
-pub(crate) async fn run(listener: TcpListener, relay: Arc<Relay>, stop: impl Future<Output = Duration>) -> usize {
+pub(crate) async fn run(
+    listener: TcpListener,
+    relay: Arc<Relay>,
+    workers: &Workers,
+    stop: impl Future<Output = Duration>,
+) -> usize {
     let mut stop = pin!(stop);
     let connections = connections(relay.limits.max_connections);
     let room = Arc::new(Semaphore::new(connections as usize));
@@ -61,7 +67,7 @@ pub(crate) async fn run(listener: TcpListener, relay: Arc<Relay>, stop: impl Fut
                 // Closed at once: an answer would cost more than the connection.
                 let Some(seat) = relay.clients.connect(peer.ip()) else { continue };
                 let (relay, stopped) = (Arc::clone(&relay), stopped.clone());
-                tokio::spawn(async move {
+                workers.spawn(tcp, async move |tcp| {
                     relay.metrics.connected();
                     serve(tcp, peer.ip(), &relay, stopped).await;
                     relay.metrics.disconnected();

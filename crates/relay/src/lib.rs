@@ -36,8 +36,9 @@ mod stream;
 mod tally;
 mod token;
 mod upstream;
+mod workers;
 
-use crate::server::Relay;
+use crate::{server::Relay, workers::Workers};
 use std::{
     env,
     io::{self, Write},
@@ -47,12 +48,14 @@ use std::{
 };
 use tokio::{
     net::TcpListener,
+    runtime::Builder,
     signal::unix::{SignalKind, signal},
 };
 
 /// The program: reads the arguments of the process, and serves until a signal ends it.
-pub async fn main() -> ExitCode {
-    match run().await {
+pub fn main() -> ExitCode {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    match runtime.map_err(|error| error.to_string()).and_then(|runtime| runtime.block_on(run())) {
         Ok(code) => code,
         Err(failure) => {
             let _ = writeln!(io::stderr(), "relay: {failure}");
@@ -79,6 +82,7 @@ async fn run() -> Result<ExitCode, String> {
         TcpListener::bind(args.listen).await.map_err(|error| format!("cannot listen on {}: {error}", args.listen))?;
     let local = listener.local_addr().map_err(|error| error.to_string())?;
     let relay = Arc::new(Relay::new(args, local)?);
+    let workers = Workers::start(workers::count()).map_err(|error| format!("cannot start threads: {error}"))?;
     let signals = |kind| signal(kind).map_err(|error| error.to_string());
     let (mut terminate, mut interrupt) = (signals(SignalKind::terminate())?, signals(SignalKind::interrupt())?);
     let (mut again, mut interrupted_again) = (signals(SignalKind::terminate())?, signals(SignalKind::interrupt())?);
@@ -103,7 +107,7 @@ async fn run() -> Result<ExitCode, String> {
         relay.log.note(format_args!("warning: {warning}"));
     }
     let cut = tokio::select! {
-        cut = connections::run(listener, Arc::clone(&relay), stop) => cut,
+        cut = connections::run(listener, Arc::clone(&relay), &workers, stop) => cut,
         () = second => relay.metrics.connections(),
     };
     if cut > 0 {

@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    porthole_relay::main().await
+fn main() -> ExitCode {
+    porthole_relay::main()
 }

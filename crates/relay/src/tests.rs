@@ -16,6 +16,7 @@ use crate::{
     connections,
     log::{Format, Log},
     server::Relay,
+    workers::Workers,
 };
 use clap::Parser;
 use std::{
@@ -47,7 +48,10 @@ impl Running {
         let relay =
             Arc::new(Relay { log: Log::new(Format::None, false, io::sink()), ..Relay::new(args, address).unwrap() });
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(connections::run(listener, relay, async { stopped.await.unwrap_or_default() }));
+        let task = tokio::spawn(async move {
+            let workers = Workers::default();
+            connections::run(listener, relay, &workers, async { stopped.await.unwrap_or_default() }).await
+        });
         Self { address, task, stop: Some(stop) }
     }
 
