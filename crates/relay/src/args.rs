@@ -31,7 +31,7 @@ use std::{
     env,
     net::SocketAddr,
     path::PathBuf,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, Mutex, atomic::AtomicBool},
 };
 
 /// Connect browser tabs to registries without CORS; serve the page too.
@@ -210,6 +210,7 @@ impl Relay {
                 policy,
                 first_byte: limits.upstream_first_byte,
                 metrics: Arc::clone(&metrics),
+                judged: Mutex::default(),
             }),
             cache,
             pushes: seal.transpose().map_err(|error| format!("--upload-key: {error}"))?,

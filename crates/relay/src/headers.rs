@@ -67,7 +67,7 @@ fn is_span(text: &str) -> bool {
 /// What a registry's headers become on the way to the client. `Content-Type`, `Link` and `WWW-Authenticate` are not
 /// among them: they are rewritten by who knows what was asked for.
 pub(crate) fn back(registry: &HeaderMap) -> HeaderMap {
-    let mut headers = HeaderMap::new();
+    let mut headers = HeaderMap::with_capacity(AS_MANY);
     for name in &BACK {
         if let Some(value) = registry.get(name) {
             headers.insert(name, value.clone());
@@ -169,6 +169,9 @@ pub(crate) fn content_range_part(value: &HeaderValue) -> Option<(Range<u64>, Opt
 pub(crate) const PAGE: HeaderName = HeaderName::from_static("porthole-page");
 /// `WWW-Authenticate` for the page.
 const AUTHENTICATE: HeaderName = HeaderName::from_static("porthole-authenticate");
+
+/// Headers of most answers, with those that the relay adds.
+const AS_MANY: usize = 24;
 
 const BACK: [HeaderName; 15] = [
     header::ACCEPT_RANGES,

@@ -28,7 +28,7 @@ pub(crate) async fn answer(
     client: &HeaderMap,
     base: &str,
 ) -> Result<Response<Body>, Refusal> {
-    let registry = relay.upstream.policy.registry(&call.registry, &call.host)?;
+    let registry = relay.upstream.registry(&call.registry, &call.host)?;
     relay.upstream.admit(&call.registry)?;
     let url = registry
         .join(&call.upstream_path())
@@ -57,7 +57,7 @@ pub(crate) async fn answer(
     });
     let mut lead = None;
     if let Some(wish) = &wish {
-        match wish.answer().await? {
+        match Box::pin(wish.answer()).await? {
             Verdict::Answer(response) => return Ok(response),
             Verdict::Ask(ours) => lead = ours,
         }
@@ -95,7 +95,7 @@ pub(crate) async fn answer(
         }
     }
     if status.is_client_error() || status.is_server_error() {
-        return failed(answer, back, method, call).await;
+        return Box::pin(failed(answer, back, method, call)).await;
     }
 
     let content_type = match (&call.endpoint, answer.response.headers().get(header::CONTENT_TYPE)) {
@@ -122,7 +122,9 @@ pub(crate) async fn answer(
     };
     let coding = coding::of(answer.response.headers()).map(coding::compression);
     let coded = match coding.flatten().filter(|_| *method == Method::GET && status == StatusCode::OK) {
-        Some(compression) => coded_size(relay, call, &url, &sent, &answer).await?.map(|size| (compression, size)),
+        Some(compression) => {
+            Box::pin(coded_size(relay, call, &url, &sent, &answer)).await?.map(|size| (compression, size))
+        }
         None => None,
     };
     let body = answer.response.into_body();
@@ -168,7 +170,7 @@ pub(crate) async fn answer(
         && status == StatusCode::OK
         && coding.is_none()
     {
-        match wish.keep(lead, *arriving).await {
+        match Box::pin(wish.keep(lead, *arriving)).await {
             Ok(mut response) => {
                 for (name, value) in &back {
                     response.headers_mut().entry(name).or_insert_with(|| value.clone());

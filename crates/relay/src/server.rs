@@ -207,11 +207,11 @@ impl Relay {
                     let message = "layouts are served read-only";
                     Err(Refusal::new(StatusCode::FORBIDDEN, "DENIED", message))
                 } else if call.registry == layout::REGISTRY {
-                    self.layouts.answer(&call, headers, &self.metrics).await
+                    Box::pin(self.layouts.answer(&call, headers, &self.metrics)).await
                 } else if writes {
-                    proxy::write(self, &call, parts, body, base).await
+                    Box::pin(proxy::write(self, &call, parts, body, base)).await
                 } else {
-                    proxy::answer(self, &call, &parts.method, headers, base).await
+                    Box::pin(proxy::answer(self, &call, &parts.method, headers, base)).await
                 };
                 let mut response =
                     answer.unwrap_or_else(|refusal| refusal.at(&call.registry, call.endpoint.step()).response());
@@ -225,8 +225,12 @@ impl Relay {
                 Ok(response)
             }
             Route::Token(call) => {
-                let form = if parts.method == Method::POST { Some(self.read_form(headers, body).await?) } else { None };
-                let mut response = token::answer(self, call, headers, form).await?;
+                let form = if parts.method == Method::POST {
+                    Some(Box::pin(self.read_form(headers, body)).await?)
+                } else {
+                    None
+                };
+                let mut response = Box::pin(token::answer(self, call, headers, form)).await?;
                 headers::defuse(response.headers_mut());
                 Ok(response)
             }

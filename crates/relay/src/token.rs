@@ -145,7 +145,7 @@ async fn ask(relay: &Relay, wish: Wish, client: &HeaderMap, post: bool) -> Resul
     if wish.by_scope && wish.registry == layout::REGISTRY {
         return Ok(token_answer(json!({ "token": enclose(&wish.registry, None) })));
     }
-    let registry = relay.upstream.policy.registry(&wish.registry, &wish.host)?;
+    let registry = relay.upstream.registry(&wish.registry, &wish.host)?;
     relay.upstream.admit(&wish.registry)?;
     let door = match relay.realms.get(&wish.registry) {
         Some(door) => door,

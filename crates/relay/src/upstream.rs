@@ -15,7 +15,8 @@ use porthole_registry::{
     transport::{ErrorKind, Patience, Payload, Request, Transport},
 };
 use std::{
-    sync::Arc,
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 use tokio::time::timeout;
@@ -28,6 +29,8 @@ pub(crate) struct Upstream {
     /// For a registry to begin its answer.
     pub(crate) first_byte: Duration,
     pub(crate) metrics: Arc<Metrics>,
+    /// What the policy said of the last registries.
+    pub(crate) judged: Mutex<HashMap<String, Url>>,
 }
 
 /// An answer, and the URL that gave it after all redirects.
@@ -38,6 +41,24 @@ pub(crate) struct Answer {
 }
 
 impl Upstream {
+    /// The base URL of a registry's API: see [`Policy::registry`].
+    ///
+    /// # Errors
+    /// The policy refuses the registry.
+    pub(crate) fn registry(&self, registry: &str, host: &str) -> Result<Url, Refusal> {
+        let judged = || self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(url) = judged().get(registry) {
+            return Ok(url.clone());
+        }
+        let url = self.policy.registry(registry, host)?;
+        let mut judged = judged();
+        if judged.len() >= JUDGED {
+            judged.clear();
+        }
+        judged.insert(registry.to_owned(), url.clone());
+        Ok(url)
+    }
+
     /// Refuses a request to a registry that gets as many as its rule allows.
     ///
     /// # Errors
@@ -56,12 +77,12 @@ impl Upstream {
     pub(crate) async fn fetch(&self, method: &Method, mut url: Url, headers: HeaderMap) -> Result<Answer, Refusal> {
         let mut request = request(method, &url, headers, Bytes::new())?;
         for _ in 0..=REDIRECTS {
-            let response = self.send(request.clone()).await?;
+            let response = self.ask(&request).await?;
             let Some(next) = redirect::target(&url, response.status(), response.headers()) else {
                 return Ok(Answer { url, response });
             };
             let next = self.policy.hop(&url, next)?;
-            drain(response.into_body()).await;
+            Box::pin(drain(response.into_body())).await;
             request = redirect::follow(&request, &url, &next)
                 .map_err(|error| Refusal::upstream(relay_code::UPSTREAM_INVALID, error.to_string()))?;
             url = next;
@@ -74,22 +95,31 @@ impl Upstream {
     }
 
     /// Sends one request.
-    pub(crate) async fn send(&self, mut request: Request) -> Result<Response<NativeBody>, Refusal> {
-        if request.extensions().get::<Patience>().is_none() {
-            request.extensions_mut().insert(Patience(self.first_byte));
-        }
+    pub(crate) async fn send(&self, request: Request) -> Result<Response<NativeBody>, Refusal> {
+        self.ask(&request).await
+    }
+
+    async fn ask(&self, request: &Request) -> Result<Response<NativeBody>, Refusal> {
         let started = Instant::now();
         let answer = self.send_once_or_twice(request).await;
         self.metrics.upstream_answered(started.elapsed());
         answer
     }
 
-    async fn send_once_or_twice(&self, request: Request) -> Result<Response<NativeBody>, Refusal> {
-        let again = redirect::may_follow(request.method()).then(|| request.clone());
-        match (self.native.send(request).await, again) {
+    async fn send_once_or_twice(&self, request: &Request) -> Result<Response<NativeBody>, Refusal> {
+        let copy = || {
+            let mut copy = request.clone();
+            if copy.extensions().get::<Patience>().is_none() {
+                copy.extensions_mut().insert(Patience(self.first_byte));
+            }
+            copy
+        };
+        match self.native.send(copy()).await {
             // The other end may have closed an idle connection just now.
-            (Err(error), Some(again)) if error.kind == ErrorKind::Interrupted => Ok(self.native.send(again).await?),
-            (answer, _) => Ok(answer?),
+            Err(error) if error.kind == ErrorKind::Interrupted && redirect::may_follow(request.method()) => {
+                Ok(Box::pin(self.native.send(copy())).await?)
+            }
+            answer => Ok(answer?),
         }
     }
 }
@@ -137,5 +167,7 @@ pub(crate) async fn drain(body: NativeBody) {
     }
 }
 
+/// Registries that are remembered.
+const JUDGED: usize = 256;
 const DRAINED: u64 = 16 << 10;
 const READ: Duration = Duration::from_secs(30);

@@ -34,7 +34,7 @@ pub(super) async fn answer(
     base: &str,
 ) -> Result<Response<Body>, Refusal> {
     let seal = relay.pushes.as_ref().ok_or_else(route::only_reads)?;
-    let registry = relay.upstream.policy.registry(&call.registry, &call.host)?;
+    let registry = relay.upstream.registry(&call.registry, &call.host)?;
     relay.upstream.admit(&call.registry)?;
     let url = target(relay, seal, call, &parts.method, &registry)?;
     let mut sent = headers::forward_push(&parts.headers)?;
