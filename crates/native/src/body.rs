@@ -15,6 +15,10 @@ use std::{
 };
 use tokio::time::{Instant, Sleep};
 
+/// Beyond this number of pieces of a body, they must have [`PIECE_BYTES`] on average.
+const PIECES: u64 = 32 << 10;
+const PIECE_BYTES: u64 = 32;
+
 /// The body of a response. Dropping it before its end closes the connection.
 #[derive(Debug)]
 pub struct NativeBody {
@@ -32,8 +36,9 @@ pub struct NativeBody {
     /// When the reader began to wait.
     waiting: Option<Instant>,
     pace: Pace,
-    /// Bytes that have arrived.
+    /// Bytes that have arrived, and the pieces that they came in.
     received: u64,
+    pieces: u64,
     /// Gets the outcome when the body ends; `None` afterwards.
     ending: Option<Ending>,
 }
@@ -48,7 +53,7 @@ impl NativeBody {
     ) -> Self {
         let alarm = Box::pin(tokio::time::sleep(stall));
         let (rest, pace) = (Bytes::new(), Pace::new(rate));
-        Self { incoming, driven, rest, stall, first, alarm, waiting: None, pace, received: 0, ending }
+        Self { incoming, driven, rest, stall, first, alarm, waiting: None, pace, received: 0, pieces: 0, ending }
     }
 
     fn end(&mut self, outcome: BodyOutcome) {
@@ -62,7 +67,8 @@ impl NativeBody {
     /// # Errors
     /// [`ErrorKind::Interrupted`](porthole_registry::transport::ErrorKind::Interrupted) if the connection ends before
     /// the body does, [`ErrorKind::Timeout`](porthole_registry::transport::ErrorKind::Timeout) if nothing arrives for
-    /// the time that [`Timeouts::stall`](crate::Timeouts::stall) names.
+    /// the time that [`Timeouts::stall`](crate::Timeouts::stall) names, [`ErrorKind::Slow`](porthole_registry::transport::ErrorKind::Slow)
+    /// if it comes at a lower rate than [`Timeouts::rate`](crate::Timeouts::rate), or in many pieces of a few bytes.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
         poll_fn(|cx| self.poll_chunk(cx)).await
     }
@@ -98,6 +104,7 @@ impl NativeBody {
                         self.received += data.len() as u64;
                         // A piece that had arrived before it was read took no time.
                         let pace = self.pace.moved(waited.unwrap_or_default(), data.len() as u64);
+                        let pace = pace.and_then(|()| self.count_piece());
                         if let Err(error) = pace
                             && !self.incoming.is_end_stream()
                         {
@@ -121,6 +128,15 @@ impl NativeBody {
         let error = failure::stalled("more of the body", limit);
         self.end(BodyOutcome::Failed(error.clone()));
         Poll::Ready(Err(error))
+    }
+
+    /// Each piece costs time, however few bytes it has: a server could keep this machine busy by little traffic.
+    fn count_piece(&mut self) -> Result<(), Error> {
+        self.pieces += 1;
+        if self.pieces > PIECES && self.received / self.pieces < PIECE_BYTES {
+            return Err(failure::crumbs(self.pieces, self.received));
+        }
+        Ok(())
     }
 
     /// Number of bytes that are still to come, if the server stated the length.

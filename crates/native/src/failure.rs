@@ -43,6 +43,11 @@ pub(crate) fn stalled(what: &str, after: Duration) -> Error {
     error(ErrorKind::Timeout, format!("waited {} s for {what}", after.as_secs()))
 }
 
+/// The error of a body that came in pieces of a few bytes.
+pub(crate) fn crumbs(pieces: u64, bytes: u64) -> Error {
+    error(ErrorKind::Slow, format!("{pieces} pieces of a body had {bytes} bytes together"))
+}
+
 /// The first error of this type in the chain of causes.
 fn find<'e, E: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e E> {
     std::iter::successors(Some(error), |error| StdError::source(*error)).find_map(<dyn StdError>::downcast_ref)

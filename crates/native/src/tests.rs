@@ -159,6 +159,28 @@ async fn a_body_is_read_into_buffers_of_any_size() {
 }
 
 #[tokio::test]
+async fn a_body_in_single_bytes_ends_early() {
+    for connects_at_once in [false, true] {
+        let (listener, url) = listen().await;
+        let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+        let answer = [head, b"1\r\nx\r\n".repeat(40_000), b"0\r\n\r\n".to_vec()].concat();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            read_head(&mut stream).await;
+            // Fails when the client has had enough.
+            let _ = stream.write_all(&answer).await;
+        });
+        let native = Native::new(Options { connects_at_once, ..quick() }).unwrap();
+        let mut response = native.send(get(&url)).await.unwrap();
+        let error = read_all(response.body_mut(), 64).await.unwrap_err();
+        assert_eq!(
+            (error.kind, error.message.as_str()),
+            (ErrorKind::Slow, "32769 pieces of a body had 32769 bytes together")
+        );
+    }
+}
+
+#[tokio::test]
 async fn failures_are_told_apart() {
     let cases: [(&str, &[u8], ErrorKind); 4] = [
         ("short", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", ErrorKind::Interrupted),
