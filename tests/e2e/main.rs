@@ -14,6 +14,7 @@ mod exports;
 mod failures;
 mod faults;
 mod firefox;
+mod foreign;
 mod images;
 mod interop;
 mod kinds;
