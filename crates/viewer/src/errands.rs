@@ -7,6 +7,15 @@ use std::{
     task::{Poll, Waker},
 };
 
+/// A future whose code is a function of its own, because it is a trait object.
+///
+/// A browser optimises a function as a whole, even if only a small part of it runs. The code of a future that awaits others in place
+/// contains theirs, and one with all kinds of work would keep a core busy for a second.
+pub(crate) type Apart<'f, T> = Pin<Box<dyn Future<Output = T> + 'f>>;
+
+/// A piece of work that has begun.
+pub(crate) type Running<'r> = Apart<'r, ()>;
+
 /// Pieces of work by key. Work that is begun replaces the work with the same key.
 ///
 /// [`run`](Self::run) drives them all. Work that is stopped or replaced is dropped before it is polled again, and with it
@@ -45,14 +54,14 @@ impl<K: Copy + PartialEq, W> Errands<K, W> {
     }
 
     /// Drives the work for as long as it is polled. `start` makes a future of a piece of work.
-    pub(crate) async fn run<F: Future<Output = ()>>(&self, start: impl Fn(W) -> F) {
-        let mut running: Vec<(K, Pin<Box<F>>)> = Vec::new();
+    pub(crate) async fn run<'r>(&self, start: impl Fn(W) -> Running<'r>) {
+        let mut running: Vec<(K, Running<'r>)> = Vec::new();
         poll_fn(|context| {
             self.inner.borrow_mut().waker = Some(context.waker().clone());
             loop {
                 for (key, work) in self.take_changes() {
                     running.retain(|(other, _)| *other != key);
-                    running.extend(work.map(|work| (key, Box::pin(start(work)))));
+                    running.extend(work.map(|work| (key, start(work))));
                 }
                 let mut at = 0;
                 while let Some((_, future)) = running.get_mut(at) {
@@ -106,9 +115,11 @@ mod tests {
     fn work_is_replaced_stopped_and_dropped() {
         let errands: Errands<u8, Rc<()>> = Errands::default();
         let held = Rc::new(());
-        let mut run = pin!(errands.run(|work| async move {
-            std::future::pending::<()>().await;
-            drop(work);
+        let mut run = pin!(errands.run(|work| {
+            Box::pin(async move {
+                std::future::pending::<()>().await;
+                drop(work);
+            })
         }));
         let mut context = Context::from_waker(Waker::noop());
         let mut turn = || run.as_mut().poll(&mut context);
@@ -131,12 +142,12 @@ mod tests {
         let seen = RefCell::new(Vec::new());
         let mut run = pin!(errands.run(|work| {
             let (errands, seen) = (&errands, &seen);
-            async move {
+            Box::pin(async move {
                 seen.borrow_mut().push(work);
                 if work < 3 {
                     errands.begin(work + 1, work + 1);
                 }
-            }
+            })
         }));
         errands.begin(1, 1);
         assert_eq!(run.as_mut().poll(&mut Context::from_waker(Waker::noop())), Poll::Pending);

@@ -5,7 +5,10 @@ mod replay;
 mod scan;
 mod wire;
 
-use crate::{errands::Errands, protocol::FailureCause};
+use crate::{
+    errands::{Apart, Errands},
+    protocol::FailureCause,
+};
 pub use crate::{
     layer::{BlobRequest, KeptIndex, LayerFindings, ReadJob, WorkerOrder, WorkerReport},
     packages::{FoundCertificate, FoundDatabase, FoundDetails, FoundLines, FoundOwner, FoundRecord},
@@ -95,7 +98,7 @@ impl<T: Transport + Environment> LayerWorker<T> {
 
     /// Drives the worker for as long as it is polled.
     pub async fn run(&self) {
-        self.errands.run(|(job, link)| self.read(job, link)).await;
+        self.errands.run(|(job, link)| Box::pin(self.read(job, link))).await;
     }
 
     async fn read(&self, job: Box<ReadJob>, link: Link) {
@@ -125,7 +128,9 @@ impl<T: Transport + Environment> LayerWorker<T> {
     ) -> Result<LayerFindings, Failed> {
         let (mut blob, request) = (job.blob.take(), job.request.take());
         if let Some(kept) = job.kept.take().filter(|_| probe.is_none()) {
-            if let Some(findings) = replay::replay(&self.transport, kept, blob.take(), job.job, &*self.tell).await {
+            let replayed: Apart<'_, _> =
+                Box::pin(replay::replay(&self.transport, kept, blob.take(), job.job, &*self.tell));
+            if let Some(findings) = replayed.await {
                 return Ok(findings);
             }
             (self.tell)(WorkerReport::Again { job: job.job });
@@ -144,7 +149,8 @@ impl<T: Transport + Environment> LayerWorker<T> {
             (None, Some(request)) => {
                 let layer = RequestedLayer::new(&wire, request, job.size).resumed(self.limits, job.promised, link);
                 if job.audit.is_some() {
-                    let toc = toc::fetch(&layer, scan.layer(), TocSearch::All).await;
+                    let toc: Apart<'_, _> = Box::pin(toc::fetch(&layer, scan.layer(), TocSearch::All));
+                    let toc = toc.await;
                     scan.audit(toc.map(|toc| toc.map(|(toc, _)| toc)));
                 }
                 let (mut stream, host) = layer.open(&job.elsewhere).await?;

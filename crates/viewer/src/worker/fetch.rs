@@ -4,7 +4,7 @@ use super::{
     Failed,
     wire::{Wire, WiredBody},
 };
-use crate::{layer::BlobRequest, protocol::FailureCause};
+use crate::{errands::Apart, layer::BlobRequest, protocol::FailureCause};
 use http::{Response, header};
 use porthole_core::{
     descriptor::Descriptor,
@@ -225,31 +225,10 @@ impl<'w, T: Transport + Environment> BlobRequester for JobRequester<'w, T> {
         &mut self,
         wanted: &Wanted,
         budget: &mut Budget,
-        mut reason: Option<Reason>,
+        reason: Option<Reason>,
     ) -> Result<Response<WiredBody<'w, T>>, Error> {
-        let clock = self.wire.transport();
-        loop {
-            let request = build(&self.request.borrow(), wanted).map_err(|error| self.broken(error))?;
-            let (share, started) = (budget.share(), clock.now());
-            let outcome = self.wire.send(request, reason.take()).await;
-            // If the clock jumps or the machine sleeps, the cost is still at most one share.
-            budget.wait(clock.now().saturating_sub(started).min(share));
-            let (mut error, failure) = match outcome {
-                Ok(response) if response.status().is_success() => return self.accept(response, wanted, budget).await,
-                Ok(response) => self.refused(&response),
-                Err(error) => {
-                    let failure = TryFailure::Transport(error.kind);
-                    (self.broken(error), failure)
-                }
-            };
-            reason = self.pause(budget, failure, failure.to_string()).await;
-            if reason.is_none() {
-                if let Error::Transport { error, .. } = &mut error {
-                    budget.conclude(error);
-                }
-                return Err(error);
-            }
-        }
+        let answer: Apart<'_, _> = Box::pin(self.ask_again(wanted, budget, reason));
+        answer.await
     }
 
     /// Waits for a fresh request if this one is refused, otherwise until the next try.
@@ -281,6 +260,38 @@ impl<'w, T: Transport + Environment> BlobRequester for JobRequester<'w, T> {
 }
 
 impl<'w, T: Transport + Environment> JobRequester<'w, T> {
+    /// Asks until there is an answer with a body, within the budget.
+    async fn ask_again(
+        &mut self,
+        wanted: &Wanted,
+        budget: &mut Budget,
+        mut reason: Option<Reason>,
+    ) -> Result<Response<WiredBody<'w, T>>, Error> {
+        let clock = self.wire.transport();
+        loop {
+            let request = build(&self.request.borrow(), wanted).map_err(|error| self.broken(error))?;
+            let (share, started) = (budget.share(), clock.now());
+            let outcome = self.wire.send(request, reason.take()).await;
+            // If the clock jumps or the machine sleeps, the cost is still at most one share.
+            budget.wait(clock.now().saturating_sub(started).min(share));
+            let (mut error, failure) = match outcome {
+                Ok(response) if response.status().is_success() => return self.accept(response, wanted, budget).await,
+                Ok(response) => self.refused(&response),
+                Err(error) => {
+                    let failure = TryFailure::Transport(error.kind);
+                    (self.broken(error), failure)
+                }
+            };
+            reason = self.pause(budget, failure, failure.to_string()).await;
+            if reason.is_none() {
+                if let Error::Transport { error, .. } = &mut error {
+                    budget.conclude(error);
+                }
+                return Err(error);
+            }
+        }
+    }
+
     /// Accepts an answer, unless its head says that it is an HTML page in place of the blob.
     async fn accept(
         &mut self,
