@@ -135,6 +135,12 @@ impl LayerReader {
     /// Never fails. After an error in the content the rest is still hashed, so that [`finish`](LayerReader::finish) can
     /// report first whether these are the right bytes at all.
     pub fn push(&mut self, chunk: &[u8], sink: &mut impl EntrySink) -> Progress {
+        self.take(chunk, sink);
+        self.progress()
+    }
+
+    /// Not generic, so that this crate compiles it, optimised for speed in every program.
+    fn take(&mut self, chunk: &[u8], sink: &mut dyn EntrySink) {
         let mut rest = chunk;
         while !rest.is_empty() {
             let room = (SPAN - self.size % SPAN) as usize;
@@ -161,7 +167,6 @@ impl LayerReader {
                 }
             }
         }
-        self.progress()
     }
 
     /// Ends the blob and reports digest, size, diff_id and every finding.
@@ -214,7 +219,11 @@ impl LayerReader {
     /// [`with_index`](LayerReader::with_index). There is an index only if decoding and scan reached their ends, no entry has
     /// names or attributes beyond [`INDEX_GROUP_BYTES`](crate::limits::INDEX_GROUP_BYTES), and the index is not longer than
     /// [`INDEX_BYTES`](crate::limits::INDEX_BYTES).
-    pub fn finish_index(mut self, sink: &mut impl EntrySink) -> (LayerReport, Option<IndexEnd>) {
+    pub fn finish_index(self, sink: &mut impl EntrySink) -> (LayerReport, Option<IndexEnd>) {
+        self.end(sink)
+    }
+
+    fn end(mut self, sink: &mut dyn EntrySink) -> (LayerReport, Option<IndexEnd>) {
         self.sniff(true, sink);
         self.content.end(sink);
         let notes = self.content.notes.take();
@@ -253,7 +262,7 @@ impl LayerReader {
     }
 
     /// Selects and starts the decoder: by the first bytes, or by the media type if they are inconclusive.
-    fn sniff(&mut self, over: bool, sink: &mut impl EntrySink) {
+    fn sniff(&mut self, over: bool, sink: &mut dyn EntrySink) {
         let Stage::Sniffing(head) = &mut self.stage else { return };
         if let (Some(name), Some(size)) = (&self.file, self.expected.size) {
             match contents::is_archive(head, over, &self.limits) {
@@ -301,7 +310,7 @@ impl LayerReader {
         }
     }
 
-    fn start(&mut self, compression: Compression, sink: &mut impl EntrySink) {
+    fn start(&mut self, compression: Compression, sink: &mut dyn EntrySink) {
         if compression != Compression::None {
             self.content.buffer = vec![0; OUTPUT];
             sink.checkpoint(Checkpoint::default());
@@ -318,7 +327,7 @@ impl LayerReader {
         }
     }
 
-    fn decode(&mut self, mut input: &[u8], sink: &mut impl EntrySink) {
+    fn decode(&mut self, mut input: &[u8], sink: &mut dyn EntrySink) {
         match &mut self.stage {
             Stage::Sniffing(_) | Stage::Failed(_) => {}
             Stage::Plain => {
@@ -360,7 +369,7 @@ impl LayerReader {
 }
 
 impl Unpacked {
-    fn take(&mut self, bytes: &[u8], sink: &mut impl EntrySink) {
+    fn take(&mut self, bytes: &[u8], sink: &mut dyn EntrySink) {
         if let Some(hasher) = &mut self.diff_id {
             hasher.update(bytes);
         }
@@ -372,7 +381,7 @@ impl Unpacked {
         }
     }
 
-    fn end(&mut self, sink: &mut impl EntrySink) {
+    fn end(&mut self, sink: &mut dyn EntrySink) {
         let notes = self.notes.as_deref_mut();
         self.contents.end(&mut Recorder { notes, wanted: &mut self.wanted, sink });
     }

@@ -43,14 +43,14 @@ pub(crate) trait Notes: Send + Sync {
 }
 
 /// Forwards entries and data to the sink, and to the notes if there are any.
-pub(super) struct Recorder<'a, S> {
+pub(super) struct Recorder<'a> {
     pub(super) notes: Option<&'a mut (dyn Notes + 'static)>,
     /// Whether the sink itself wants the data of the current entry.
     pub(super) wanted: &'a mut bool,
-    pub(super) sink: &'a mut S,
+    pub(super) sink: &'a mut dyn EntrySink,
 }
 
-impl<S: EntrySink> EntrySink for Recorder<'_, S> {
+impl EntrySink for Recorder<'_> {
     fn entry(&mut self, entry: Entry) -> Flow {
         let Some(notes) = &mut self.notes else { return self.sink.entry(entry) };
         let noted = notes.entry(&entry);
