@@ -32,8 +32,10 @@ impl Look {
             self.show(out);
         }
         if self.progress.is_due(now) || (complete && !self.settled) {
+            let begun = clock();
             self.tell_progress(complete, out);
-            self.progress.rest(now, PULSE);
+            // In a large tree the size of what is visible takes a pass over all of it.
+            self.progress.rest(now, (clock().saturating_sub(begun) * 5).max(PULSE));
         }
         self.tell_chain(out);
         if complete && !self.settled {
@@ -131,8 +133,8 @@ impl Look {
     }
 }
 
-/// Time between two lists, and between two reports of progress.
-const PULSE: Duration = Duration::from_millis(100);
+/// Time between two lists, and between two reports of progress. Each is drawn, on a core that the layers need too.
+const PULSE: Duration = Duration::from_millis(200);
 /// Time of stacking at a stretch, so that queries are answered in between.
 const SLICE: Duration = Duration::from_millis(24);
 /// Entries between two looks at the clock.

@@ -203,7 +203,7 @@ impl EntrySink for Gather {
 /// Disagreements that are listed; `porthole verify` lists all.
 const LISTED: usize = 20;
 /// Time between two reports.
-const PULSE: Duration = Duration::from_millis(50);
+const PULSE: Duration = Duration::from_millis(100);
 
 fn findings(layer: &layer::LayerJob, report: &LayerReport) -> LayerFindings {
     // A wrong compression in the media type is reported, and does not make the layer wrong.
