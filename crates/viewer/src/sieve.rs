@@ -23,8 +23,9 @@ pub(crate) enum PathFilter {
     Text(String),
     /// An expression for the name alone.
     Name(Regex),
-    /// An expression for the path.
-    Path(Regex),
+    /// An expression for the path, and what the last name of every such path begins with, in lower case. Most names do not, and then
+    /// the path need not be made.
+    Path(Regex, String),
     /// The expression is not valid, or a list is not known: nothing fits.
     Invalid(String),
 }
@@ -37,7 +38,7 @@ impl PathFilter {
             return Self::All;
         }
         if let Some(expression) = expression(typed) {
-            return compile(expression).map_or_else(Self::Invalid, Self::Path);
+            return compile(expression).map_or_else(Self::Invalid, |regex| Self::Path(regex, String::new()));
         }
         if !typed.contains(['*', '?', '[']) {
             return Self::Text(typed.to_lowercase());
@@ -45,7 +46,7 @@ impl PathFilter {
         let glob = typed.trim_start_matches('/');
         let compiled = compile(&format!("^{}$", glob_expression(glob)));
         match compiled {
-            Ok(regex) if glob.contains('/') => Self::Path(regex),
+            Ok(regex) if glob.contains('/') => Self::Path(regex, start_of_name(glob)),
             Ok(regex) => Self::Name(regex),
             Err(why) => Self::Invalid(why),
         }
@@ -66,7 +67,7 @@ impl PathFilter {
                     }
             }
             Self::Name(regex) => regex.is_match(&path::escape(name)),
-            Self::Path(regex) => regex.is_match(&path::escape(&path())),
+            Self::Path(regex, start) => begins(name, start) && regex.is_match(&path::escape(&path())),
             Self::Invalid(_) => false,
         }
     }
@@ -89,6 +90,18 @@ impl PathFilter {
 fn expression(typed: &str) -> Option<&str> {
     let inner = typed.strip_prefix('/')?.strip_suffix('/')?;
     inner.contains(['\\', '^', '$', '|', '(', '+', '*', '?', '[']).then_some(inner)
+}
+
+/// What the last name begins with in every path that a glob matches, in lower case. Empty where that is not obvious: `[/]` and `**` may
+/// match the last slash of a path.
+fn start_of_name(glob: &str) -> String {
+    let (folder, name) = glob.rsplit_once('/').unwrap_or(("", glob));
+    let folder = folder.strip_suffix("**").filter(|rest| rest.is_empty() || rest.ends_with('/')).unwrap_or(folder);
+    if folder.contains('[') || folder.ends_with("**") || name.contains("**") {
+        return String::new();
+    }
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.+".contains(byte);
+    name.bytes().take_while(plain).map(|byte| char::from(byte.to_ascii_lowercase())).collect()
 }
 
 fn compile(expression: &str) -> Result<Regex, String> {
@@ -162,6 +175,16 @@ mod tests {
             ("/etc/**", "etc/ssl/cert.pem", true),
             ("usr/**/x", "usr/x", true),
             ("usr/**/x", "usr/a/b/x", true),
+            ("USR/**/lib-X*.So", "usr/a/Lib-xyz.so", true),
+            ("usr/**/lib-x*", "usr/a/b/lib", false),
+            ("usr/x[yz]", "usr/xy", true),
+            ("usr/**", "usr/lib/any", true),
+            ("usr/lib**so", "usr/lib/x.so", true),
+            ("usr/x**/y", "usr/xy", true),
+            ("usr/x**/y", "usr/xa/y", true),
+            ("usr[/]lib", "usr/lib", true),
+            ("u/[a/b]c", "u/bc", true),
+            ("usr/k*", "usr/\u{212a}x", false),
             ("[!a-c]*", "etc/deb", true),
             ("[!a-c]*", "etc/bed", false),
             (r"/\.so(\.\d+)*$/", "lib/libc.so.6", true),
