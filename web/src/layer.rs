@@ -2,6 +2,7 @@
 //! into contents.
 
 use crate::{
+    beside,
     protocol::{pack, unpack},
     transport::Fetch,
     worker,
@@ -14,9 +15,12 @@ use porthole_viewer::{
 use std::rc::Rc;
 use wasm_bindgen_futures::spawn_local;
 
-/// Lists layers until the worker is ended.
+/// Lists layers until the worker is ended, or hashes for a worker that does.
 pub fn run() {
-    drive(|worker| worker);
+    if beside::is_this() {
+        return beside::run();
+    }
+    drive(|worker| worker.with_hashes(beside::start()));
 }
 
 /// Looks into the contents of layers until the worker is ended.

@@ -2,10 +2,12 @@
 //!
 //! Four kinds of thread share this crate, each a binary of its own. The *app* draws. One *session* worker owns the
 //! registry client, tokens, credentials and the file tree, and answers every query. *Layer* workers fetch a blob,
-//! verify it and scan it where its bytes are. *Contents* workers do the same and look into the files; they are loaded when a
-//! view needs them. The worker that checks signatures is a package of its own, `web/signature`. They speak [`protocol`] and share no memory.
+//! verify it and scan it where its bytes are; each starts a worker that hashes the archive of a large layer. *Contents*
+//! workers do the same and look into the files; they are loaded when a view needs them. The worker that checks signatures
+//! is a package of its own, `web/signature`. They speak [`protocol`] and share no memory.
 
 // Workers.
+mod beside;
 pub mod checker;
 pub mod disk;
 pub mod kept;

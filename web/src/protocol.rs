@@ -199,6 +199,7 @@ mod tests {
             file: None,
             kept: Some(KeptIndex { url: Some("blob+x".into()), size: u64::MAX }),
             audit: Some([("a".to_owned(), "b".to_owned())].into()),
+            beside: true,
             probe: Some(ProbeWish::Search(SearchQuery { pattern: "\u{1f511}".into(), ..SearchQuery::default() })),
         })));
         survives(WorkerOrder::Request { job: 1, request });

@@ -44,6 +44,11 @@ pub async fn architecture() -> Option<String> {
     Reflect::get(&values, &"architecture".into()).ok()?.as_string()
 }
 
+/// The name that this worker was started with.
+pub fn name() -> String {
+    scope().name()
+}
+
 fn scope() -> DedicatedWorkerGlobalScope {
     js_sys::global().unchecked_into()
 }

@@ -185,6 +185,16 @@ impl LayerReader {
         self
     }
 
+    /// Hashes the archive with the result of `beside`, and the blob on the caller's thread. No effect after the first byte was
+    /// pushed. If the blob is the archive, the result is dropped unused.
+    pub fn hashing_archive(mut self, beside: impl FnOnce(Hasher) -> Box<dyn HashBeside>) -> Self {
+        if self.size == 0 {
+            let hasher = Hasher::new(algorithm(self.expected.diff_id.as_ref()));
+            self.content.diff_id = Some(Hashing::Beside(beside(hasher)));
+        }
+        self
+    }
+
     /// Writes a seek index while the layer is read: see [`take_index`](LayerReader::take_index) and
     /// [`finish_index`](LayerReader::finish_index). No effect after the first byte was pushed.
     pub fn with_index(mut self, options: IndexOptions) -> Self {

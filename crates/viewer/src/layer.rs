@@ -76,6 +76,8 @@ pub struct ReadJob {
     pub kept: Option<KeptIndex>,
     /// Compare the layer with its table of contents, which these annotations of its descriptor name.
     pub audit: Option<BTreeMap<String, String>>,
+    /// Hash the archive on another thread, if the worker has one: while this layer is read, a core would be idle.
+    pub beside: bool,
     /// Look for this in its files, and list nothing. The worker needs a [`ProbeEngine`](crate::probe::ProbeEngine).
     pub probe: Option<ProbeWish>,
 }

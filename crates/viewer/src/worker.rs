@@ -1,5 +1,6 @@
 //! A layer worker: fetches a blob, verifies it and scans it where its bytes are.
 
+mod beside;
 mod fetch;
 mod replay;
 mod scan;
@@ -14,7 +15,9 @@ pub use crate::{
     packages::{FoundCertificate, FoundDatabase, FoundDetails, FoundLines, FoundOwner, FoundRecord},
     probe::{FileHashes, FoundFile, FoundLine, LayerProbe, LineEncoding, ProbeEngine, ProbeFound, SecretPlace},
 };
-use fetch::{Link, RequestedLayer};
+use beside::HashStream;
+pub use beside::{HashOrder, HashReport, HashThread, HashWorker};
+use fetch::{Link, RequestedBlob, RequestedLayer};
 use porthole_core::{
     failure::{Classify, FailureClass},
     limits::Limits,
@@ -28,7 +31,7 @@ use porthole_registry::{
     transport::{Environment, Transport},
 };
 use scan::Scan;
-use std::cell::RefCell;
+use std::{cell::RefCell, rc::Rc};
 use wire::Wire;
 
 /// Reads one layer at a time, as a session orders.
@@ -42,6 +45,7 @@ pub struct LayerWorker<T> {
     current: RefCell<Option<(u32, Link)>>,
     errands: Errands<(), (Box<ReadJob>, Link)>,
     engine: Option<Box<dyn ProbeEngine>>,
+    hashes: Option<Rc<HashThread>>,
 }
 
 impl<T: Transport + Environment> LayerWorker<T> {
@@ -49,12 +53,17 @@ impl<T: Transport + Environment> LayerWorker<T> {
     pub fn new(transport: T, limits: Limits, tell: impl Fn(WorkerReport) + 'static) -> Self {
         tell(WorkerReport::Ready);
         let (tell, current, errands) = (Box::new(tell), RefCell::default(), Errands::default());
-        Self { transport, limits, tell, current, errands, engine: None }
+        Self { transport, limits, tell, current, errands, engine: None, hashes: None }
     }
 
     /// The same worker, which also looks into the files of layers.
     pub fn with_engine(self, engine: impl ProbeEngine + 'static) -> Self {
         Self { engine: Some(Box::new(engine)), ..self }
+    }
+
+    /// The same worker, which has the archives of some layers hashed by another thread.
+    pub fn with_hashes(self, thread: Rc<HashThread>) -> Self {
+        Self { hashes: Some(thread), ..self }
     }
 
     /// Takes an order.
@@ -136,7 +145,9 @@ impl<T: Transport + Environment> LayerWorker<T> {
             (self.tell)(WorkerReport::Again { job: job.job });
         }
         let wire = Wire::new(&job, &self.transport, &*self.tell);
-        let mut scan = Scan::begin(&job, probe, self.limits, &*self.tell, self.transport.now())
+        let hashes = self.hashes.as_ref().filter(|_| job.beside && request.is_some());
+        let hashes = hashes.and_then(|thread| thread.begin());
+        let mut scan = Scan::begin(&job, probe, self.limits, &*self.tell, self.transport.now(), hashes.as_ref())
             .map_err(|text| Failed::new(FailureClass::Other, text))?;
         match (blob, request) {
             (Some(blob), _) => {
@@ -154,14 +165,40 @@ impl<T: Transport + Environment> LayerWorker<T> {
                     scan.audit(toc.map(|toc| toc.map(|(toc, _)| toc)));
                 }
                 let (mut stream, host) = layer.open(&job.elsewhere).await?;
-                let pumped = layer::pump(&mut stream, |chunk| scan.push(chunk, self.transport.now())).await;
-                pumped.map_err(|error| Failed { host, ..error.into() })?;
+                let pumped = match &hashes {
+                    None => {
+                        let pumped = layer::pump(&mut stream, |chunk| scan.push(chunk, self.transport.now())).await;
+                        pumped.map_err(Failed::from)
+                    }
+                    Some(hashes) => self.pump_beside(&mut stream, &mut scan, hashes).await,
+                };
+                pumped.map_err(|failed| Failed { host, ..failed })?;
             }
             (None, None) => {
                 return Err(Failed::new(FailureClass::Other, "no request and no bytes (a bug in porthole)"));
             }
         }
         Ok(scan.finish())
+    }
+
+    /// Reads a blob whose archive is hashed by another thread.
+    async fn pump_beside(
+        &self,
+        blob: &mut RequestedBlob<'_, T>,
+        scan: &mut Scan<'_>,
+        hashes: &HashStream<'_>,
+    ) -> Result<(), Failed> {
+        let lost = || Failed::new(FailureClass::Other, "the thread that hashes it ended without a report");
+        let mut buffer = vec![0; layer::CHUNK];
+        loop {
+            let read = blob.read(&mut buffer).await?;
+            let pushed = hashes.push(&buffer[..read], |piece| scan.push(piece, self.transport.now()));
+            if pushed.await.ok_or_else(lost)?.is_break() || read == 0 {
+                break;
+            }
+        }
+        scan.flush();
+        hashes.finish().await.ok_or_else(lost)
     }
 }
 

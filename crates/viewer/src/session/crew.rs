@@ -4,7 +4,7 @@ use super::{BlobPlace, Errand, Front, Session, Work};
 use crate::{
     index::OpenIndex,
     layer::{BlobRequest, KeptIndex, ReadJob, WorkerOrder, WorkerReport},
-    look::{Access, Look},
+    look::{Access, Look, LookBody},
     pool::{Assignment, CONFIG, Pool, Task},
     prepared,
     protocol::{FailureCause, FailureNotice, RegistryRoute, Remedy},
@@ -215,14 +215,24 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 && elsewhere.is_empty()
                 && prepared::announced(descriptor, &self.options.limits))
             .then(|| descriptor.annotations.clone()),
+            beside: self.leaves_cores_idle(body, descriptor.size),
             probe: None,
         })
+    }
+
+    /// Whether a layer takes longer than a worker's share of the image.
+    fn leaves_cores_idle(&self, body: &LookBody, size: u64) -> bool {
+        let share = body.resolved.image.download_size() / self.pool.size().max(1) as u64;
+        size >= LARGE && size > share
     }
 
     fn assignment(&self, worker: usize) -> Option<Assignment> {
         self.desk.borrow().roster.assignment(worker)
     }
 }
+
+/// Bytes of the smallest layer that is hashed on a thread of its own.
+const LARGE: u64 = 2 << 20;
 
 /// A request, for a worker that has no client.
 pub(super) fn twin(request: &transport::Request) -> BlobRequest {

@@ -1,5 +1,6 @@
 //! One layer, from bytes to batches of entries and findings.
 
+use super::beside::HashStream;
 use crate::{
     layer::{BATCH_BYTES, LayerFindings, ReadJob, WorkerReport},
     overview::told,
@@ -41,6 +42,7 @@ impl<'t> Scan<'t> {
         limits: Limits,
         tell: &'t dyn Fn(WorkerReport),
         now: Duration,
+        hashes: Option<&HashStream<'_>>,
     ) -> Result<Self, String> {
         let mut pulse = Pace::default();
         pulse.rest(now, PULSE);
@@ -54,7 +56,10 @@ impl<'t> Scan<'t> {
             promised: job.promised,
             file: job.file.clone().map(String::into_bytes),
         };
-        let reader = layer.reader(limits);
+        let mut reader = layer.reader(limits);
+        if let Some(hashes) = hashes {
+            reader = reader.hashing_archive(|hasher| hashes.hasher(&hasher));
+        }
         Ok(Self {
             tell,
             job: job.job,
@@ -118,9 +123,14 @@ impl<'t> Scan<'t> {
         if self.progress.overlong { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
+    /// Ends the blob: nothing more of it is unpacked.
+    pub(super) fn flush(&mut self) {
+        self.reader.flush(&mut self.gather);
+    }
+
     /// Ends the blob: sends the last batch, and returns the findings.
     pub(super) fn finish(mut self) -> LayerFindings {
-        self.reader.flush(&mut self.gather);
+        self.flush();
         let batch = self.reader.take_batch(1);
         self.send(batch);
         let (report, index) = self.reader.finish_index(&mut self.gather);

@@ -2,6 +2,7 @@
 
 mod archive;
 mod base;
+mod beside;
 mod breaks;
 mod compare;
 mod evidence;

@@ -4,7 +4,7 @@
 mod crew;
 
 use crate::archive::{Archives, Packing};
-use crew::Crew;
+use crew::{Crew, Hashes};
 use porthole_core::failure::FailureClass;
 use porthole_registry::{Options, Registry, trace::Recorder, transport::Environment};
 use porthole_source::Place;
@@ -349,6 +349,11 @@ impl Stage {
     #[track_caller]
     pub(crate) fn layer_failure(&self, layer: u32) -> &FailureNotice {
         self.state.layer_failures.get(&layer).expect("the layer failed")
+    }
+
+    /// What the threads that hash for layer workers did.
+    pub(crate) fn hashes(&self) -> &Hashes {
+        &self.crew.0.hashes
     }
 
     pub(crate) fn layer_states(&self) -> Vec<LayerState> {

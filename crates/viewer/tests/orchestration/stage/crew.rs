@@ -6,12 +6,12 @@ use porthole_testkit::registry::Internet;
 use porthole_viewer::{
     contents::ContentsEngine,
     session::Pool,
-    worker::{LayerWorker, WorkerOrder, WorkerReport},
+    worker::{HashOrder, HashThread, HashWorker, LayerWorker, WorkerOrder, WorkerReport},
 };
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
-    rc::Rc,
+    rc::{Rc, Weak},
     task::{Context, Poll},
 };
 
@@ -31,6 +31,16 @@ pub(crate) struct Inner {
     pub(super) reports: Rc<RefCell<VecDeque<(usize, WorkerReport)>>>,
     pub(super) orders: RefCell<Vec<(usize, WorkerOrder)>>,
     pub(super) refuses: Cell<bool>,
+    pub(super) hashes: Rc<Hashes>,
+}
+
+/// What the threads that hash for layer workers do.
+#[derive(Default)]
+pub(crate) struct Hashes {
+    /// Bytes that they hashed.
+    pub(crate) bytes: Cell<u64>,
+    /// They end instead of hashing more than this.
+    pub(crate) most: Cell<Option<u64>>,
 }
 
 pub(crate) struct Member {
@@ -48,6 +58,7 @@ impl Crew {
             reports: Rc::default(),
             orders: RefCell::default(),
             refuses: Cell::new(false),
+            hashes: Rc::default(),
         };
         let members = (0..size).map(|worker| Some(inner.start(worker))).collect();
         *inner.members.borrow_mut() = members;
@@ -75,11 +86,36 @@ impl Inner {
         let tell = move |report| reports.borrow_mut().push_back((number, report));
         let worker = LayerWorker::new(self.internet.clone(), self.limits, tell);
         let looks_into_contents = number >= self.contents.get();
-        let worker = Rc::new(if looks_into_contents { worker.with_engine(ContentsEngine) } else { worker });
+        let worker = Rc::new(match looks_into_contents {
+            true => worker.with_engine(ContentsEngine),
+            false => worker.with_hashes(thread(&self.hashes)),
+        });
         let driven = Rc::clone(&worker);
         let task: Task = Box::pin(async move { driven.run().await });
         Member { worker, task: Rc::new(RefCell::new(task)) }
     }
+}
+
+/// A thread that hashes, on this one.
+fn thread(hashes: &Rc<Hashes>) -> Rc<HashThread> {
+    let thread = Rc::new_cyclic(|thread: &Weak<HashThread>| {
+        let (thread, hashes) = (thread.clone(), Rc::clone(hashes));
+        let worker = RefCell::new(HashWorker::default());
+        HashThread::new(move |order| {
+            let Some(thread) = thread.upgrade() else { return };
+            if let HashOrder::Bytes { bytes } = &order {
+                hashes.bytes.set(hashes.bytes.get() + bytes.len() as u64);
+                if hashes.most.get().is_some_and(|most| hashes.bytes.get() > most) {
+                    return thread.bury();
+                }
+            }
+            if let Some(report) = worker.borrow_mut().obey(&order) {
+                thread.hear(report);
+            }
+        })
+    });
+    thread.ready();
+    thread
 }
 
 impl Pool for Crew {

@@ -1,0 +1,123 @@
+//! The thread that hashes for a layer worker: a worker of its own, with the same program under another name.
+
+use crate::{
+    protocol::{bytes_of, read},
+    transport::Fetch,
+    worker,
+};
+use js_sys::{Array, ArrayBuffer, Uint8Array};
+use porthole_registry::transport::Environment as _;
+use porthole_viewer::worker::{HashOrder, HashThread, HashWorker};
+use std::{
+    cell::{OnceCell, RefCell},
+    rc::Rc,
+    time::Duration,
+};
+use wasm_bindgen::{JsCast as _, prelude::*};
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{MessageEvent, Worker, WorkerOptions};
+
+/// Whether this worker is such a thread.
+pub(crate) fn is_this() -> bool {
+    worker::name() == NAME
+}
+
+/// Hashes for the worker that started this one, until that ends.
+pub(crate) fn run() {
+    let mut hashes = HashWorker::default();
+    worker::listen(move |message| {
+        let pair: Array = message.unchecked_into();
+        let buffer = pair.get(1).dyn_into::<ArrayBuffer>().ok();
+        let order = match (&buffer, pair.get(2).as_f64()) {
+            (Some(buffer), Some(length)) => Some(HashOrder::Bytes { bytes: view(buffer, length as u32).to_vec() }),
+            _ => read(&pair.get(0)),
+        };
+        let report = order.and_then(|order| hashes.obey(&order));
+        let (answer, transfer) = (Array::of1(&report.map_or(JsValue::NULL, |report| bytes_of(&report))), Array::new());
+        if let Some(buffer) = buffer {
+            answer.push(&buffer);
+            transfer.push(&buffer);
+        }
+        worker::post_with(&answer, &transfer);
+    });
+    worker::post(&JsValue::NULL);
+}
+
+fn view(buffer: &ArrayBuffer, length: u32) -> Uint8Array {
+    Uint8Array::new_with_byte_offset_and_length(buffer, 0, length)
+}
+
+/// Buffers that have come back and are sent again: new ones would be garbage of the size of the archive.
+type Buffers = Rc<RefCell<Vec<ArrayBuffer>>>;
+
+fn send(worker: &Worker, buffers: &Buffers, order: HashOrder) {
+    let (message, transfer) = (Array::new(), Array::new());
+    match order {
+        HashOrder::Bytes { bytes } => {
+            let buffer = buffers.borrow_mut().pop().unwrap_or_else(|| ArrayBuffer::new(HashThread::MESSAGE as u32));
+            view(&buffer, bytes.len() as u32).copy_from(&bytes);
+            message.push(&JsValue::NULL);
+            message.push(&buffer);
+            message.push(&JsValue::from(bytes.len() as u32));
+            transfer.push(&buffer);
+        }
+        order => drop(message.push(&bytes_of(&order))),
+    }
+    // Posting fails only for what cannot be cloned, and bytes and buffers can.
+    let _ = worker.post_message_with_transfer(&message, &transfer);
+}
+
+/// A thread that starts in a moment, when the page has started. Without it, or before, the layer worker hashes itself.
+pub(crate) fn start() -> Rc<HashThread> {
+    let (started, buffers): (Rc<OnceCell<Worker>>, Buffers) = Default::default();
+    let thread = {
+        let (started, buffers) = (Rc::clone(&started), Rc::clone(&buffers));
+        Rc::new(HashThread::new(move |order| {
+            if let Some(worker) = started.get() {
+                send(worker, &buffers, order);
+            }
+        }))
+    };
+    let heard = Rc::clone(&thread);
+    spawn_local(async move {
+        Fetch.sleep(WAIT).await;
+        if let Some(worker) = listen(&heard, buffers) {
+            let _ = started.set(worker);
+        }
+    });
+    thread
+}
+
+/// Starts the worker. `None` where a worker cannot start another.
+fn listen(thread: &Rc<HashThread>, buffers: Buffers) -> Option<Worker> {
+    let options = WorkerOptions::new();
+    options.set_name(NAME);
+    let worker = Worker::new_with_options(LAYER_WORKER, &options).ok()?;
+    let on_message = {
+        let thread = Rc::clone(thread);
+        Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+            let Ok(pair) = event.data().dyn_into::<Array>() else { return thread.ready() };
+            buffers.borrow_mut().extend(pair.get(1).dyn_into::<ArrayBuffer>());
+            if let Some(report) = read(&pair.get(0)) {
+                thread.hear(report);
+            }
+        })
+    };
+    let on_error = {
+        let thread = Rc::clone(thread);
+        Closure::<dyn FnMut(MessageEvent)>::new(move |_| thread.bury())
+    };
+    worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+    worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+    // It lives as long as this worker.
+    on_message.forget();
+    on_error.forget();
+    Some(worker)
+}
+
+/// The name of the worker, by which its program knows what it is for.
+const NAME: &str = "hashes";
+/// The loader of the program, which is that of the layer worker itself.
+const LAYER_WORKER: &str = "./layer_loader.js";
+/// Time until the worker starts.
+const WAIT: Duration = Duration::from_millis(300);
