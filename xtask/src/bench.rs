@@ -11,10 +11,10 @@ use std::path::PathBuf;
 
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result {
     match arguments {
-        [] => core(workspace, &[]).and_then(|()| web(workspace)),
+        [] => core(workspace, &[]).and_then(|()| web(workspace, &[])),
         [which, layers @ ..] if which == "core" => core(workspace, layers),
         [which, entries @ ..] if which == "tree" => tree(workspace, entries),
-        [which] if which == "web" => web(workspace),
+        [which, images @ ..] if which == "web" => web(workspace, images),
         [which] if which == "memory" => memory::run(workspace),
         [which, ..] if TRANSFERS.contains(&which.as_str()) => transfers(workspace, arguments),
         other => Err(format!(
@@ -106,7 +106,8 @@ fn worker(workspace: &Workspace) -> Result<PathBuf> {
     Ok(folder)
 }
 
-fn web(workspace: &Workspace) -> Result {
+/// Benchmarks the page: with the given images of OCI layouts, or everything with made ones.
+fn web(workspace: &Workspace, images: &[String]) -> Result {
     tools::servers()?;
     bundle::all(workspace)?;
     fixtures::build(workspace)?;
@@ -114,7 +115,8 @@ fn web(workspace: &Workspace) -> Result {
     step("page", || {
         execute(
             cargo(&workspace.root)
-                .args(["run", "--quiet", "--package", "porthole-tests", "--bin", "bench"])
+                .args(["run", "--quiet", "--package", "porthole-tests", "--bin", "bench", "--"])
+                .args(images)
                 .env("PORTHOLE_PROGRAMS", workspace.target.join("release"))
                 .env("PORTHOLE_FIXTURES", workspace.fixtures()),
         )

@@ -1,5 +1,5 @@
 //! Benchmarks the release build of the page: sizes, time from Enter to rows, memory for a layer of 1 GB. `cargo xtask
-//! bench web` runs it.
+//! bench web` runs it. `bench web LAYOUT:NAME…` measures the page with other images, through the relay.
 
 #![allow(clippy::print_stdout, reason = "says what it measured")]
 
@@ -8,20 +8,25 @@ use porthole_tests::{
     images::{DEBIAN, layout, pseudo_random},
     memory::{peak, renderer_peak},
     page::Page,
-    program::{fixtures, run, workspace},
+    program::{fixtures, ours, run, workspace},
     servers::{Access, Nginx, Registry, Relay, Scratch, Storage},
     webdriver::Browser,
 };
 use serde_json::{Value, json};
 use std::{
-    fs,
+    env, fs,
     io::{BufWriter, Write as _},
     path::Path,
+    time::Instant,
 };
 
 const ROUNDS: usize = 5;
 
 fn main() -> Result<()> {
+    let images: Vec<String> = env::args().skip(1).collect();
+    if !images.is_empty() {
+        return images.iter().try_for_each(|image| through_relay(image));
+    }
     sizes()?;
     times()?;
     million()?;
@@ -110,6 +115,59 @@ fn times() -> Result<()> {
     println!("beside fetch alone, medians of the ratios of each round: first rows x {rows:.2}, all rows x {all:.2}");
     Ok(())
 }
+
+/// Loads an image of an OCI layout through the relay, each round in a fresh profile, and lists it with the command line for
+/// comparison.
+fn through_relay(image: &str) -> Result<()> {
+    let (layout, name) = image.rsplit_once(':').ok_or_else(|| format!("expected LAYOUT:NAME, got `{image}`"))?;
+    let storage = Storage::new()?;
+    storage.push(&[(Path::new(layout), name, "bench/image:1")])?;
+    let registry = Registry::start(&storage, &Access::Open)?;
+    let relay = Relay::start(&[&registry.host()])?;
+    let (reference, porthole) = (format!("{}/bench/image:1", registry.host()), ours("porthole")?.display().to_string());
+    let mut columns = vec![Vec::new(); 6];
+    for _ in 0..THROUGH_RELAY {
+        let page = Page::with_window(relay.url(), 1280, 800)?;
+        page.look(&reference)?;
+        page.verified()?;
+        let (rows, all) = (since_enter(&page, "porthole:rows")?, since_enter(&page, "porthole:all")?);
+        let renderer = renderer_peak(page.browser().process())? as f64 / 1e6;
+        drop(page);
+        let page = Page::in_browser(Browser::traced(1280, 800)?, relay.url())?;
+        page.look(&reference)?;
+        page.verified()?;
+        let (wall, processor) = longest(&page)?;
+        drop(page);
+        let begun = Instant::now();
+        run(&porthole, ["--quiet", "--no-cache", "--plain-http", "ls", &reference])?;
+        let listed = begun.elapsed().as_secs_f64() * 1000.0;
+        let row = [rows, all, wall, processor, renderer, listed];
+        columns.iter_mut().zip(row).for_each(|(column, value)| column.push(value));
+    }
+    let medians: Vec<f64> = columns
+        .iter_mut()
+        .map(|column| {
+            column.sort_by(f64::total_cmp);
+            column[THROUGH_RELAY / 2]
+        })
+        .collect();
+    println!(
+        "{image}: first rows after {:.0} ms, all after {:.0} ms ({:.0} to {:.0}); longest task {:.0} ms of wall time, {:.0} ms of \
+         CPU time; renderer {:.0} MB at most; `porthole ls` takes {:.0} ms (medians of {THROUGH_RELAY})",
+        medians[0],
+        medians[1],
+        columns[1][0],
+        columns[1][THROUGH_RELAY - 1],
+        medians[2],
+        medians[3],
+        medians[4],
+        medians[5]
+    );
+    Ok(())
+}
+
+/// Rounds of [`through_relay`].
+const THROUGH_RELAY: usize = 3;
 
 /// Loads an image in a browser that records the tasks of its threads.
 fn traced(host: &Nginx, reference: &str) -> Result<Page> {
