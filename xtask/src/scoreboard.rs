@@ -44,7 +44,7 @@ fn document(date: &str, form: &str, builds: &str, table: &str) -> String {
 
 const INTRODUCTION: &str = "\
 `cargo xtask scoreboard` attacks the release builds (`--dev`: the development builds) of `porthole` and `relay` on this machine and counts the results. The short form takes
-about five minutes, `--long` about half an hour; `--write` writes the table to this file.
+about five minutes, `--long` about ten; `--write` writes the table to this file.
 ";
 
 const LEGEND: &str = "\
