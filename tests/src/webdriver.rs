@@ -32,6 +32,16 @@ struct Driver {
     process: Running,
 }
 
+/// Starts chromedriver. Returns its port.
+fn listening() -> Result<(Running, u16)> {
+    let process = Running::start(Command::new(find("chromedriver")?).arg("--port=0"))?;
+    let port = process.line(|line| {
+        let (_, rest) = line.split_once("started successfully on port ")?;
+        rest.trim_end_matches('.').parse().ok()
+    })?;
+    Ok((process, port))
+}
+
 impl Browser {
     /// Starts a driver and Chromium with a window of the given size.
     pub fn start(width: u32, height: u32) -> Result<Self> {
@@ -45,11 +55,8 @@ impl Browser {
 
     /// Starts a session that records the console of the page or, with `tracing`, a trace.
     fn session(width: u32, height: u32, flags: &[String], tracing: Option<Value>) -> Result<Self> {
-        let process = Running::start(Command::new(find("chromedriver")?).arg("--port=0"))?;
-        let port = process.line(|line| {
-            let (_, rest) = line.split_once("started successfully on port ")?;
-            rest.trim_end_matches('.').parse().ok()
-        })?;
+        // It takes a port that is free for IPv6, and gives up if another program has that one for IPv4.
+        let (process, port) = listening().or_else(|_| listening()).or_else(|_| listening())?;
         let mut driver = Driver { port, session: String::new(), process };
         let mut arguments = vec![
             "--headless=new".to_owned(),
