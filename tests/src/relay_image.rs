@@ -78,7 +78,7 @@ pub fn start_unpacked(layout: &Path, tag: &str) -> Result<()> {
     let relay = Running::start(program.args(["--listen", "127.0.0.1:0"]))?;
     let port = relay.line(|line| line.strip_prefix("listening on http://127.0.0.1:").map(str::to_owned))?;
     let port = port.trim_end_matches('/').parse()?;
-    for (path, expected) in [("/healthz", "ok"), ("/readyz", "ok"), ("/", "<title>Porthole</title>")] {
+    for (path, expected) in [("/healthz", "ok"), ("/readyz", "ready"), ("/", "<title>Porthole</title>")] {
         let answer = request(port, "GET", path, &[], &[])?;
         if !String::from_utf8_lossy(&answer.body).contains(expected) {
             return Err(format!("{path}: {}; {}", answer.first, relay.said()).into());
