@@ -32,7 +32,8 @@ pub(super) fn page(workspace: &Workspace) -> Result {
     bindgen.args(["run", "--quiet", "--release", "--package", "porthole-bindgen", "--"]).arg(&dist);
     run(bindgen.args(page.programs.iter().map(|name| folder.join(name).with_extension("wasm"))))?;
     for name in page.programs.iter().skip(1) {
-        let loader = format!("importScripts(\"./{name}.js\");wasm_bindgen(\"./{name}_bg.wasm\");");
+        let loader =
+            format!("importScripts(\"./{name}.js\");wasm_bindgen({{ module_or_path: \"./{name}_bg.wasm\" }});");
         fs::write(dist.join(format!("{name}_loader.js")), loader)?;
     }
     for file in &page.files {
