@@ -178,11 +178,9 @@ impl LayerReader {
     /// second result is dropped unused if the blob is the archive. No effect after the first byte was pushed.
     pub fn hashing(mut self, mut beside: impl FnMut(Hasher) -> Box<dyn HashBeside>) -> Self {
         if self.size == 0 {
-            let hasher = |expected: Option<&Digest>| Hasher::new(algorithm(expected));
-            self.blob = Hashing::Beside(beside(hasher(self.expected.digest.as_ref())));
-            self.content.diff_id = Some(Hashing::Beside(beside(hasher(self.expected.diff_id.as_ref()))));
+            self.blob = Hashing::Beside(beside(Hasher::new(algorithm(self.expected.digest.as_ref()))));
         }
-        self
+        self.hashing_archive(beside)
     }
 
     /// Hashes the archive with the result of `beside`, and the blob on the caller's thread. No effect after the first byte was
