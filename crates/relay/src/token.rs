@@ -196,7 +196,7 @@ async fn ask(relay: &Relay, wish: Wish, client: &HeaderMap, post: bool) -> Resul
     let response = if post {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-        relay.upstream.send(upstream::request(&Method::POST, &url, headers, Bytes::from(body))?).await?
+        relay.upstream.send(&upstream::request(&Method::POST, &url, headers, Bytes::from(body))?).await?
     } else {
         relay.upstream.fetch(&Method::GET, url.with_query(parameters), headers).await?.response
     };
@@ -257,7 +257,7 @@ async fn check_password(relay: &Relay, wish: &Wish, registry: &Url, basic: &str)
     for path in wish.protected_paths() {
         let url = registry.join(&path).map_err(|error| Refusal::bad_request("NAME_INVALID", error.to_string()))?;
         let headers = HeaderMap::from_iter([(header::AUTHORIZATION, authorization.clone())]);
-        let response = relay.upstream.send(upstream::request(&Method::GET, &url, headers, Bytes::new())?).await?;
+        let response = relay.upstream.send(&upstream::request(&Method::GET, &url, headers, Bytes::new())?).await?;
         // Without rights on a repository the answer is 403: the password was right.
         if response.status() == StatusCode::UNAUTHORIZED {
             return Ok(false);
@@ -271,7 +271,7 @@ async fn discover(relay: &Relay, wish: &Wish, registry: &Url) -> Result<Door, Re
     for path in wish.protected_paths() {
         let url = registry.join(&path).map_err(|error| Refusal::bad_request("NAME_INVALID", error.to_string()))?;
         let ping = upstream::request(&Method::GET, &url, HeaderMap::new(), Bytes::new())?;
-        let response = relay.upstream.send(ping).await?;
+        let response = relay.upstream.send(&ping).await?;
         let challenges = challenge::parse_headers(response.headers());
         relay.realms.learn(&wish.registry, &challenges);
         if let Some(door) = Door::of(&challenges) {

@@ -77,7 +77,7 @@ impl Upstream {
     pub(crate) async fn fetch(&self, method: &Method, mut url: Url, headers: HeaderMap) -> Result<Answer, Refusal> {
         let mut request = request(method, &url, headers, Bytes::new())?;
         for _ in 0..=REDIRECTS {
-            let response = self.ask(&request).await?;
+            let response = self.send(&request).await?;
             let Some(next) = redirect::target(&url, response.status(), response.headers()) else {
                 return Ok(Answer { url, response });
             };
@@ -95,11 +95,7 @@ impl Upstream {
     }
 
     /// Sends one request.
-    pub(crate) async fn send(&self, request: Request) -> Result<Response<NativeBody>, Refusal> {
-        self.ask(&request).await
-    }
-
-    async fn ask(&self, request: &Request) -> Result<Response<NativeBody>, Refusal> {
+    pub(crate) async fn send(&self, request: &Request) -> Result<Response<NativeBody>, Refusal> {
         let started = Instant::now();
         let answer = self.send_once_or_twice(request).await;
         self.metrics.upstream_answered(started.elapsed());

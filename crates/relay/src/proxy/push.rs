@@ -52,7 +52,7 @@ pub(super) async fn answer(
     if parts.method == Method::PUT {
         request.extensions_mut().insert(Patience(relay.limits.upstream_commit));
     }
-    let response = relay.upstream.send(request).await.map_err(|refusal| why.refusal().unwrap_or(refusal))?;
+    let response = relay.upstream.send(&request).await.map_err(|refusal| why.refusal().unwrap_or(refusal))?;
     read(relay, seal, call, &parts.method, &registry, Answer { url, response }, base).await
 }
 
