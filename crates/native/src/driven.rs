@@ -54,6 +54,12 @@ struct Place {
     runtime: Id,
 }
 
+impl Shared {
+    fn places(&self) -> MutexGuard<'_, HashMap<Place, Vec<Idle>>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 struct Idle {
     link: Box<Link>,
     since: Instant,
@@ -188,7 +194,7 @@ impl Pool {
     fn take(&self, place: &Place) -> Option<Box<Link>> {
         loop {
             // The last one was used last.
-            let Idle { mut link, since } = self.places().get_mut(place)?.pop()?;
+            let Idle { mut link, since } = self.0.places().get_mut(place)?.pop()?;
             if since.elapsed() > self.0.longest {
                 continue;
             }
@@ -202,7 +208,7 @@ impl Pool {
 
     fn keep(&self, place: &Place, link: Box<Link>) {
         let Ok(runtime) = Handle::try_current() else { return };
-        let mut places = self.places();
+        let mut places = self.0.places();
         let idle = places.entry(place.clone()).or_insert_with(|| {
             runtime.spawn(sweep(Arc::downgrade(&self.0), place.clone()));
             Vec::new()
@@ -210,10 +216,6 @@ impl Pool {
         if idle.len() < self.0.most {
             idle.push(Idle { link, since: Instant::now() });
         }
-    }
-
-    fn places(&self) -> MutexGuard<'_, HashMap<Place, Vec<Idle>>> {
-        self.0.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -228,7 +230,7 @@ async fn sweep(pool: Weak<Shared>, place: Place) {
     while let Some(longest) = pool.upgrade().map(|pool| pool.longest) {
         sleep(longest).await;
         let Some(pool) = pool.upgrade() else { return };
-        let mut places = pool.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places = pool.places();
         let Some(idle) = places.get_mut(&place) else { return };
         idle.retain(|idle| idle.since.elapsed() < longest);
         if idle.is_empty() {
