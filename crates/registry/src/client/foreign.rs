@@ -89,7 +89,7 @@ impl<T: Transport + Environment> Registry<T> {
         let again = descriptor.media_type.is_nondistributable().then(|| request.clone());
         let answer = self.request_within(call, request, budget).await;
         let (Err(Error::NotFound { registry, what, .. }), Some(request)) = (&answer, again) else { return answer };
-        let named: Vec<Url> = self.named_urls(call, descriptor).into_iter().flatten().take(PLACES).collect();
+        let named: Vec<Url> = self.named_urls(call, descriptor).into_iter().flatten().take(FOREIGN_URLS).collect();
         let allowed = match &*lock(&self.foreign) {
             AllowedForeign::All => Some(named.clone()),
             AllowedForeign::Blobs(blobs) => blobs.get(&descriptor.digest).cloned(),
@@ -134,4 +134,4 @@ fn to(request: &Request, url: &Url) -> Result<Request, RefusedUrl> {
 }
 
 /// Most URLs of a foreign layer that are tried.
-const PLACES: usize = 4;
+pub const FOREIGN_URLS: usize = 4;

@@ -39,7 +39,7 @@ use std::{
 
 pub use delete::{Deletion, Untagged};
 use foreign::AllowedForeign;
-pub use foreign::foreign_hosts;
+pub use foreign::{FOREIGN_URLS, foreign_hosts};
 pub use met::Met;
 pub use present::Mount;
 pub use probe::{Asker, Probed};

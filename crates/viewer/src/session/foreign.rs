@@ -14,7 +14,7 @@ use porthole_core::{
 use porthole_inspect::artifact::foreign;
 use porthole_registry::{
     Error,
-    client::foreign_hosts,
+    client::{FOREIGN_URLS, foreign_hosts},
     endpoint::Base,
     error::Subject,
     policy::{RefusedUrl, Url},
@@ -79,7 +79,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             Ok(url) if own(&url) => Err("it is the host of this page".to_owned()),
             url => url.map_err(|error| error.to_string()),
         };
-        urls.into_iter().zip(&layer.urls).map(judge).take(PLACES).collect()
+        urls.into_iter().zip(&layer.urls).map(judge).take(FOREIGN_URLS).collect()
     }
 
     fn hosts(&self, reference: &Reference, layer: &Descriptor) -> String {
@@ -176,6 +176,3 @@ fn repository<'u>(url: &'u Url, digest: &Digest) -> Option<&'u str> {
     let named: Result<Reference, _> = format!("{}/{repository}@{digest}", url.origin().authority()).parse();
     (query.is_none() && named.is_ok_and(|named| named.repository() == repository)).then_some(repository)
 }
-
-/// Most URLs of a foreign layer that are tried.
-const PLACES: usize = 4;
