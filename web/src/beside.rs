@@ -15,7 +15,7 @@ use std::{
 };
 use wasm_bindgen::{JsCast as _, prelude::*};
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{MessageEvent, Worker, WorkerOptions};
+use web_sys::Worker;
 
 /// Whether this worker is such a thread.
 pub(crate) fn is_this() -> bool {
@@ -90,28 +90,17 @@ pub(crate) fn start() -> Rc<HashThread> {
 
 /// Starts the worker. `None` where a worker cannot start another.
 fn listen(thread: &Rc<HashThread>, buffers: Buffers) -> Option<Worker> {
-    let options = WorkerOptions::new();
-    options.set_name(NAME);
-    let worker = Worker::new_with_options(LAYER_WORKER, &options).ok()?;
-    let on_message = {
-        let thread = Rc::clone(thread);
-        Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-            let Ok(pair) = event.data().dyn_into::<Array>() else { return thread.ready() };
-            buffers.borrow_mut().extend(pair.get(1).dyn_into::<ArrayBuffer>());
-            if let Some(report) = read(&pair.get(0)) {
-                thread.hear(report);
-            }
-        })
+    let (heard, buried) = (Rc::clone(thread), Rc::clone(thread));
+    let hear = move |_: &Worker, message: JsValue| {
+        let Ok(pair) = message.dyn_into::<Array>() else { return heard.ready() };
+        buffers.borrow_mut().extend(pair.get(1).dyn_into::<ArrayBuffer>());
+        if let Some(report) = read(&pair.get(0)) {
+            heard.hear(report);
+        }
     };
-    let on_error = {
-        let thread = Rc::clone(thread);
-        Closure::<dyn FnMut(MessageEvent)>::new(move |_| thread.bury())
-    };
-    worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-    worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+    let (worker, listeners) = worker::start(LAYER_WORKER, NAME, hear, move || buried.bury())?;
     // It lives as long as this worker.
-    on_message.forget();
-    on_error.forget();
+    listeners.into_iter().for_each(Closure::forget);
     Some(worker)
 }
 

@@ -1,11 +1,14 @@
 //! Starts the worker that checks signatures: one for each job, which ends with its answer.
 
-use crate::protocol::{bytes_of, read};
+use crate::{
+    protocol::{bytes_of, read},
+    worker::{self, Listeners},
+};
 use porthole_viewer::protocol::{EvidenceAnswer, EvidenceJob};
 use std::{cell::RefCell, rc::Rc};
-use wasm_bindgen::{JsCast as _, prelude::*};
+use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{MessageEvent, Worker};
+use web_sys::Worker;
 
 /// Starts workers that check signatures.
 pub struct Checker {
@@ -16,8 +19,7 @@ pub struct Checker {
 /// A worker, which ends with this value.
 struct Running {
     worker: Worker,
-    /// Called by the platform as long as the worker lives.
-    _listeners: [Closure<dyn FnMut(MessageEvent)>; 2],
+    _listeners: Listeners,
 }
 
 impl Drop for Running {
@@ -50,22 +52,18 @@ impl Checker {
 
 impl Running {
     fn start(job: JsValue, hear: Rc<dyn Fn(Option<EvidenceAnswer>)>) -> Option<Self> {
-        let worker = Worker::new(SIGNATURE_WORKER).ok()?;
-        let on_message = {
-            let (worker, hear) = (worker.clone(), Rc::clone(&hear));
-            Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| match event.data() {
-                // The worker listens from now on. An earlier message would be lost.
-                data if data.as_bool() == Some(true) => {
-                    // Posting fails only for what cannot be cloned, and bytes can.
-                    let _ = worker.post_message(&job);
-                }
-                data => hear(read(&data)),
-            })
+        let ended = Rc::clone(&hear);
+        let hear = move |worker: &Worker, data: JsValue| {
+            // The worker listens from now on. An earlier message would be lost.
+            if data.as_bool() == Some(true) {
+                // Posting fails only for what cannot be cloned, and bytes can.
+                let _ = worker.post_message(&job);
+            } else {
+                hear(read(&data));
+            }
         };
-        let on_error = Closure::<dyn FnMut(MessageEvent)>::new(move |_| hear(None));
-        worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-        worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
-        Some(Self { worker, _listeners: [on_message, on_error] })
+        let (worker, listeners) = worker::start(SIGNATURE_WORKER, "", hear, move || ended(None))?;
+        Some(Self { worker, _listeners: listeners })
     }
 }
 

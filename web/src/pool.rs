@@ -1,14 +1,17 @@
 //! The layer workers of the tab.
 
-use crate::protocol::{pack, unpack};
+use crate::{
+    protocol::{pack, unpack},
+    worker::{self, Listeners},
+};
 use porthole_viewer::{
     session::Pool,
     worker::{WorkerOrder, WorkerReport},
 };
 use std::{cell::RefCell, rc::Rc};
-use wasm_bindgen::{JsCast, prelude::*};
+use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{MessageEvent, Worker, WorkerGlobalScope};
+use web_sys::{Worker, WorkerGlobalScope};
 
 /// As many workers as there are cores, up to four; and as many that look into contents, once these are needed.
 pub struct Workers {
@@ -31,8 +34,7 @@ type Hear = Rc<dyn Fn(usize, Said)>;
 struct Member {
     /// `None` = it could not be started, or was ended.
     worker: Option<Worker>,
-    /// Called by the platform as long as the worker lives.
-    _listeners: [Closure<dyn FnMut(MessageEvent)>; 2],
+    _listeners: Option<Listeners>,
 }
 
 impl Workers {
@@ -102,24 +104,18 @@ impl Pool for Workers {
 
 impl Member {
     fn start(number: usize, program: &str, hear: &Hear) -> Self {
-        let on_message = {
+        let ended = Rc::clone(hear);
+        let hear = {
             let hear = Rc::clone(hear);
-            Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-                if let Some(report) = unpack(event.data()) {
+            move |_: &Worker, message| {
+                if let Some(report) = unpack(message) {
                     hear(number, Said::Report(Box::new(report)));
                 }
-            })
+            }
         };
-        let on_error = {
-            let hear = Rc::clone(hear);
-            Closure::<dyn FnMut(MessageEvent)>::new(move |_| hear(number, Said::Ended))
-        };
-        let worker = Worker::new(program).ok();
-        if let Some(worker) = &worker {
-            worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-            worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
-        }
-        Self { worker, _listeners: [on_message, on_error] }
+        let started = worker::start(program, "", hear, move || ended(number, Said::Ended));
+        let (worker, listeners) = started.unzip();
+        Self { worker, _listeners: listeners }
     }
 }
 

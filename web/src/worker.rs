@@ -1,9 +1,9 @@
-//! The platform, as both kinds of worker use it.
+//! The platform, as workers and what starts them use it.
 
 use js_sys::{Array, Function, Promise, Reflect};
 use wasm_bindgen::{JsCast, prelude::*};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
+use web_sys::{DedicatedWorkerGlobalScope, MessageEvent, Worker, WorkerOptions};
 
 /// Takes every message of the thread that started this worker.
 pub fn listen(mut hear: impl FnMut(JsValue) + 'static) {
@@ -22,6 +22,30 @@ pub fn post(message: &JsValue) {
 /// Sends a message to the thread that started this worker, and hands over what is transferred with it.
 pub fn post_with(message: &JsValue, transfer: &JsValue) {
     let _ = scope().post_message_with_transfer(message, transfer);
+}
+
+/// The listeners of a worker, which the platform calls as long as the worker lives.
+pub type Listeners = [Closure<dyn FnMut(MessageEvent)>; 2];
+
+/// Starts a worker with a name. `hear` takes its messages, `ended` is called when it could not be loaded or died. `None` where no worker
+/// can be started.
+pub fn start(
+    program: &str,
+    name: &str,
+    mut hear: impl FnMut(&Worker, JsValue) + 'static,
+    mut ended: impl FnMut() + 'static,
+) -> Option<(Worker, Listeners)> {
+    let options = WorkerOptions::new();
+    options.set_name(name);
+    let worker = Worker::new_with_options(program, &options).ok()?;
+    let on_message = {
+        let worker = worker.clone();
+        Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| hear(&worker, event.data()))
+    };
+    let on_error = Closure::<dyn FnMut(MessageEvent)>::new(move |_| ended());
+    worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+    worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+    Some((worker, [on_message, on_error]))
 }
 
 /// Says `internal error` with the place in the code when this thread panics, instead of ending silently.
