@@ -84,7 +84,7 @@ fn times() -> Result<()> {
         let floor = page.browser().run_async(FLOOR, json!([registry.host(), "bench/debian"]))?;
         let (rows, all) = (number(&mark("porthole:rows")?) - enter, number(&mark("porthole:all")?) - enter);
         drop(page);
-        let (wall, processor) = longest(&traced(&host, &format!("{}/bench/debian:1", registry.host()))?)?;
+        let (wall, processor) = longest(&traced(&host.url(), &format!("{}/bench/debian:1", registry.host()))?)?;
         let row = [number(&first_paint), rows, all, wall, processor, number(&floor)];
         columns.iter_mut().zip(row).for_each(|(column, value)| column.push(value));
     }
@@ -97,17 +97,13 @@ fn times() -> Result<()> {
         "the same bytes by fetch alone",
     ];
     let ratio = |column: usize, beside: usize| {
-        let mut ratios: Vec<f64> =
-            columns[column].iter().zip(&columns[beside]).map(|(time, floor)| time / floor).collect();
-        ratios.sort_by(f64::total_cmp);
-        ratios[ROUNDS / 2]
+        median(&mut columns[column].iter().zip(&columns[beside]).map(|(time, floor)| time / floor).collect::<Vec<_>>())
     };
     let (rows, all) = (ratio(1, 5), ratio(2, 5));
     for (name, column) in names.iter().zip(&mut columns) {
-        column.sort_by(f64::total_cmp);
         println!(
             "{name}: {:.0} ms (median of {ROUNDS}, {:.0} to {:.0})",
-            column[ROUNDS / 2],
+            median(column),
             column[0],
             column[ROUNDS - 1]
         );
@@ -133,24 +129,14 @@ fn through_relay(image: &str) -> Result<()> {
         let (rows, all) = (since_enter(&page, "porthole:rows")?, since_enter(&page, "porthole:all")?);
         let renderer = renderer_peak(page.browser().process())? as f64 / 1e6;
         drop(page);
-        let page = Page::in_browser(Browser::traced(1280, 800)?, relay.url())?;
-        page.look(&reference)?;
-        page.verified()?;
-        let (wall, processor) = longest(&page)?;
-        drop(page);
+        let (wall, processor) = longest(&traced(relay.url(), &reference)?)?;
         let begun = Instant::now();
         run(&porthole, ["--quiet", "--no-cache", "--plain-http", "ls", &reference])?;
         let listed = begun.elapsed().as_secs_f64() * 1000.0;
         let row = [rows, all, wall, processor, renderer, listed];
         columns.iter_mut().zip(row).for_each(|(column, value)| column.push(value));
     }
-    let medians: Vec<f64> = columns
-        .iter_mut()
-        .map(|column| {
-            column.sort_by(f64::total_cmp);
-            column[THROUGH_RELAY / 2]
-        })
-        .collect();
+    let medians: Vec<f64> = columns.iter_mut().map(|column| median(column)).collect();
     println!(
         "{image}: first rows after {:.0} ms, all after {:.0} ms ({:.0} to {:.0}); longest task {:.0} ms of wall time, {:.0} ms of \
          CPU time; renderer {:.0} MB at most; `porthole ls` takes {:.0} ms (medians of {THROUGH_RELAY})",
@@ -170,8 +156,8 @@ fn through_relay(image: &str) -> Result<()> {
 const THROUGH_RELAY: usize = 3;
 
 /// Loads an image in a browser that records the tasks of its threads.
-fn traced(host: &Nginx, reference: &str) -> Result<Page> {
-    let page = Page::in_browser(Browser::traced(1280, 800)?, &host.url())?;
+fn traced(host: &str, reference: &str) -> Result<Page> {
+    let page = Page::in_browser(Browser::traced(1280, 800)?, host)?;
     page.look(reference)?;
     page.verified()?;
     Ok(page)
@@ -213,7 +199,7 @@ fn million() -> Result<()> {
     storage.push(&[(&image_of_a_million(scratch.path())?, "latest", "bench/million:1")])?;
     let (host, registry) = (Nginx::page()?, Registry::start(&storage, &Access::OpenToPages)?);
     let reference = format!("{}/bench/million:1", registry.host());
-    let (wall, processor) = longest(&traced(&host, &reference)?)?;
+    let (wall, processor) = longest(&traced(&host.url(), &reference)?)?;
     let page = Page::with_window(&host.url(), 1280, 800)?;
     page.look(&reference)?;
     page.verified()?;
@@ -375,6 +361,12 @@ fn one_layer(layout: &Path, archive: &Path) -> Result<std::path::PathBuf> {
     run("umoci", ["raw", "add-layer", "--image", &image, &archive.display().to_string()])?;
     fs::remove_file(archive)?;
     Ok(layout.to_owned())
+}
+
+/// The median of values, which are sorted for it.
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 fn number(value: &Value) -> f64 {
