@@ -3,7 +3,7 @@
 //! `cargo xtask bench manifest pull push copy unpack inspect list cat cat-again verify [--image small|medium|large]…
 //! [--rounds N] [--json] [--folder DIR]`: in each round every program runs once against registries on this machine, with new folders and empty storage,
 //! and every result is checked. Ratios compare runs of the same round. Input files are in the page cache. `resume`
-//! counts the bytes of interrupted transfers, and `growth entries|bytes [SIZE]...` how figures grow with one layer; `wan` has options of its own. `relay` compares the
+//! counts the bytes of interrupted transfers, and `growth entries|bytes|layers|delay [SIZE]...` how figures grow; `wan` has options of its own. `relay` compares the
 //! relay with nginx.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]

@@ -1,5 +1,6 @@
 //! Images of one layer: of any archive, or of files of 10 MB and a small one.
 
+use crate::image::name_it;
 use porthole_core::digest::{Algorithm, Digest, Hasher};
 use porthole_tests::{Result, images::pseudo_random};
 use serde_json::json;
@@ -88,12 +89,7 @@ pub(super) fn write_layout(layout: &Path, megabytes: u64) -> Result<()> {
         "config": { "mediaType": media("config.v1+json"), "digest": config, "size": config_size },
         "layers": [{ "mediaType": media("layer.v1.tar+gzip"), "digest": digest.to_string(), "size": size }],
     }))?;
-    fs::write(layout.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#)?;
-    let index = json!({ "schemaVersion": 2, "manifests": [{
-        "mediaType": media("manifest.v1+json"), "digest": manifest, "size": manifest_size,
-        "annotations": { "org.opencontainers.image.ref.name": "bench" },
-    }] });
-    Ok(fs::write(layout.join("index.json"), index.to_string())?)
+    name_it(layout, &json!({ "mediaType": media("manifest.v1+json"), "digest": manifest, "size": manifest_size }))
 }
 
 /// The digest of the largest blob.

@@ -1,6 +1,6 @@
 //! Images for far registries: layers of one file each, which hardly compresses, so that the link is what takes time.
 
-use crate::image::Image;
+use crate::image::{Image, name_it};
 use flate2::{Compression, write::GzEncoder};
 use porthole_core::digest::{Algorithm, Digest};
 use porthole_tests::Result;
@@ -31,42 +31,48 @@ impl Recipe {
 
     /// Writes the image as an OCI layout.
     pub(crate) fn make(&self, layout: &Path) -> Result<Image> {
-        let blobs = layout.join("blobs/sha256");
-        fs::create_dir_all(&blobs)?;
-        let keep = |bytes: &[u8], media_type: &str| {
-            let digest = Digest::of(Algorithm::Sha256, bytes).to_string();
-            fs::write(layout.join("blobs").join(digest.replace(':', "/")), bytes)?;
-            Result::Ok(json!({ "mediaType": media_type, "digest": digest, "size": bytes.len() }))
-        };
-        let (mut layers, mut contents, mut unpacked) = (Vec::new(), Vec::new(), 0);
-        for (number, &size) in self.layers.iter().enumerate() {
-            let archive = archive(&Self::file(number), &noise(size, number as u64 + 1))?;
-            contents.push(Digest::of(Algorithm::Sha256, &archive).to_string());
-            unpacked += archive.len() as u64;
-            let mut packed = GzEncoder::new(Vec::new(), Compression::none());
-            std::io::Write::write_all(&mut packed, &archive)?;
-            layers.push(keep(&packed.finish()?, "application/vnd.oci.image.layer.v1.tar+gzip")?);
-        }
-        let config = json!({
-            "architecture": "amd64", "os": "linux", "config": {},
-            "rootfs": { "type": "layers", "diff_ids": contents },
-        });
-        let config = keep(config.to_string().as_bytes(), "application/vnd.oci.image.config.v1+json")?;
-        let manifest = json!({ "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers });
-        let manifest = keep(manifest.to_string().as_bytes(), MANIFEST)?;
-        let digest_of = |blob: &Value| blob["digest"].as_str().unwrap_or_default().to_owned();
-        Ok(Image {
-            name: self.name,
-            layout: layout.to_owned(),
-            digest: digest_of(&manifest),
-            media_type: MANIFEST.to_owned(),
-            blobs: std::iter::once(&config).chain(&layers).map(digest_of).collect(),
-            packed: std::iter::once(&config).chain(&layers).filter_map(|blob| blob["size"].as_u64()).sum(),
-            layers: layers.iter().map(digest_of).collect(),
-            unpacked,
-            entries: self.layers.len() as u64,
-        })
+        write(self.name, self.layers, layout)
     }
+}
+
+/// Writes an image with layers of these sizes as an OCI layout.
+pub(crate) fn write(name: &'static str, sizes: &[usize], layout: &Path) -> Result<Image> {
+    let blobs = layout.join("blobs/sha256");
+    fs::create_dir_all(&blobs)?;
+    let keep = |bytes: &[u8], media_type: &str| {
+        let digest = Digest::of(Algorithm::Sha256, bytes).to_string();
+        fs::write(layout.join("blobs").join(digest.replace(':', "/")), bytes)?;
+        Result::Ok(json!({ "mediaType": media_type, "digest": digest, "size": bytes.len() }))
+    };
+    let (mut layers, mut contents, mut unpacked) = (Vec::new(), Vec::new(), 0);
+    for (number, &size) in sizes.iter().enumerate() {
+        let archive = archive(&Recipe::file(number), &noise(size, number as u64 + 1))?;
+        contents.push(Digest::of(Algorithm::Sha256, &archive).to_string());
+        unpacked += archive.len() as u64;
+        let mut packed = GzEncoder::new(Vec::new(), Compression::none());
+        std::io::Write::write_all(&mut packed, &archive)?;
+        layers.push(keep(&packed.finish()?, "application/vnd.oci.image.layer.v1.tar+gzip")?);
+    }
+    let config = json!({
+        "architecture": "amd64", "os": "linux", "config": {},
+        "rootfs": { "type": "layers", "diff_ids": contents },
+    });
+    let config = keep(config.to_string().as_bytes(), "application/vnd.oci.image.config.v1+json")?;
+    let manifest = json!({ "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers });
+    let manifest = keep(manifest.to_string().as_bytes(), MANIFEST)?;
+    name_it(layout, &manifest)?;
+    let digest_of = |blob: &Value| blob["digest"].as_str().unwrap_or_default().to_owned();
+    Ok(Image {
+        name,
+        layout: layout.to_owned(),
+        digest: digest_of(&manifest),
+        media_type: MANIFEST.to_owned(),
+        blobs: std::iter::once(&config).chain(&layers).map(digest_of).collect(),
+        packed: std::iter::once(&config).chain(&layers).filter_map(|blob| blob["size"].as_u64()).sum(),
+        layers: layers.iter().map(digest_of).collect(),
+        unpacked,
+        entries: sizes.len() as u64,
+    })
 }
 
 fn archive(name: &str, content: &[u8]) -> Result<Vec<u8>> {

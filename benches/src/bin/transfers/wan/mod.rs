@@ -7,11 +7,14 @@ mod image;
 mod link;
 mod site;
 
-pub(crate) use self::link::child;
 use self::{
-    image::{LARGE, ONE, Recipe, THREE},
-    link::Shape,
-    site::{Counts, REGISTRY, Site},
+    image::{LARGE, ONE},
+    site::REGISTRY,
+};
+pub(crate) use self::{
+    image::{Recipe, THREE, write},
+    link::{Shape, child},
+    site::{Counts, Site},
 };
 use crate::{
     image::Image,
@@ -28,11 +31,11 @@ use porthole_tests::{
 use std::{env, fs, path::Path};
 
 /// A link, an image, and what is done with it.
-struct Scene {
-    name: &'static str,
-    shape: Shape,
-    image: &'static Recipe,
-    calls: &'static [Call],
+pub(crate) struct Scene {
+    pub(crate) name: &'static str,
+    pub(crate) shape: Shape,
+    pub(crate) image: &'static Recipe,
+    pub(crate) calls: &'static [Call],
 }
 
 const SCENES: [Scene; 4] = [
@@ -43,14 +46,16 @@ const SCENES: [Scene; 4] = [
 ];
 
 /// A command line of a program.
-struct Call {
-    program: &'static str,
-    work: Work,
-    line: &'static str,
+pub(crate) struct Call {
+    pub(crate) program: &'static str,
+    pub(crate) work: Work,
+    pub(crate) line: &'static str,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Work {
+pub(crate) enum Work {
+    /// Documents only.
+    Inspect,
     Pull,
     /// As [`Pull`](Self::Pull), after the same user pulled from this registry to another place.
     PullAgain,
@@ -59,7 +64,7 @@ enum Work {
     Unpack,
 }
 
-const PULL: &str = "$PORTHOLE --quiet pull $FROM oci:$TARGET:bench";
+pub(crate) const PULL: &str = "$PORTHOLE --quiet pull $FROM oci:$TARGET:bench";
 const OURS: Call = Call { program: "porthole", work: Work::Pull, line: PULL };
 
 /// The first is what the others are compared with.
@@ -85,7 +90,7 @@ const READS: &[Call] = &[
 ];
 
 /// A process for the challenge, one for the token, one for the manifest and all blobs, four at once over HTTP/1.1.
-const CURL: &str = r#"
+pub(crate) const CURL: &str = r#"
 mkdir "$TARGET"
 curl -s -o /dev/null "https://$HOST/v2/$NAME/manifests/bench"
 token=$(curl -sSf "https://auth.wan.test/token?service=$HOST&scope=repository:$NAME:pull" | sed 's/.*"token":"\([^"]*\)".*/\1/')
@@ -156,7 +161,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     if failed { Err("porthole failed, or its results are wrong".into()) } else { Ok(()) }
 }
 
-fn turn(site: &Site, scene: &Scene, call: &Call, image: &Image, home: &Path) -> Result<(Usage, Counts)> {
+/// Runs a command line once, and checks its result.
+pub(crate) fn turn(site: &Site, scene: &Scene, call: &Call, image: &Image, home: &Path) -> Result<(Usage, Counts)> {
     let scratch = Scratch::within(home, "turn")?;
     let (target, user) = (scratch.path().join("target"), scratch.path().join("home"));
     fs::create_dir_all(&user)?;
@@ -197,6 +203,10 @@ fn turn(site: &Site, scene: &Scene, call: &Call, image: &Image, home: &Path) -> 
 fn check(scene: &Scene, work: Work, image: &Image, scratch: &Path, target: &Path) -> Result<()> {
     let files = || (0..scene.image.layers.len()).map(Recipe::file);
     match work {
+        Work::Inspect => {
+            let shown = fs::read_to_string(scratch.join(measure::OUTPUT))?;
+            if shown.contains(&image.digest) { Ok(()) } else { Err(format!("{} is not shown", image.digest).into()) }
+        }
         Work::Pull | Work::PullAgain => {
             let found = verified(target)?;
             match image.blobs.iter().chain([&image.digest]).find(|digest| !found.contains(*digest)) {
@@ -241,6 +251,7 @@ fn print(scene: &Scene, image: &Image, rows: &[Row<'_>]) {
     let first = rows.first().map(walls).unwrap_or_default();
     for row in rows {
         let name = match row.call.work {
+            Work::Inspect => format!("{} inspect", row.call.program),
             Work::Pull => row.call.program.to_owned(),
             Work::PullAgain => format!("{} again", row.call.program),
             Work::List => format!("{} ls", row.call.program),
