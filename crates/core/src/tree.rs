@@ -13,6 +13,7 @@ mod entry;
 mod fate;
 mod learn;
 mod links;
+mod names;
 mod node;
 mod resolve;
 mod row;
@@ -154,6 +155,16 @@ impl FileTree {
     /// The last component of the path of a node; empty for the root.
     pub fn name(&self, node: NodeId) -> &[u8] {
         if self.contains(node) { self.arena.name(node.0) } else { &[] }
+    }
+
+    /// Number of the name of a node. Equal names have equal numbers, below [`names`](Self::names).
+    pub fn name_number(&self, node: NodeId) -> usize {
+        if self.contains(node) { self.arena.node(node.0).name() as usize } else { 0 }
+    }
+
+    /// Number of distinct names that the paths have.
+    pub fn names(&self) -> usize {
+        self.arena.names.len()
     }
 
     /// The bytes of the file at a node when all layers are stacked; a hard link has the content of its target. `None`

@@ -3,6 +3,7 @@
 use super::{
     Ambiguity, NodeId,
     content::{Digests, Lost},
+    names::{self, Names},
 };
 use crate::tar::Kind;
 use hashbrown::HashTable;
@@ -21,6 +22,7 @@ pub(super) const ROOT: u32 = NodeId::ROOT.0;
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     pub(super) parent: u32,
+    /// Number of its name, and [`LIVE`].
     name: u32,
     /// The newest version, or `NONE` if nothing was written yet.
     pub(super) head: u32,
@@ -31,11 +33,10 @@ pub(super) struct Node {
     pub(super) first_live: u32,
     pub(super) next_live: u32,
     previous_live: u32,
-    /// Hash of parent and name, so that the index can grow without rehashing.
-    hash: u32,
-    name_length: u8,
-    live: bool,
 }
+
+/// In the name of a node: it exists now. A tree has fewer names than this number.
+const LIVE: u32 = 1 << 31;
 
 /// What one layer left at a path. A layer leaves at most one version at a path.
 #[derive(Clone, Debug)]
@@ -113,9 +114,9 @@ pub(super) struct Span {
     pub(super) length: u32,
 }
 
-/// Hash of a name that has no node yet.
+/// A name that has no node in its directory yet.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Hash(u32);
+pub(super) struct Missing(names::Found);
 
 /// A version and its index.
 #[derive(Clone, Copy)]
@@ -139,6 +140,7 @@ pub(super) struct Mark {
     versions: u32,
     extras: u32,
     inodes: u32,
+    names: u32,
     text: u32,
     digests: u32,
     lost: u32,
@@ -153,9 +155,28 @@ pub(super) struct Arena {
     pub(super) inodes: Vec<Inode>,
     pub(super) digests: Digests,
     pub(super) lost: Vec<Lost>,
+    pub(super) names: Names,
     text: Vec<u8>,
     index: HashTable<u32>,
-    hasher: RandomState,
+    keys: Keys,
+}
+
+/// Secrets of the hash of parent and name.
+#[derive(Clone, Copy)]
+struct Keys(u64, u64);
+
+impl Keys {
+    fn new() -> Self {
+        let hasher = RandomState::new();
+        Self(hasher.hash_one(0), hasher.hash_one(1) | 1)
+    }
+
+    /// Both halves of a product depend on all bits of both numbers.
+    fn hash(self, parent: u32, name: u32) -> u64 {
+        let pair = u64::from(parent) << 32 | u64::from(name);
+        let product = u128::from(pair ^ self.0) * u128::from(self.1);
+        product as u64 ^ (product >> 64) as u64
+    }
 }
 
 impl Version {
@@ -174,11 +195,12 @@ impl Arena {
             inodes: Vec::new(),
             digests: Digests::default(),
             lost: Vec::new(),
+            names: Names::new(),
             text: Vec::new(),
             index: HashTable::new(),
-            hasher: RandomState::new(),
+            keys: Keys::new(),
         };
-        arena.nodes.push(Node::new(NONE, Span::default(), NONE, 0));
+        arena.nodes.push(Node::new(NONE, 0, NONE));
         arena
     }
 
@@ -191,8 +213,7 @@ impl Arena {
     }
 
     pub(super) fn name(&self, node: u32) -> &[u8] {
-        let Node { name, name_length, .. } = *self.node(node);
-        self.text(Span { start: name, length: u32::from(name_length) })
+        self.names.get(self.node(node).name())
     }
 
     pub(super) fn text(&self, span: Span) -> &[u8] {
@@ -200,7 +221,7 @@ impl Arena {
     }
 
     pub(super) fn text_bytes(&self) -> usize {
-        self.text.len()
+        self.text.len() + self.names.text_bytes()
     }
 
     /// Appends bytes. The caller keeps the arena below 4 GiB.
@@ -212,24 +233,25 @@ impl Arena {
 
     /// The node of a name, even if nothing exists there now.
     pub(super) fn child(&self, parent: u32, name: &[u8]) -> Option<u32> {
-        self.child_or_hash(parent, name).ok()
+        self.child_or_missing(parent, name).ok()
     }
 
-    /// The node of a name, or the hash that [`add`](Self::add) needs to create it.
-    pub(super) fn child_or_hash(&self, parent: u32, name: &[u8]) -> Result<u32, Hash> {
-        let hash = self.hasher.hash_one((parent, name)) as u32;
-        let is_it = |&node: &u32| self.node(node).parent == parent && self.name(node) == name;
-        self.index.find(spread(hash), is_it).copied().ok_or(Hash(hash))
+    /// The node of a name, or what [`add`](Self::add) needs to create it.
+    pub(super) fn child_or_missing(&self, parent: u32, name: &[u8]) -> Result<u32, Missing> {
+        let found = self.names.find(name);
+        let Ok(name) = found else { return Err(Missing(found)) };
+        let is_it = |&node: &u32| self.node(node).parent == parent && self.node(node).name() == name;
+        self.index.find(self.keys.hash(parent, name), is_it).copied().ok_or(Missing(found))
     }
 
-    /// Creates a node for a name of at most 255 bytes that has none.
-    pub(super) fn add(&mut self, parent: u32, name: &[u8], Hash(hash): Hash) -> u32 {
-        let span = self.store(name);
+    /// Creates a node for a name that has none, right after it was missing.
+    pub(super) fn add(&mut self, parent: u32, name: &[u8], Missing(found): Missing) -> u32 {
+        let name = self.names.intern(name, found);
         let node = self.nodes.len() as u32;
         let next = std::mem::replace(&mut self.nodes[parent as usize].first_child, node);
-        self.nodes.push(Node::new(parent, span, next, hash));
-        let nodes = &self.nodes;
-        self.index.insert_unique(spread(hash), node, |&node| spread(nodes[node as usize].hash));
+        self.nodes.push(Node::new(parent, name, next));
+        let (nodes, keys) = (&self.nodes, self.keys);
+        self.index.insert_unique(keys.hash(parent, name), node, |&node| nodes[node as usize].hash(keys));
         node
     }
 
@@ -248,16 +270,16 @@ impl Arena {
     }
 
     pub(super) fn is_live(&self, node: u32) -> bool {
-        self.node(node).live
+        self.node(node).live()
     }
 
     /// Adds a node to, or removes it from, its parent's list of existing children.
     pub(super) fn set_live(&mut self, node: u32, live: bool) {
-        let Node { parent, previous_live, next_live, live: before, .. } = *self.node(node);
-        if live == before || parent == NONE {
+        let Node { parent, previous_live, next_live, .. } = *self.node(node);
+        if live == self.is_live(node) || parent == NONE {
             return;
         }
-        self.nodes[node as usize].live = live;
+        self.nodes[node as usize].name ^= LIVE;
         if live {
             let first = std::mem::replace(&mut self.nodes[parent as usize].first_live, node);
             self.nodes[node as usize].next_live = first;
@@ -343,6 +365,7 @@ impl Arena {
             versions: self.versions.len() as u32,
             extras: self.extras.len() as u32,
             inodes: self.inodes.len() as u32,
+            names: self.names.len() as u32,
             text: self.text.len() as u32,
             digests: self.digests.end(),
             lost: self.lost.len() as u32,
@@ -364,7 +387,7 @@ impl Arena {
             inode.attributes.retain(|(by, _)| *by != layer);
         }
         for node in mark.nodes..self.nodes.len() as u32 {
-            if let Ok(entry) = self.index.find_entry(spread(self.nodes[node as usize].hash), |&found| found == node) {
+            if let Ok(entry) = self.index.find_entry(self.node(node).hash(self.keys), |&found| found == node) {
                 entry.remove();
             }
         }
@@ -374,13 +397,14 @@ impl Arena {
                 node.head = self.versions[node.head as usize].previous;
             }
             node.first_live = NONE;
-            node.live = false;
+            node.name &= !LIVE;
         }
         self.relink(mark.nodes);
         self.versions.truncate(mark.versions as usize);
         self.digests.cut(mark.versions, mark.digests);
         self.lost.truncate(mark.lost as usize);
         self.extras.truncate(mark.extras as usize);
+        self.names.cut(mark.names);
         self.text.truncate(mark.text as usize);
     }
 
@@ -401,31 +425,36 @@ impl Arena {
 }
 
 impl Node {
-    fn new(parent: u32, name: Span, next_sibling: u32, hash: u32) -> Self {
+    fn new(parent: u32, name: u32, next_sibling: u32) -> Self {
         Self {
             parent,
-            name: name.start,
+            name,
             head: NONE,
             first_child: NONE,
             next_sibling,
             first_live: NONE,
             next_live: NONE,
             previous_live: NONE,
-            hash,
-            name_length: name.length as u8,
-            live: false,
         }
+    }
+
+    /// Number of its name.
+    pub(super) fn name(&self) -> u32 {
+        self.name & !LIVE
+    }
+
+    fn live(&self) -> bool {
+        self.name & LIVE != 0
+    }
+
+    fn hash(&self, keys: Keys) -> u64 {
+        keys.hash(self.parent, self.name())
     }
 }
 
 /// The version at a node when layers 0 to n are stacked.
 pub(super) fn as_of(arena: &Arena, node: u32, layer: u32) -> Option<Found<'_>> {
     arena.versions(node).find(|version| version.layer <= layer).filter(|version| version.is_alive())
-}
-
-/// hashbrown uses the highest bits of a hash as well as the lowest.
-fn spread(hash: u32) -> u64 {
-    u64::from(hash) << 32 | u64::from(hash)
 }
 
 fn list(first: u32, next: impl Fn(u32) -> u32) -> impl Iterator<Item = u32> {
@@ -439,7 +468,7 @@ mod tests {
 
     #[test]
     fn a_million_of_them_stay_small() {
-        assert_eq!(size_of::<Node>(), 40);
+        assert_eq!(size_of::<Node>(), 32);
         assert!(size_of::<Version>() <= 72, "{}", size_of::<Version>());
     }
 }

@@ -4,7 +4,7 @@ use super::{
     Error, FileTree, LayerSummary,
     change::Cause,
     entry::mtime,
-    node::{Attributes, Flags, Hash, Mark, ROOT, Version},
+    node::{Attributes, Flags, Mark, Missing, ROOT, Version},
     resolve::{NAME_BYTES, PATH_BYTES, Walk, too_long},
 };
 use crate::{
@@ -161,7 +161,7 @@ impl FileTree {
         if name.len() > NAME_BYTES {
             return Err(too_long(&path));
         }
-        let found = self.arena.child_or_hash(parent, name);
+        let found = self.arena.child_or_missing(parent, name);
         let existing = found.ok().filter(|&node| self.arena.is_live(node));
         let merges = entry.kind == Kind::Directory
             && existing.and_then(|node| self.arena.alive(node)).is_some_and(|version| version.kind == Kind::Directory);
@@ -244,7 +244,7 @@ impl FileTree {
             // containerd creates missing parents as root, with root's group unless the parent has the set-group-ID bit.
             let above = self.arena.alive(parent).map(|version| version.attributes);
             let gid = above.filter(|above| above.mode & SET_GROUP_ID != 0).map_or(0, |above| above.gid);
-            parent = self.node_for(parent, name, self.arena.child_or_hash(parent, name))?;
+            parent = self.node_for(parent, name, self.arena.child_or_missing(parent, name))?;
             let attributes = Attributes { mtime: 0, uid: 0, gid, mode: 0o755 };
             if let Some(open) = &mut self.open {
                 open.implied += 1;
@@ -263,13 +263,13 @@ impl FileTree {
         }
     }
 
-    fn node_for(&mut self, parent: u32, name: &[u8], found: Result<u32, Hash>) -> Result<u32, Error> {
+    fn node_for(&mut self, parent: u32, name: &[u8], found: Result<u32, Missing>) -> Result<u32, Error> {
         match found {
             Ok(node) => Ok(node),
             Err(_) if self.arena.nodes.len() as u64 >= self.max_nodes => {
                 Err(Error::TooManyNodes { limit: self.max_nodes })
             }
-            Err(hash) => Ok(self.arena.add(parent, name, hash)),
+            Err(missing) => Ok(self.arena.add(parent, name, missing)),
         }
     }
 
