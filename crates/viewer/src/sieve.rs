@@ -1,9 +1,12 @@
 //! The filter over the file tree: text, a glob or a regular expression.
 
-use porthole_core::path;
+mod automaton;
+mod descent;
+
+use automaton::Automaton;
+pub(crate) use descent::{Descent, Place};
 use porthole_inspect::search::glob_expression;
 use regex_lite::{Regex, RegexBuilder};
-use std::borrow::Cow;
 
 /// A filter as typed.
 ///
@@ -22,12 +25,19 @@ pub(crate) enum PathFilter {
     /// Text to be contained, in lower case.
     Text(String),
     /// An expression for the name alone.
-    Name(Regex),
-    /// An expression for the path, and what the last name of every such path begins with, in lower case. Most names do not, and then
-    /// the path need not be made.
-    Path(Regex, String),
+    Name(Expression),
+    /// An expression for the path.
+    Path(Expression),
     /// The expression is not valid, or a list is not known: nothing fits.
     Invalid(String),
+}
+
+/// A compiled expression.
+#[derive(Debug)]
+pub(crate) struct Expression {
+    /// What decides, and all there is where the automaton would be too large.
+    regex: Regex,
+    automaton: Option<Automaton>,
 }
 
 impl PathFilter {
@@ -38,7 +48,7 @@ impl PathFilter {
             return Self::All;
         }
         if let Some(expression) = expression(typed) {
-            return compile(expression).map_or_else(Self::Invalid, |regex| Self::Path(regex, String::new()));
+            return compile(expression).map_or_else(Self::Invalid, Self::Path);
         }
         if !typed.contains(['*', '?', '[']) {
             return Self::Text(typed.to_lowercase());
@@ -46,29 +56,9 @@ impl PathFilter {
         let glob = typed.trim_start_matches('/');
         let compiled = compile(&format!("^{}$", glob_expression(glob)));
         match compiled {
-            Ok(regex) if glob.contains('/') => Self::Path(regex, start_of_name(glob)),
-            Ok(regex) => Self::Name(regex),
+            Ok(expression) if glob.contains('/') => Self::Path(expression),
+            Ok(expression) => Self::Name(expression),
             Err(why) => Self::Invalid(why),
-        }
-    }
-
-    /// Whether a node of a tree fits, mostly without its whole path: `above` says whether its parent fits, `name` is the last
-    /// component of `path`, which has no leading slash.
-    pub(crate) fn names(&self, above: bool, name: &[u8], path: impl FnOnce() -> Vec<u8>) -> bool {
-        match self {
-            Self::All => true,
-            // Every path below contains what this path contains.
-            Self::Text(text) => {
-                above
-                    || match text.rsplit_once('/') {
-                        None => contains(name, text),
-                        // The match ends in the name, or it would be one of the parent.
-                        Some((_, end)) => begins(name, end) && contains(&path(), text),
-                    }
-            }
-            Self::Name(regex) => regex.is_match(&path::escape(name)),
-            Self::Path(regex, start) => begins(name, start) && regex.is_match(&path::escape(&path())),
-            Self::Invalid(_) => false,
         }
     }
 
@@ -92,48 +82,10 @@ fn expression(typed: &str) -> Option<&str> {
     inner.contains(['\\', '^', '$', '|', '(', '+', '*', '?', '[']).then_some(inner)
 }
 
-/// What the last name begins with in every path that a glob matches, in lower case. Empty where that is not obvious: `[/]` and `**` may
-/// match the last slash of a path.
-fn start_of_name(glob: &str) -> String {
-    let (folder, name) = glob.rsplit_once('/').unwrap_or(("", glob));
-    let folder = folder.strip_suffix("**").filter(|rest| rest.is_empty() || rest.ends_with('/')).unwrap_or(folder);
-    if folder.contains('[') || folder.ends_with("**") || name.contains("**") {
-        return String::new();
-    }
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.+".contains(byte);
-    name.bytes().take_while(plain).map(|byte| char::from(byte.to_ascii_lowercase())).collect()
-}
-
-fn compile(expression: &str) -> Result<Regex, String> {
+fn compile(expression: &str) -> Result<Expression, String> {
     let built = RegexBuilder::new(expression).case_insensitive(true).size_limit(PROGRAM).build();
-    built.map_err(|error| format!("not a valid expression: {error}"))
-}
-
-/// Whether the shown form of a path, or of `/path`, contains lower-case text.
-fn contains(path: &[u8], text: &str) -> bool {
-    let shown = path::escape(path);
-    if text.is_ascii() && shown.is_ascii() {
-        let (shown, text) = (shown.as_bytes(), text.as_bytes());
-        return match text.split_first() {
-            Some((b'/', rest)) if starts(shown, rest) => true,
-            _ => shown.windows(text.len()).any(|part| part.eq_ignore_ascii_case(text)),
-        };
-    }
-    let shown: Cow<'_, str> = Cow::Owned(shown.to_lowercase());
-    text.strip_prefix('/').is_some_and(|rest| shown.starts_with(rest)) || shown.contains(text)
-}
-
-/// Whether the shown form of a name begins with lower-case text.
-fn begins(name: &[u8], text: &str) -> bool {
-    let shown = path::escape(name);
-    if text.is_ascii() && shown.is_ascii() {
-        return starts(shown.as_bytes(), text.as_bytes());
-    }
-    shown.to_lowercase().starts_with(text)
-}
-
-fn starts(shown: &[u8], text: &[u8]) -> bool {
-    shown.get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text))
+    let regex = built.map_err(|error| format!("not a valid expression: {error}"))?;
+    Ok(Expression { regex, automaton: Automaton::new(expression) })
 }
 
 /// Bytes that a compiled expression may take.
@@ -142,15 +94,37 @@ const PROGRAM: usize = 256 << 10;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use porthole_core::path;
 
-    /// Whether a whole path fits, without a walk to it.
-    fn fits(filter: &PathFilter, path: &str) -> bool {
+    /// Whether a filter names a path, as a walk from the root finds it.
+    fn fits(filter: &PathFilter, path: &[u8]) -> bool {
+        fits_in(&mut Descent::new(filter, 100), &mut Vec::new(), path)
+    }
+
+    /// Whether a filter names one of many paths. Names are numbered by their places in the list.
+    fn fits_in(descent: &mut Descent<'_>, names: &mut Vec<Vec<u8>>, path: &[u8]) -> bool {
+        let (mut place, mut end) = (descent.root(), 0);
+        for name in path.split(|&byte| byte == b'/') {
+            let top = end == 0;
+            end += name.len() + usize::from(!top);
+            let number = names.iter().position(|known| known == name).unwrap_or_else(|| {
+                names.push(name.to_vec());
+                names.len() - 1
+            });
+            place = descent.enter(place, top, (number, name), || path[..end].to_vec());
+        }
+        place.fits
+    }
+
+    /// The same by the definition of a filter, from the whole path.
+    fn fits_by_definition(filter: &PathFilter, path: &[u8]) -> bool {
+        let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
         match filter {
-            PathFilter::Text(text) => contains(path.as_bytes(), text),
-            filter => {
-                let name = path.rsplit('/').next().unwrap_or(path);
-                filter.names(false, name.as_bytes(), || path.as_bytes().to_vec())
-            }
+            PathFilter::All => true,
+            PathFilter::Text(text) => format!("/{}", path::escape(path)).to_lowercase().contains(text),
+            PathFilter::Name(expression) => expression.regex.is_match(&path::escape(name)),
+            PathFilter::Path(expression) => expression.regex.is_match(&path::escape(path)),
+            PathFilter::Invalid(_) => false,
         }
     }
 
@@ -193,15 +167,12 @@ mod tests {
         ];
         for (typed, path, expected) in rows {
             let filter = PathFilter::new(typed);
-            assert_eq!(fits(&filter, path), expected, "{typed} and {path}");
-            // As a walk from the root finds it.
-            let (mut above, mut whole) = (false, String::new());
-            for name in path.split('/') {
-                whole.push_str(if whole.is_empty() { "" } else { "/" });
-                whole.push_str(name);
-                above = filter.names(above, name.as_bytes(), || whole.clone().into_bytes());
-                assert_eq!(above, fits(&filter, &whole), "{typed} and {whole}");
+            for end in path.match_indices('/').map(|(at, _)| at).chain([path.len()]) {
+                let part = &path.as_bytes()[..end];
+                let by_definition = fits_by_definition(&filter, part);
+                assert_eq!(fits(&filter, part), by_definition, "{typed} and {}", &path[..end]);
             }
+            assert_eq!(fits(&filter, path.as_bytes()), expected, "{typed} and {path}");
         }
     }
 
@@ -211,5 +182,87 @@ mod tests {
         assert!(PathFilter::new(r"/\w{1000}{1000}/").problem().is_some(), "too large");
         assert_eq!(PathFilter::new("a(").problem(), None);
         assert!(PathFilter::new(" ").is_all());
+    }
+
+    /// Pieces that filters and paths are made of.
+    const FILTERS: &[&str] = &[
+        "a",
+        "B",
+        "/",
+        ".",
+        "é",
+        "K",
+        "*",
+        "**",
+        "?",
+        "[ab]",
+        "[!a]",
+        "[^/]",
+        "[a-c]",
+        "\\.",
+        "\\d",
+        "\\W",
+        "(a|b)",
+        "+",
+        "{2}",
+        "^",
+        "$",
+        "\\b",
+        "\\B",
+        "(?-i)a",
+        "|",
+        "[[:alpha:]]",
+        "x?",
+        "\\/",
+        "-",
+        "_",
+    ];
+    const NAMES: &[&[u8]] = &[
+        b"a",
+        b"A",
+        b"b",
+        b"bb",
+        b".",
+        b"-",
+        b"_a",
+        b"\n",
+        b"\xff",
+        b"\\",
+        "\u{e9}".as_bytes(),
+        "\u{c9}".as_bytes(),
+        "\u{212a}".as_bytes(),
+        "\u{3a3}".as_bytes(),
+        b"x1",
+        b"c",
+    ];
+
+    #[test]
+    fn a_walk_down_a_tree_finds_what_the_definition_says() {
+        let mut seed = 1_u64;
+        let mut next = |below: usize| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) as usize % below
+        };
+        let (mut found, mut automata) = (0, 0);
+        for _ in 0..4_000 {
+            let inner: String = (0..=next(5)).map(|_| FILTERS[next(FILTERS.len())]).collect();
+            let typed = if next(2) == 0 { inner } else { format!("/{inner}/") };
+            let filter = PathFilter::new(&typed);
+            if let PathFilter::Name(expression) | PathFilter::Path(expression) = &filter {
+                automata += u32::from(expression.automaton.is_some());
+            }
+            let (mut descent, mut names) = (Descent::new(&filter, 100), Vec::new());
+            for _ in 0..20 {
+                let name = |next: &mut dyn FnMut(usize) -> usize| {
+                    (0..=next(2) / 2).flat_map(|_| NAMES[next(NAMES.len())]).copied().collect::<Vec<u8>>()
+                };
+                let path = (0..=next(4)).map(|_| name(&mut next)).collect::<Vec<_>>().join(&b'/');
+                let by_definition = fits_by_definition(&filter, &path);
+                found += u32::from(by_definition);
+                let fits = fits_in(&mut descent, &mut names, &path);
+                assert_eq!(fits, by_definition, "{typed} and {}", path.escape_ascii());
+            }
+        }
+        assert!(found > 3_000 && automata > 500, "{found} {automata}");
     }
 }

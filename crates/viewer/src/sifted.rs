@@ -1,7 +1,7 @@
 //! Which nodes of a view are shown for their own sake, and which because they lead there: found in two passes over the tree,
 //! before anything is sorted.
 
-use crate::sieve::PathFilter;
+use crate::sieve::{Descent, PathFilter, Place};
 use porthole_core::tree::{FileTree, NodeId, View};
 
 /// Marks of the nodes of a tree.
@@ -10,24 +10,27 @@ pub(crate) struct Sifted {
     matches: u64,
 }
 
-/// The filter names it.
-const NAMED: u8 = 1;
 /// The view shows it because it is what is looked for, or because something below it is.
-const KEPT: u8 = 2;
+const KEPT: u8 = 1;
 
 impl Sifted {
     /// The nodes that a view shows, that a filter names, and that `fits` accepts.
     pub(crate) fn new(tree: &FileTree, view: &View<'_>, filter: &PathFilter, fits: impl Fn(NodeId) -> bool) -> Self {
         let (mut marks, mut matches) = (vec![0_u8; tree.len()], 0);
+        let mut descent = Descent::new(filter, tree.names());
+        let mut places: Vec<Place> = Vec::with_capacity(tree.len());
+        places.push(descent.root());
         for node in tree.nodes() {
-            let above = marks.get(tree.parent_of(node).0 as usize).is_some_and(|marks| marks & NAMED != 0);
-            if !filter.names(above, tree.name(node), || tree.path(node)) {
-                continue;
-            }
-            let fits = view.has_row(node) && fits(node);
-            matches += u64::from(fits);
-            if let Some(own) = marks.get_mut(node.0 as usize) {
-                *own |= if fits { NAMED | KEPT } else { NAMED };
+            let parent = tree.parent_of(node);
+            let Some(&above) = places.get(parent.0 as usize) else { continue };
+            let name = (tree.name_number(node), tree.name(node));
+            let place = descent.enter(above, parent == NodeId::ROOT, name, || tree.path(node));
+            places.push(place);
+            if place.fits && view.has_row(node) && fits(node) {
+                matches += 1;
+                if let Some(own) = marks.get_mut(node.0 as usize) {
+                    *own = KEPT;
+                }
             }
         }
         for node in tree.nodes().rev() {
