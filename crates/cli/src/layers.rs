@@ -204,11 +204,13 @@ struct Turn<'t> {
 /// this thread. `busy` is the number of threads that `receive` keeps busy. When `receive` returns, cancels the layers that are
 /// being read and starts no others.
 fn read_ahead<S: Send>(
+    source: &Source,
     jobs: Vec<(&Job, S)>,
     busy: usize,
     read: impl Fn(&Job, S, &Turn<'_>) + Sync,
     receive: impl FnOnce() -> Result<(), Error>,
 ) -> Result<(), Error> {
+    source.origin.announce(jobs.iter().filter_map(|(job, _)| Some(job.descriptor.as_ref()?.digest)));
     let count = thread::available_parallelism().map_or(1, usize::from);
     let (threads, cores) = (count.min(AT_ONCE).min(jobs.len()), Cores::new(count, busy));
     let waiting = Mutex::new(jobs.into_iter());
@@ -304,7 +306,7 @@ impl<'a> Reading<'a> {
             // This fails if an earlier layer has failed and dropped the receiver.
             let _ = sender.send(last);
         };
-        read_ahead(firsts, 0, read, || {
+        read_ahead(self.source, firsts, 0, read, || {
             repeats.in_order(self.meter, receivers, |job, event, place| match (event, place) {
                 (Event::End(known), Place::Again) => receive(job, Event::End(known.again())),
                 (event, _) => receive(job, event),
@@ -331,7 +333,7 @@ impl<'a> Reading<'a> {
             // This fails if an earlier layer has failed and dropped the receiver.
             let _ = sender.send(report.map(|report| (finish(sink), report)));
         };
-        read_ahead(firsts, 0, read, || {
+        read_ahead(self.source, firsts, 0, read, || {
             repeats.in_order(self.meter, receivers, |job, (found, report), _| receive(job, found, report))
         })
     }
@@ -356,7 +358,9 @@ impl<'a> Reading<'a> {
             // This fails if an earlier layer has failed and dropped the receiver.
             let _ = sender.send(report.map(|report| Followed::End(Box::new(report))));
         };
-        read_ahead(firsts, 0, read, || repeats.in_order(self.meter, receivers, |job, sent, _| receive(job, sent)))
+        read_ahead(self.source, firsts, 0, read, || {
+            repeats.in_order(self.meter, receivers, |job, sent, _| receive(job, sent))
+        })
     }
 
     /// Reads one layer into `sink`.

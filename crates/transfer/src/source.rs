@@ -54,6 +54,14 @@ pub enum Source {
 }
 
 impl Source {
+    /// Announces the order in which blobs will be read as a whole, several of them at once. A registry then sends first what
+    /// is needed first.
+    pub fn announce(&self, blobs: impl IntoIterator<Item = Digest>) {
+        if let Self::Registry(remote) = self {
+            remote.announce(blobs);
+        }
+    }
+
     fn no_documents(&self) -> Error {
         self.kind().cannot(Capability::Documents).into()
     }

@@ -35,7 +35,9 @@ impl Reading<'_> {
             }
         };
         let pipes = jobs.iter().zip(pipes).collect();
-        read_ahead(pipes, 0, read, || jobs.iter().zip(arriving).try_for_each(|(job, arriving)| work(job, arriving)))
+        read_ahead(self.source, pipes, 0, read, || {
+            jobs.iter().zip(arriving).try_for_each(|(job, arriving)| work(job, arriving))
+        })
     }
 }
 
