@@ -12,7 +12,10 @@ use porthole_core::{
     path, tar,
     tree::{self, FileTree, NodeId},
 };
-use std::{collections::HashSet, rc::Rc};
+use std::{
+    collections::{HashMap, HashSet},
+    rc::Rc,
+};
 
 /// Which directories are open: all but some, or none but some.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,8 +56,8 @@ impl Expansion {
 #[derive(Debug, Default)]
 pub struct RowList {
     lines: Vec<Line>,
-    /// Lines of each group of siblings.
-    groups: Vec<u32>,
+    /// Lines of each group of siblings, by the directory they are in.
+    groups: HashMap<NodeId, u32>,
     largest: u64,
     visible: u64,
     revision: u64,
@@ -65,17 +68,17 @@ pub struct RowList {
     marked: MarkedFiles,
 }
 
+/// A row. There may be a million: what follows from the lines around it is not kept.
 #[derive(Clone, Copy, Debug)]
 struct Line {
-    node: NodeId,
-    /// Which row of the node: a path may have been deleted several times.
-    version: u32,
-    /// The group of siblings that it belongs to.
-    group: u32,
-    /// Place in that group, from 1.
+    /// The node, and [`OPEN`].
+    node: u32,
+    /// Place among its siblings, from 1.
     place: u32,
-    open: bool,
 }
+
+/// In the node of a line: the directory is open. Trees have fewer nodes than this number.
+const OPEN: u32 = 1 << 31;
 
 impl RowList {
     /// Takes what packages say about files; the list has to be rebuilt.
@@ -102,42 +105,28 @@ impl RowList {
         };
         let roots = core.child_nodes(NodeId::ROOT, tree::Sort::Name);
         self.largest = roots.iter().filter_map(|&node| core.row(node)).map(|row| row.total).max().unwrap_or(0);
-        let mut levels = vec![self.level(children(NodeId::ROOT))];
+        let new_level = |parent| Level { nodes: children(parent).into_iter(), parent, lines: 0 };
+        let mut levels = vec![new_level(NodeId::ROOT)];
         while let Some(level) = levels.last_mut() {
             let Some(node) = level.nodes.next() else {
+                self.groups.insert(level.parent, level.lines);
                 levels.pop();
                 continue;
             };
-            let group = level.group;
             self.matches += 1;
             let open = core.has_children(node) && expansion.all != but.contains(&node);
             let versions = if view.mode == protocol::ViewMode::Deleted { core.rows_of(node).len() } else { 1 };
-            let of_version = |version| Line { node, version, group, place: 0, open };
-            self.lines.extend((0..versions as u32).map(of_version));
+            let first = level.lines + 1;
+            level.lines += versions as u32;
+            let line = |place| Line { node: node.0 | if open { OPEN } else { 0 }, place };
+            self.lines.extend((first..=level.lines).map(line));
             if open {
-                levels.push(self.level(children(node)));
+                levels.push(new_level(node));
             }
         }
         self.matches = sifted.map_or(self.matches, |sifted| sifted.matches());
-        self.number();
         self.elsewhere = if self.matches == 0 { deleted(tree, view, &sieve) } else { 0 };
         self.problem = sieve.filter.problem().map(str::to_owned);
-    }
-
-    /// A directory to walk, with a new group of siblings.
-    fn level(&mut self, nodes: Vec<NodeId>) -> Level {
-        self.groups.push(0);
-        Level { nodes: nodes.into_iter(), group: self.groups.len() as u32 - 1 }
-    }
-
-    /// Gives every line its place among its siblings, now that it is known which of them are shown.
-    fn number(&mut self) {
-        for line in &mut self.lines {
-            if let Some(count) = self.groups.get_mut(line.group as usize) {
-                *count += 1;
-                line.place = *count;
-            }
-        }
     }
 
     /// Rows in the list.
@@ -163,10 +152,9 @@ impl RowList {
         let total = self.lines.len();
         let clamp = |index: u64| usize::try_from(index).unwrap_or(total).min(total);
         let (from, to) = (clamp(window.start), clamp(window.end.min(window.start.saturating_add(MOST_ROWS))));
-        let lines = self.lines.get(from..to.max(from)).unwrap_or_default();
         RowWindow {
             from: from as u64,
-            rows: lines.iter().filter_map(|line| self.row(line, &core)).collect(),
+            rows: (from..to.max(from)).filter_map(|index| self.row(index, tree, &core)).collect(),
             total: total as u64,
             complete,
             largest: self.largest,
@@ -178,9 +166,17 @@ impl RowList {
         }
     }
 
-    fn row(&self, line: &Line, view: &tree::View<'_>) -> Option<protocol::FileRow> {
-        let siblings = self.groups.get(line.group as usize).copied().unwrap_or_default();
-        Some(protocol::FileRow { place: line.place, siblings, ..line.row(view)? })
+    fn row(&self, index: usize, tree: &FileTree, view: &tree::View<'_>) -> Option<protocol::FileRow> {
+        let line = self.lines.get(index)?;
+        let node = line.node();
+        // A path may have been deleted several times: its rows follow each other.
+        let version = self.lines[..index].iter().rev().take_while(|before| before.node() == node).count();
+        let row = match version {
+            0 => view.row(node),
+            version => view.rows_of(node).into_iter().nth(version),
+        }?;
+        let siblings = self.groups.get(&tree.parent_of(node)).copied().unwrap_or_default();
+        Some(protocol::FileRow { place: line.place, siblings, ..twin(&row, line.is_open()) })
     }
 
     /// The path of the first row from `from` on, and then from the top, whose name begins with a text: lower-case letters also match
@@ -190,7 +186,7 @@ impl RowList {
         // Almost every text is plain, and then no name has to be copied.
         let plain = text.is_ascii() && !text.contains('\\');
         let begins = |line: &&Line| {
-            let name = tree.name(line.node);
+            let name = tree.name(line.node());
             match plain {
                 true => name.get(..text.len()).is_some_and(|head| head.eq_ignore_ascii_case(text.as_bytes())),
                 false => path::escape(name).to_lowercase().starts_with(&text),
@@ -199,7 +195,7 @@ impl RowList {
         let from = usize::try_from(from).unwrap_or(usize::MAX).min(self.lines.len());
         let (before, after) = self.lines.split_at(from);
         let line = after.iter().chain(before).find(begins)?;
-        Some(tree.path(line.node))
+        Some(tree.path(line.node()))
     }
 
     /// The row at a path, and its index in the list.
@@ -213,10 +209,9 @@ impl RowList {
         let core = tree.view(mode(view, top));
         let node = core.find(path)?;
         let row = core.row(node)?;
-        let index = self.lines.iter().position(|line| line.node == node);
-        let line = index.and_then(|index| self.lines.get(index));
-        let row = match line {
-            Some(line) => self.row(line, &core)?,
+        let index = self.lines.iter().position(|line| line.node() == node);
+        let row = match index {
+            Some(index) => self.row(index, tree, &core)?,
             None => twin(&row, false),
         };
         Some((row, index.map(|index| index as u64)))
@@ -229,16 +224,18 @@ const MOST_ROWS: u64 = 2_000;
 /// A directory being walked: the nodes left in it.
 struct Level {
     nodes: std::vec::IntoIter<NodeId>,
-    group: u32,
+    parent: NodeId,
+    /// Lines of this directory so far.
+    lines: u32,
 }
 
 impl Line {
-    fn row(self, view: &tree::View<'_>) -> Option<protocol::FileRow> {
-        let row = match self.version {
-            0 => view.row(self.node),
-            version => view.rows_of(self.node).into_iter().nth(version as usize),
-        };
-        row.map(|row| twin(&row, self.open))
+    fn node(self) -> NodeId {
+        NodeId(self.node & !OPEN)
+    }
+
+    fn is_open(self) -> bool {
+        self.node & OPEN != 0
     }
 }
 
