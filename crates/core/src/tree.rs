@@ -20,6 +20,7 @@ mod row;
 mod shared;
 mod stack;
 mod survey;
+mod version;
 mod versions;
 mod view;
 mod walk;

@@ -3,8 +3,8 @@
 use super::{
     Ambiguity, Error, FileTree, LayerSummary,
     content::Lost,
-    node::{Flags, NONE, Version},
     resolve::{NAME_BYTES, too_long},
+    version::{Flags, NONE, Version},
 };
 use crate::{path, tar::Kind};
 

@@ -1,6 +1,6 @@
 //! Contents of files: positions, digests if computed, and content that a layer wrote and then removed.
 
-use super::node::{Arena, NONE};
+use super::{node::Arena, version::NONE};
 use crate::{
     digest::{Algorithm, Digest},
     tar::Kind,

@@ -2,8 +2,9 @@
 
 use super::{
     Ambiguity, Error, FileTree,
-    node::{Attributes, Extra, Flags, Inode, NONE, ROOT, Span, Version},
+    node::{Extra, Inode, ROOT, Span},
     resolve::{PATH_BYTES, Walk, too_long},
+    version::{Attributes, Flags, NONE, Version},
 };
 use crate::{
     path,

@@ -1,6 +1,6 @@
 //! Digests of contents that become known after their layers were applied.
 
-use super::{FileTree, node::NONE};
+use super::{FileTree, version::NONE};
 use crate::{digest::Digest, tar::Kind};
 
 impl FileTree {

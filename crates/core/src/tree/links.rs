@@ -1,6 +1,9 @@
 //! Sets of hard links, and how they differ between two sides.
 
-use super::node::{Arena, NONE, as_of};
+use super::{
+    node::{Arena, as_of},
+    version::NONE,
+};
 use std::collections::{HashMap, HashSet};
 
 /// Nodes that share an inode as of a layer, by inode. Costs nothing for a tree without hard links.

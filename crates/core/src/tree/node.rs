@@ -1,9 +1,10 @@
 //! The arena: paths, the versions that layers left at them, and the bytes of their names.
 
 use super::{
-    Ambiguity, NodeId,
+    NodeId,
     content::{Digests, Lost},
     names::{self, Names},
+    version::{Attributes, NONE, Version},
 };
 use crate::tar::Kind;
 use hashbrown::HashTable;
@@ -11,9 +12,6 @@ use std::{
     hash::{BuildHasher, RandomState},
     ops::Deref,
 };
-
-/// End of a list: "no node", "no version", "no extra".
-pub(super) const NONE: u32 = u32::MAX;
 
 /// The root directory.
 pub(super) const ROOT: u32 = NodeId::ROOT.0;
@@ -37,49 +35,6 @@ pub(super) struct Node {
 
 /// In the name of a node: it exists now. A tree has fewer names than this number.
 const LIVE: u32 = 1 << 31;
-
-/// What one layer left at a path. A layer leaves at most one version at a path.
-#[derive(Clone, Debug)]
-pub(super) struct Version {
-    /// The version of the layer before, or `NONE`.
-    pub(super) previous: u32,
-    pub(super) layer: u32,
-    pub(super) size: u64,
-    /// Start of the content in the uncompressed layer.
-    pub(super) offset: u64,
-    pub(super) attributes: Attributes,
-    /// Index of an [`Extra`], or `NONE`.
-    pub(super) extra: u32,
-    /// Index of an [`Inode`] where hard links share one, or `NONE`.
-    pub(super) inode: u32,
-    pub(super) kind: Kind,
-    pub(super) ambiguous: Option<Ambiguity>,
-    pub(super) flags: Flags,
-}
-
-/// Attributes that `chown`, `chmod` and `utimes` set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Attributes {
-    /// Nanoseconds since 1970.
-    pub(super) mtime: u64,
-    pub(super) uid: u32,
-    pub(super) gid: u32,
-    pub(super) mode: u16,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Flags {
-    /// The layer removed the path. The version is a copy of the removed one.
-    pub(super) removed: bool,
-    /// A directory without an entry, created for its children.
-    pub(super) implied: bool,
-    /// An entry of this layer named the path, so an opaque marker of the same layer keeps it.
-    pub(super) unpacked: bool,
-    /// The layer repeats the version before without a change.
-    pub(super) unchanged: bool,
-    /// Several layers wrote this path.
-    pub(super) several: bool,
-}
 
 /// Fields that few entries have.
 #[derive(Clone, Copy, Debug, Default)]
@@ -176,12 +131,6 @@ impl Keys {
         let pair = u64::from(parent) << 32 | u64::from(name);
         let product = u128::from(pair ^ self.0) * u128::from(self.1);
         product as u64 ^ (product >> 64) as u64
-    }
-}
-
-impl Version {
-    pub(super) fn is_alive(&self) -> bool {
-        !self.flags.removed
     }
 }
 

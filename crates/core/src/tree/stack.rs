@@ -4,8 +4,9 @@ use super::{
     Error, FileTree, LayerSummary,
     change::Cause,
     entry::mtime,
-    node::{Attributes, Flags, Mark, Missing, ROOT, Version},
+    node::{Mark, Missing, ROOT},
     resolve::{NAME_BYTES, PATH_BYTES, Walk, too_long},
+    version::{Attributes, Flags, Version},
 };
 use crate::{
     digest::Digest,

@@ -4,8 +4,9 @@ use super::{
     Aspects, Content, FileTree, Row,
     aspect::Side,
     content::Stored,
-    node::{Found, NONE, ROOT},
+    node::{Found, ROOT},
     row::{Change, Shown},
+    version::NONE,
 };
 use crate::{digest::Digest, tar::Kind};
 

@@ -5,8 +5,9 @@ use super::{
     aspect::Side,
     content::Stored,
     links::Groups,
-    node::{Arena, Found, NONE, as_of},
+    node::{Arena, Found, as_of},
     row::{Change, Shown},
+    version::NONE,
 };
 use crate::{digest::Digest, tar::Kind};
 use std::{

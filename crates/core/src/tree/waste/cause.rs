@@ -8,7 +8,8 @@ use crate::{
         aspect::Side,
         content::Stored,
         node::ROOT,
-        node::{Arena, Found, NONE},
+        node::{Arena, Found},
+        version::NONE,
         view::own,
     },
 };

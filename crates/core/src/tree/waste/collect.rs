@@ -9,7 +9,8 @@ use crate::{
     tree::{
         Ambiguity, Aspects, FileTree, NodeId,
         content::{Record, Stored},
-        node::{Arena, NONE},
+        node::Arena,
+        version::NONE,
     },
 };
 use std::{
