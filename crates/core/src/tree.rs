@@ -15,6 +15,7 @@ mod learn;
 mod links;
 mod names;
 mod node;
+mod packed;
 mod resolve;
 mod row;
 mod shared;

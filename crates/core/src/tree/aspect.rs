@@ -116,13 +116,13 @@ impl fmt::Display for Aspects {
 #[derive(Clone, Copy)]
 pub(super) struct Side<'t> {
     pub(super) arena: &'t Arena,
-    pub(super) version: Found<'t>,
+    pub(super) version: Found,
     /// The last layer whose hard links may change its attributes.
     pub(super) until: u32,
 }
 
 impl<'t> Side<'t> {
-    pub(super) fn new(arena: &'t Arena, version: Found<'t>, until: u32) -> Self {
+    pub(super) fn new(arena: &'t Arena, version: Found, until: u32) -> Self {
         Self { arena, version, until }
     }
 

@@ -84,12 +84,12 @@ impl FileTree {
         if marked && cause != Cause::Replaced {
             self.not_plain();
         }
-        let mut gone = self.arena.version(head).clone();
+        let mut gone = self.arena.version(head);
         if self.arena.is_new(head, &mark) {
             self.not_plain();
             let Version { previous, flags, ambiguous, .. } = gone;
             if previous != NONE && self.arena.version(previous).is_alive() {
-                gone = self.arena.version(previous).clone();
+                gone = self.arena.version(previous);
                 gone.previous = previous;
             }
             gone.flags.unpacked = flags.unpacked;
@@ -137,14 +137,14 @@ impl FileTree {
         let head = self.arena.node(node).head;
         let before_is_alive = version.previous != NONE && self.arena.version(version.previous).is_alive();
         if self.arena.is_new(head, &open.mark) {
-            count(&mut open.summary, self.arena.version(head), before_is_alive, u64::wrapping_sub);
+            count(&mut open.summary, &self.arena.version(head), before_is_alive, u64::wrapping_sub);
             count(&mut open.summary, &version, before_is_alive, u64::wrapping_add);
             self.lose(node, head, &version);
-            self.arena.versions[head as usize] = version;
+            self.arena.versions.set(head, &version);
         } else {
             count(&mut open.summary, &version, before_is_alive, u64::wrapping_add);
             self.arena.nodes[node as usize].head = self.arena.versions.len() as u32;
-            self.arena.versions.push(version);
+            self.arena.versions.push(&version);
         }
     }
 }

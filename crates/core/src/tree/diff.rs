@@ -127,7 +127,7 @@ impl Walk<'_> {
     }
 
     fn compare(&self, before: u32, after: u32) -> Aspects {
-        let newest = |arena, node| Arena::newest(arena, node).filter(|version: &Found<'_>| version.is_alive());
+        let newest = |arena, node| Arena::newest(arena, node).filter(|version: &Found| version.is_alive());
         let (Some(a), Some(b)) = (newest(self.before, before), newest(self.after, after)) else {
             return Aspects::NONE;
         };

@@ -63,7 +63,7 @@ impl FileTree {
         }
         let before = target.or(merged).and_then(|node| self.arena.alive(node));
         let before =
-            before.map(|version| (self.arena.attributes(version, u32::MAX), self.arena.symlink(version).is_some()));
+            before.map(|version| (self.arena.attributes(&version, u32::MAX), self.arena.symlink(&version).is_some()));
         let symlink = entry.kind == Kind::Symlink || before.is_some_and(|(_, symlink)| symlink);
         let owner = |id: i64, before: Option<u32>| match id as u32 {
             u32::MAX => before.unwrap_or(0), // like chown(2), -1 keeps the owner
@@ -126,9 +126,9 @@ impl FileTree {
     pub(super) fn share(&mut self, node: u32, target: u32) {
         let (head, origin) = (self.arena.node(node).head, self.arena.node(target).head);
         let (attributes, layer) = (self.arena.version(head).attributes, self.arena.version(head).layer);
-        let before = self.arena.attributes(self.arena.version(origin), u32::MAX);
+        let before = self.arena.attributes(&self.arena.version(origin), u32::MAX);
         let index = self.inode(origin);
-        self.arena.versions[head as usize].inode = index;
+        self.arena.versions.set_inode(head, index);
         if attributes != before {
             let shared = &mut self.arena.inodes[index as usize].attributes;
             shared.retain(|(by, _)| *by != layer);
@@ -138,7 +138,7 @@ impl FileTree {
 
     /// The inode of a version. Creates one if there is none.
     pub(super) fn inode(&mut self, origin: u32) -> u32 {
-        let Version { kind, layer, offset, size, extra, inode, .. } = *self.arena.version(origin);
+        let Version { kind, layer, offset, size, extra, inode, .. } = self.arena.version(origin);
         if inode != NONE {
             return inode;
         }
@@ -146,7 +146,7 @@ impl FileTree {
         let digest = self.arena.digests.place(origin);
         let attributes = Vec::new();
         self.arena.inodes.push(Inode { kind, layer, offset, size, extra, origin, digest, attributes });
-        self.arena.versions[origin as usize].inode = index;
+        self.arena.versions.set_inode(origin, index);
         index
     }
 

@@ -92,7 +92,7 @@ impl FileTree {
                     (place, name) => look_up(&self.arena, place, name, &mut self.link_steps)?,
                 };
                 let target = match place {
-                    Place::Node(node) => self.arena.alive(node).and_then(|version| self.arena.symlink(version)),
+                    Place::Node(node) => self.arena.alive(node).and_then(|version| self.arena.symlink(&version)),
                     _ => None,
                 };
                 directory = match target {
@@ -133,7 +133,7 @@ fn look_up(arena: &Arena, start: Place, path: &[u8], steps: &mut u64) -> Result<
         let Some(child) = living_child(arena, at, name) else {
             return Ok(Place::Missing);
         };
-        let target = arena.alive(child).and_then(|version| arena.symlink(version));
+        let target = arena.alive(child).and_then(|version| arena.symlink(&version));
         let Some(target) = target.filter(|_| !pending.is_empty()) else {
             at = child;
             continue;
@@ -203,5 +203,5 @@ fn is_directory(arena: &Arena, node: u32) -> bool {
 }
 
 fn is_symlink(arena: &Arena, node: u32) -> bool {
-    arena.alive(node).is_some_and(|version| arena.symlink(version).is_some())
+    arena.alive(node).is_some_and(|version| arena.symlink(&version).is_some())
 }

@@ -77,8 +77,8 @@ pub enum Change {
 
 /// A version, with its context in a view.
 #[derive(Clone, Copy)]
-pub(super) struct Shown<'t> {
-    pub(super) version: Found<'t>,
+pub(super) struct Shown {
+    pub(super) version: Found,
     /// The last layer whose hard links may change its attributes.
     pub(super) until: u32,
     pub(super) change: Change,
@@ -87,7 +87,7 @@ pub(super) struct Shown<'t> {
 }
 
 impl Row {
-    pub(super) fn new(arena: &Arena, node: u32, shown: Shown<'_>, path: Vec<u8>, depth: u32, total: u64) -> Self {
+    pub(super) fn new(arena: &Arena, node: u32, shown: Shown, path: Vec<u8>, depth: u32, total: u64) -> Self {
         const SECOND: u64 = 1_000_000_000;
         let version = shown.version;
         let attributes = arena.attributes(&version, shown.until);

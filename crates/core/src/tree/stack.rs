@@ -307,7 +307,7 @@ impl FileTree {
     }
 
     fn set_mtime(&mut self, node: u32, mtime: u64) {
-        let (Some(version), Some(open)) = (self.arena.alive(node).cloned(), &self.open) else { return };
+        let (Some(version), Some(open)) = (self.arena.alive(node), &self.open) else { return };
         let before = self.arena.attributes(&version, u32::MAX);
         if before.mtime == mtime {
             return;

@@ -96,7 +96,7 @@ impl FileTree {
 }
 
 impl Survey {
-    fn inspect(&mut self, arena: &Arena, node: u32, version: Found<'_>) {
+    fn inspect(&mut self, arena: &Arena, node: u32, version: Found) {
         let mode = arena.attributes(&version, u32::MAX).mode;
         let side = Side::new(arena, version, u32::MAX);
         match side.kind() {

@@ -7,7 +7,7 @@ use crate::tar::Kind;
 pub(super) const NONE: u32 = u32::MAX;
 
 /// What one layer left at a path. A layer leaves at most one version at a path.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Version {
     /// The version of the layer before, or `NONE`.
     pub(super) previous: u32,
@@ -47,6 +47,18 @@ pub(super) struct Flags {
     pub(super) unchanged: bool,
     /// Several layers wrote this path.
     pub(super) several: bool,
+}
+
+impl Flags {
+    pub(super) fn bits(self) -> u8 {
+        let flags = [self.removed, self.implied, self.unpacked, self.unchanged, self.several];
+        flags.into_iter().rev().fold(0, |bits, flag| bits << 1 | u8::from(flag))
+    }
+
+    pub(super) fn of_bits(bits: u8) -> Self {
+        let flag = |number: u8| bits >> number & 1 == 1;
+        Self { removed: flag(0), implied: flag(1), unpacked: flag(2), unchanged: flag(3), several: flag(4) }
+    }
 }
 
 impl Version {

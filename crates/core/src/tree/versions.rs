@@ -34,7 +34,7 @@ impl FileTree {
         versions
     }
 
-    fn version(&self, node: u32, path: &[u8], version: Found<'_>) -> PathVersion {
+    fn version(&self, node: u32, path: &[u8], version: Found) -> PathVersion {
         let arena = &self.arena;
         let layer = version.layer;
         let before = (version.previous != NONE).then(|| arena.found(version.previous));

@@ -187,8 +187,8 @@ impl<'t> View<'t> {
 
     /// The contents of the rows of a node that are regular files, in the order of [`rows_of`](Self::rows_of). Hard links are left out.
     pub fn contents(&self, node: NodeId) -> Vec<Content> {
-        let is_file = |shown: &Shown<'_>| shown.version.kind == Kind::File;
-        let stored = |shown: Shown<'_>| is_file(&shown).then(|| self.tree.arena.stored(shown.version.id))?;
+        let is_file = |shown: &Shown| shown.version.kind == Kind::File;
+        let stored = |shown: Shown| is_file(&shown).then(|| self.tree.arena.stored(shown.version.id))?;
         let contents = self.shown(node.0).into_iter().filter_map(stored);
         contents.map(|Stored { layer, offset, size, .. }| Content { layer, offset, size }).collect()
     }
@@ -228,7 +228,7 @@ impl<'t> View<'t> {
 
     pub(super) fn rows_at(&self, node: u32, path: Vec<u8>, depth: u32) -> Vec<Row> {
         let arena = &self.tree.arena;
-        let row = |shown: Shown<'t>| {
+        let row = |shown: Shown| {
             let directory = shown.version.kind == Kind::Directory;
             let total = if directory { self.total(node) } else { shown.version.size };
             Row::new(arena, node, shown, path.clone(), depth, total)
@@ -246,7 +246,7 @@ impl<'t> View<'t> {
     }
 
     /// The versions that the view shows at a node.
-    fn shown(&self, node: u32) -> Vec<Shown<'t>> {
+    fn shown(&self, node: u32) -> Vec<Shown> {
         let arena = &self.tree.arena;
         if !self.shows(node) {
             return Vec::new();
@@ -292,7 +292,7 @@ impl<'t> View<'t> {
         }
     }
 
-    fn written(&self, node: u32, version: Found<'t>, until: u32) -> Shown<'t> {
+    fn written(&self, node: u32, version: Found, until: u32) -> Shown {
         let arena = &self.tree.arena;
         let change = match self.mode {
             Mode::Merged if version.flags.several => Change::Modified,
@@ -374,22 +374,22 @@ fn relinked(arena: &Arena, mode: Mode) -> HashSet<u32> {
     before.differing(&after, still, already)
 }
 
-fn written(version: Option<Found<'_>>) -> (bool, u64, bool) {
+fn written(version: Option<Found>) -> (bool, u64, bool) {
     (version.is_some(), version.map_or(0, |version| version.size), false)
 }
 
 /// The version at a node when all layers are stacked.
-fn alive(arena: &Arena, node: u32) -> Option<Found<'_>> {
+fn alive(arena: &Arena, node: u32) -> Option<Found> {
     arena.newest(node).filter(|version| version.is_alive())
 }
 
 /// The version that layer n left at a node.
-pub(super) fn own(arena: &Arena, node: u32, layer: u32) -> Option<Found<'_>> {
+pub(super) fn own(arena: &Arena, node: u32, layer: u32) -> Option<Found> {
     arena.versions(node).find(|version| version.layer == layer)
 }
 
 /// The version that layer n wrote at a node, or its removal. A path that it both wrote and removed is shown only if readers disagree on it.
-fn only(arena: &Arena, node: u32, layer: u32) -> Option<Found<'_>> {
+fn only(arena: &Arena, node: u32, layer: u32) -> Option<Found> {
     own(arena, node, layer).filter(|version| {
         version.is_alive()
             || version.ambiguous.is_some()
@@ -399,7 +399,7 @@ fn only(arena: &Arena, node: u32, layer: u32) -> Option<Found<'_>> {
 
 /// Versions of a node that a later layer removed or overwrote, newest first. A directory counts once, and not at all
 /// while the path is still a directory.
-fn hidden(arena: &Arena, node: u32) -> impl Iterator<Item = Shown<'_>> {
+fn hidden(arena: &Arena, node: u32) -> impl Iterator<Item = Shown> {
     let newer = arena.versions(node);
     let side = |version, until| Side::new(arena, version, until);
     let mut directory = arena.alive(node).is_some_and(|version| version.kind == Kind::Directory);

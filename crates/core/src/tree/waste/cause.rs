@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Why the next version hides the content of a version, and how the two differ.
-pub(super) fn cause(arena: &Arena, version: Found<'_>, next: Found<'_>) -> (Cause, Aspects) {
+pub(super) fn cause(arena: &Arena, version: Found, next: Found) -> (Cause, Aspects) {
     if !next.is_alive() {
         return (Cause::Deleted, Aspects::NONE);
     }
@@ -60,11 +60,11 @@ pub(super) fn top(arena: &Arena, node: u32, by: u32, cause: Cause) -> u32 {
     }
 }
 
-fn removes(arena: &Arena, version: Found<'_>) -> bool {
+fn removes(arena: &Arena, version: Found) -> bool {
     !version.is_alive() && arena.told(version.id) != version.id
 }
 
-fn changes_metadata(arena: &Arena, version: Found<'_>) -> bool {
+fn changes_metadata(arena: &Arena, version: Found) -> bool {
     if !version.is_alive() || version.kind != Kind::Directory || version.previous == NONE {
         return false;
     }
