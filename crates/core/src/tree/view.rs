@@ -5,14 +5,14 @@ use super::{
     aspect::Side,
     content::Stored,
     links::Groups,
-    node::{Arena, Found, as_of},
+    node::{Arena, Found, ROOT, as_of},
     row::{Change, Shown},
     version::NONE,
 };
 use crate::{digest::Digest, tar::Kind};
 use std::{
     cmp::Reverse,
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -54,9 +54,9 @@ pub struct View<'t> {
 
 /// Which nodes a view shows, and the size of the files below each.
 struct Index {
-    /// Bytes of the files that the view shows at and below each node. In [`Mode::Only`] they include files that the layer
-    /// removed, so that sizes and their order fit the rows.
-    totals: Vec<u64>,
+    /// For each node with something below it, bytes of the files that the view shows there and below. In [`Mode::Only`] they include
+    /// files that the layer removed, so that sizes and their order fit the rows.
+    totals: HashMap<u32, u64>,
     /// Bytes of all files that the view shows and that its layer did not remove.
     kept: u64,
     marks: Vec<u8>,
@@ -207,7 +207,7 @@ impl<'t> View<'t> {
         let arena = &self.tree.arena;
         match sort {
             Sort::Name => children.sort_unstable_by_key(|&child| arena.name(child)),
-            Sort::Size => children.sort_unstable_by_key(|&child| (Reverse(self.total(child)), arena.name(child))),
+            Sort::Size => children.sort_by_cached_key(|&child| (Reverse(self.total(child)), arena.name(child))),
             Sort::Time => children.sort_by_cached_key(|&child| (Reverse(self.modified(child)), arena.name(child))),
             Sort::Layer => children.sort_by_cached_key(|&child| (Reverse(self.layer(child)), arena.name(child))),
         }
@@ -323,7 +323,10 @@ impl<'t> View<'t> {
     }
 
     fn total(&self, node: u32) -> u64 {
-        self.index.totals.get(node as usize).copied().unwrap_or(0)
+        if !self.shows(node) {
+            return 0;
+        }
+        self.index.totals.get(&node).copied().unwrap_or_else(|| own_row(&self.tree.arena, self.mode, node).size)
     }
 }
 
@@ -332,35 +335,69 @@ impl Index {
     fn new(arena: &Arena, mode: Mode) -> Self {
         let count = arena.nodes.len();
         let links = relinked(arena, mode);
-        let mut index = Self { totals: vec![0; count], kept: 0, marks: vec![0; count], links };
+        let mut index = Self { totals: HashMap::new(), kept: 0, marks: vec![0; count], links };
+        // Most children of a directory follow each other.
+        let (mut parent, mut below) = (ROOT, 0_u64);
         for node in (1..count as u32).rev() {
-            let (own, size, removed) = match mode {
-                Mode::Merged => written(alive(arena, node)),
-                Mode::UpTo(layer) => written(as_of(arena, node, layer)),
-                Mode::Only(layer) => match only(arena, node, layer) {
-                    Some(version) => (true, version.size, !version.is_alive()),
-                    None => (false, 0, false),
-                },
-                Mode::Deleted => {
-                    let mut hidden = hidden(arena, node).map(|shown| shown.version.size).peekable();
-                    (hidden.peek().is_some(), hidden.fold(0, u64::saturating_add), false)
-                }
-            };
+            if node == parent {
+                index.add(parent, std::mem::take(&mut below));
+            }
+            let OwnRow { shown, size, removed } = own_row(arena, mode, node);
             let here = node as usize;
-            if own || index.marks[here] & PARENT != 0 {
+            let is_parent = index.marks[here] & PARENT != 0;
+            if shown || is_parent {
                 index.marks[here] |= SHOWN;
-                index.totals[here] = index.totals[here].saturating_add(size);
-                let parent = arena.node(node).parent;
-                index.marks[parent as usize] |= PARENT;
-                let total = index.totals[here];
-                let above = &mut index.totals[parent as usize];
-                *above = above.saturating_add(total);
+                let total = if is_parent { index.add(node, size) } else { size };
+                let above = arena.node(node).parent;
+                index.marks[above as usize] |= PARENT;
+                if above != parent {
+                    index.add(parent, below);
+                    (parent, below) = (above, 0);
+                }
+                below = below.saturating_add(total);
                 if !removed {
                     index.kept = index.kept.saturating_add(size);
                 }
             }
         }
+        index.add(parent, below);
         index
+    }
+
+    /// Adds bytes to the total of a node, and returns it.
+    fn add(&mut self, node: u32, bytes: u64) -> u64 {
+        let total = self.totals.entry(node).or_default();
+        *total = total.saturating_add(bytes);
+        *total
+    }
+}
+
+/// What a view shows at a node for its own sake.
+struct OwnRow {
+    shown: bool,
+    size: u64,
+    /// The layer of the view removed it.
+    removed: bool,
+}
+
+fn own_row(arena: &Arena, mode: Mode, node: u32) -> OwnRow {
+    let written = |version: Option<Found>| OwnRow {
+        shown: version.is_some(),
+        size: version.map_or(0, |version| version.size),
+        removed: false,
+    };
+    match mode {
+        Mode::Merged => written(alive(arena, node)),
+        Mode::UpTo(layer) => written(as_of(arena, node, layer)),
+        Mode::Only(layer) => {
+            let version = only(arena, node, layer);
+            OwnRow { removed: version.is_some_and(|version| !version.is_alive()), ..written(version) }
+        }
+        Mode::Deleted => {
+            let mut hidden = hidden(arena, node).map(|shown| shown.version.size).peekable();
+            let shown = hidden.peek().is_some();
+            OwnRow { shown, size: hidden.fold(0, u64::saturating_add), removed: false }
+        }
     }
 }
 
@@ -372,10 +409,6 @@ fn relinked(arena: &Arena, mode: Mode) -> HashSet<u32> {
     let still = |node| as_of(arena, node, layer).map(|_| node);
     let already = |node| as_of(arena, node, layer - 1).map(|_| node);
     before.differing(&after, still, already)
-}
-
-fn written(version: Option<Found>) -> (bool, u64, bool) {
-    (version.is_some(), version.map_or(0, |version| version.size), false)
 }
 
 /// The version at a node when all layers are stacked.
