@@ -53,7 +53,7 @@ pub fn FilterField(props: &FilterFieldProps) -> Html {
 }
 
 /// Milliseconds without a key before a filter is applied.
-const WAIT: i32 = 90;
+const WAIT: i32 = 20;
 
 /// Properties of [`PlaceField`].
 #[derive(Properties, PartialEq)]
