@@ -7,6 +7,7 @@
 
 mod aspect;
 mod change;
+mod chunks;
 mod content;
 mod diff;
 mod entry;

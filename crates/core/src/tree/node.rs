@@ -2,6 +2,7 @@
 
 use super::{
     NodeId,
+    chunks::Chunks,
     content::{Digests, Lost},
     names::{self, Names},
     packed::Versions,
@@ -105,7 +106,7 @@ pub(super) struct Mark {
 /// Nodes, versions and bytes, each in one vector, and an index from (parent, name) to node.
 #[derive(Clone)]
 pub(super) struct Arena {
-    pub(super) nodes: Vec<Node>,
+    pub(super) nodes: Chunks<Node>,
     pub(super) versions: Versions,
     pub(super) extras: Vec<Extra>,
     pub(super) inodes: Vec<Inode>,
@@ -139,7 +140,7 @@ impl Arena {
     /// An arena with only the root, as an implied directory.
     pub(super) fn new() -> Self {
         let mut arena = Self {
-            nodes: Vec::new(),
+            nodes: Chunks::default(),
             versions: Versions::default(),
             extras: Vec::new(),
             inodes: Vec::new(),
@@ -342,7 +343,7 @@ impl Arena {
             }
         }
         self.nodes.truncate(mark.nodes as usize);
-        for node in &mut self.nodes {
+        for node in self.nodes.iter_mut() {
             while node.head != NONE && node.head >= mark.versions {
                 node.head = self.versions.get(node.head).previous;
             }
@@ -360,7 +361,7 @@ impl Arena {
 
     /// Rebuilds the lists of children for nodes below `count`.
     fn relink(&mut self, count: u32) {
-        for node in &mut self.nodes {
+        for node in self.nodes.iter_mut() {
             node.first_child = NONE;
         }
         for node in 1..count {

@@ -2,6 +2,7 @@
 
 use super::{
     Ambiguity,
+    chunks::Chunks,
     version::{Attributes, Flags, Version},
 };
 use crate::tar::Kind;
@@ -10,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 /// A list of versions.
 #[derive(Clone, Default)]
 pub(super) struct Versions {
-    list: Vec<Packed>,
+    list: Chunks<Packed>,
     /// Size and offset of the versions where one of them is [`LARGE`] or more.
     large: BTreeMap<u32, (u64, u64)>,
     owners: Vec<Owner>,
