@@ -155,6 +155,11 @@ impl FileTree {
         if self.contains(node) { NodeId(self.arena.node(node.0).parent) } else { NodeId::ROOT }
     }
 
+    /// Whether any layer has a path below a node.
+    pub fn is_parent(&self, node: NodeId) -> bool {
+        self.contains(node) && self.arena.node(node.0).first_child != version::NONE
+    }
+
     /// The last component of the path of a node; empty for the root.
     pub fn name(&self, node: NodeId) -> &[u8] {
         if self.contains(node) { self.arena.name(node.0) } else { &[] }

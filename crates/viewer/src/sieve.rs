@@ -4,7 +4,7 @@ mod automaton;
 mod descent;
 
 use automaton::Automaton;
-pub(crate) use descent::{Descent, Place};
+pub(crate) use descent::Descent;
 use porthole_inspect::search::glob_expression;
 use regex_lite::{Regex, RegexBuilder};
 
@@ -113,7 +113,7 @@ mod tests {
             });
             place = descent.enter(place, top, (number, name), || path[..end].to_vec());
         }
-        place.fits
+        place.fits()
     }
 
     /// The same by the definition of a filter, from the whole path.

@@ -1,8 +1,9 @@
 //! Which nodes of a view are shown for their own sake, and which because they lead there: found in two passes over the tree,
 //! before anything is sorted.
 
-use crate::sieve::{Descent, PathFilter, Place};
+use crate::sieve::{Descent, PathFilter};
 use porthole_core::tree::{FileTree, NodeId, View};
+use std::collections::HashMap;
 
 /// Marks of the nodes of a tree.
 pub(crate) struct Sifted {
@@ -18,15 +19,20 @@ impl Sifted {
     pub(crate) fn new(tree: &FileTree, view: &View<'_>, filter: &PathFilter, fits: impl Fn(NodeId) -> bool) -> Self {
         let (mut marks, mut matches) = (vec![0_u8; tree.len()], 0);
         let mut descent = Descent::new(filter, tree.names());
-        let mut places: Vec<Place> = Vec::with_capacity(tree.len());
-        places.push(descent.root());
+        let mut places = HashMap::from([(NodeId::ROOT, descent.root())]);
+        // Most children of a directory follow each other.
+        let mut latest = None;
         for node in tree.nodes() {
             let parent = tree.parent_of(node);
-            let Some(&above) = places.get(parent.0 as usize) else { continue };
+            let known = latest.filter(|(directory, _)| *directory == parent).map(|(_, place)| place);
+            let Some(above) = known.or_else(|| places.get(&parent).copied()) else { continue };
+            latest = Some((parent, above));
             let name = (tree.name_number(node), tree.name(node));
             let place = descent.enter(above, parent == NodeId::ROOT, name, || tree.path(node));
-            places.push(place);
-            if place.fits && view.has_row(node) && fits(node) {
+            if tree.is_parent(node) {
+                places.insert(node, place);
+            }
+            if place.fits() && view.has_row(node) && fits(node) {
                 matches += 1;
                 if let Some(own) = marks.get_mut(node.0 as usize) {
                     *own = KEPT;

@@ -47,15 +47,19 @@ pub(super) struct Run<'a> {
     numbers: HashMap<LazyStateID, u32>,
 }
 
-/// What is known of a path and of all that begin with it.
+/// What is known of a path and of all that begin with it: the number of a state of the automaton, or one of the constants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
-    /// The automaton is in this state.
-    In(u32),
+pub(super) struct State(pub(super) u32);
+
+impl State {
     /// They all fit.
-    Fits,
+    pub(super) const FITS: Self = Self((1 << 31) - 2);
     /// No path that begins so fits.
-    Never,
+    pub(super) const NEVER: Self = Self((1 << 31) - 3);
+
+    pub(super) fn is_final(self) -> bool {
+        self.0 >= Self::NEVER.0
+    }
 }
 
 impl Run<'_> {
@@ -68,16 +72,18 @@ impl Run<'_> {
 
     /// The state after more text.
     pub(super) fn feed(&mut self, state: State, text: &[u8]) -> Option<State> {
-        let State::In(number) = state else { return Some(state) };
-        let mut id = *self.states.get(number as usize)?;
+        if state.is_final() {
+            return Some(state);
+        }
+        let mut id = *self.states.get(state.0 as usize)?;
         for &byte in text {
             id = self.automaton.next_state(&mut self.cache, id, byte).ok()?;
             if id.is_tagged() {
                 if id.is_match() {
-                    return Some(State::Fits);
+                    return Some(State::FITS);
                 }
                 if id.is_dead() {
-                    return Some(State::Never);
+                    return Some(State::NEVER);
                 }
                 if id.is_quit() {
                     return None;
@@ -89,8 +95,10 @@ impl Run<'_> {
 
     /// Whether the path that ends here fits.
     pub(super) fn fits(&mut self, state: State) -> Option<bool> {
-        let State::In(number) = state else { return Some(state == State::Fits) };
-        let id = *self.states.get(number as usize)?;
+        if state.is_final() {
+            return Some(state == State::FITS);
+        }
+        let id = *self.states.get(state.0 as usize)?;
         let end = self.automaton.next_eoi_state(&mut self.cache, id).ok()?;
         Some(end.is_match())
     }
@@ -101,7 +109,7 @@ impl Run<'_> {
             states.push(id);
             states.len() as u32 - 1
         });
-        State::In(number)
+        State(number)
     }
 }
 

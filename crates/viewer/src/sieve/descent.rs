@@ -5,20 +5,35 @@ use super::{
     automaton::{Run, State},
 };
 use porthole_core::path;
+use std::num::NonZeroU32;
 
 /// One application of a filter to many paths. Names have numbers: equal names have equal ones.
 pub(crate) struct Descent<'f> {
     engine: Engine<'f>,
-    /// By the number of a name: the latest place that it was added to, and the result.
-    latest: Vec<Option<(Place, Place)>>,
+    /// By the number of a name: the state that it was added to last, and the result.
+    latest: Vec<Option<(State, Place)>>,
 }
 
-/// What is known of a path.
+/// What is known of a path: twice the number after that of its state, and one more if the filter names the path. Never 0, so that an
+/// option takes no more memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    state: State,
-    /// The filter names the path.
-    pub(crate) fits: bool,
+pub(crate) struct Place(NonZeroU32);
+
+impl Place {
+    fn new(state: State, fits: bool) -> Self {
+        // No state has a larger number than `State::FITS`, so nothing is lost.
+        let number = (state.0 + 1) << 1 | u32::from(fits);
+        Self(NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN))
+    }
+
+    fn state(self) -> State {
+        State((self.0.get() >> 1) - 1)
+    }
+
+    /// Whether the filter names the path.
+    pub(crate) fn fits(self) -> bool {
+        self.0.get() & 1 == 1
+    }
 }
 
 enum Engine<'f> {
@@ -47,9 +62,9 @@ impl<'f> Descent<'f> {
     pub(crate) fn root(&mut self) -> Place {
         let state = match &mut self.engine {
             Engine::Path(_, run) => start(run),
-            _ => State::In(0),
+            _ => State(0),
         };
-        Place { state, fits: false }
+        Place::new(state, false)
     }
 
     /// A path whose last component is `name`, in a directory at `above`; `top`: that is the root. `path` makes the whole path.
@@ -62,18 +77,18 @@ impl<'f> Descent<'f> {
     ) -> Place {
         let (number, name) = name;
         if let Some(Some((from, to))) = self.latest.get(number)
-            && from.state == above.state
+            && *from == above.state()
             && !top
         {
             return *to;
         }
-        let Some(place) = self.engine.add(above.state, top, name) else {
+        let Some(place) = self.engine.add(above.state(), top, name) else {
             // The slow way, for all that follows.
             let fits = self.engine.fits(path);
-            return Place { state: above.state, fits };
+            return Place::new(above.state(), fits);
         };
         if let Some(latest) = self.latest.get_mut(number).filter(|_| !top) {
-            *latest = Some((above, place));
+            *latest = Some((above.state(), place));
         }
         place
     }
@@ -84,27 +99,27 @@ fn start(run: &mut Option<Run<'_>>) -> State {
     if state.is_none() {
         *run = None;
     }
-    state.unwrap_or(State::In(0))
+    state.unwrap_or(State(0))
 }
 
 impl Engine<'_> {
     fn add(&mut self, state: State, top: bool, name: &[u8]) -> Option<Place> {
-        let of = |fits| Place { state: if fits { State::Fits } else { State::Never }, fits };
+        let of = |fits| Place::new(if fits { State::FITS } else { State::NEVER }, fits);
         let place = match self {
             Self::All => of(true),
             Self::None => of(false),
             Self::Text(text, borders) => {
                 let state = find(text.as_bytes(), borders, state, name);
-                Place { state, fits: state == State::Fits }
+                Place::new(state, state == State::FITS)
             }
             Self::Name(expression, run) => {
                 let first = start(run);
                 let fits = match through(run, first, false, name) {
-                    Some(place) => place.fits,
+                    Some(place) => place.fits(),
                     None => expression.regex.is_match(&path::escape(name)),
                 };
                 // A name does not depend on those above, so its place is the same everywhere.
-                Place { state: State::In(0), fits }
+                Place::new(State(0), fits)
             }
             Self::Path(_, run) => through(run, state, !top, name)?,
         };
@@ -122,7 +137,7 @@ fn through(run: &mut Option<Run<'_>>, state: State, slash: bool, name: &[u8]) ->
     let read = |run: &mut Run<'_>| {
         let state = if slash { run.feed(state, b"/")? } else { state };
         let state = run.feed(state, path::escape(name).as_bytes())?;
-        Some(Place { state, fits: run.fits(state)? })
+        Some(Place::new(state, run.fits(state)?))
     };
     let place = read(run.as_mut()?);
     if place.is_none() {
@@ -133,7 +148,10 @@ fn through(run: &mut Option<Run<'_>>, state: State, slash: bool, name: &[u8]) ->
 
 /// Searches on in a name, after a slash, for lower-case text. The state is the number of its bytes that match so far.
 fn find(text: &[u8], borders: &[u32], state: State, name: &[u8]) -> State {
-    let State::In(mut matched) = state else { return state };
+    if state.is_final() {
+        return state;
+    }
+    let mut matched = state.0;
     let shown = path::escape(name);
     let lower;
     let shown = match shown.is_ascii() {
@@ -149,10 +167,10 @@ fn find(text: &[u8], borders: &[u32], state: State, name: &[u8]) -> State {
         }
         matched += u32::from(text.get(matched as usize) == Some(&byte));
         if matched as usize == text.len() {
-            return State::Fits;
+            return State::FITS;
         }
     }
-    State::In(matched)
+    State(matched)
 }
 
 /// For each beginning of a text, the length of its longest part that is both a proper beginning and an end of it.
