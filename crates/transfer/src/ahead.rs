@@ -12,6 +12,7 @@ use porthole_native::Native;
 use porthole_registry::{
     Error,
     client::{BlobRange, RemoteImage},
+    plan::pull::SPLIT,
 };
 use porthole_source::{BlobStream, ImageSource};
 use std::{
@@ -24,8 +25,8 @@ use std::{
 };
 use tokio::runtime::Handle;
 
-/// A blob that is not larger is read by one request.
-const LARGE: u64 = 2 * RANGE;
+/// A blob that is not larger is read by one request, as in a pull: on a narrow line, further connections only lose packets.
+const LARGE: u64 = SPLIT;
 /// A registry that answers within this time is near: one range ahead is enough, unless its reader has to wait.
 const NEAR: Duration = Duration::from_millis(20);
 

@@ -85,7 +85,7 @@ async fn a_large_blob_comes_in_ranges_and_each_byte_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_blob_that_is_not_large_comes_by_one_request() {
-    let bytes = noise(8 * MIB);
+    let bytes = noise(16 * MIB);
     let setting = serve(&bytes, bytes.len());
     assert!(setting.read().await.unwrap().0 == bytes);
     assert_eq!(setting.ranges(), [None]);

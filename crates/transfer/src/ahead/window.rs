@@ -23,7 +23,7 @@ use tokio::{
     task::AbortHandle,
 };
 
-/// Bytes of a range. A blob that is not much larger is read by one request.
+/// Bytes of a range.
 pub(super) const RANGE: u64 = 4 << 20;
 /// Most ranges that are requested ahead, and therefore held in memory, for all blobs of a source.
 pub(super) const RANGES: usize = 6;
