@@ -17,7 +17,7 @@ use porthole_registry::{
 };
 use porthole_source::{Capability, ImageSource};
 use std::{
-    io::{self, Read},
+    io,
     ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
@@ -169,23 +169,40 @@ fn read_local(shared: &Shared, range: &Range<u64>, sender: &Sender<Chunk>) {
             return;
         }
     };
-    let mut offset = range.start;
+    let (mut offset, mut buffers) = (range.start, Buffers::default());
     while offset < range.end {
         let length = usize::try_from(range.end - offset).unwrap_or(usize::MAX).min(CHUNK);
-        // Not zeroed before it is filled.
-        let mut chunk = Vec::with_capacity(length);
-        let read = match reader.by_ref().take(length as u64).read_to_end(&mut chunk) {
-            Ok(read) if read == length => Ok(()),
-            Ok(_) => Err(broken(io::ErrorKind::UnexpectedEof.into())),
-            Err(error) => Err(broken(error)),
-        };
-        let passed = read.and_then(|()| shared.pass(offset, &chunk));
-        let result = passed.map(|()| chunk.into()).map_err(|error| shared.fail(error));
+        let mut buffer = buffers.take(length);
+        let read = reader.read_exact(&mut buffer).map_err(broken);
+        let passed = read.and_then(|()| shared.pass(offset, &buffer));
+        let result = passed.map(|()| buffers.share(buffer)).map_err(|error| shared.fail(error));
         let failed = result.is_err();
         if sender.blocking_send(result).is_err() || failed {
             return;
         }
         offset += length as u64;
+    }
+}
+
+/// Buffers of chunks that are on their way, for reuse.
+#[derive(Default)]
+struct Buffers(Vec<Bytes>);
+
+impl Buffers {
+    /// Returns a buffer of this length: one whose chunk was sent, if there is any, because the memory of a new one is zeroed by
+    /// the kernel and here.
+    fn take(&mut self, length: usize) -> BytesMut {
+        let sent = self.0.iter().position(Bytes::is_unique).map(|place| self.0.swap_remove(place));
+        let mut buffer = sent.and_then(|sent| sent.try_into_mut().ok()).unwrap_or_default();
+        buffer.resize(length, 0);
+        buffer
+    }
+
+    /// Returns the chunk of a buffer.
+    fn share(&mut self, buffer: BytesMut) -> Bytes {
+        let chunk = buffer.freeze();
+        self.0.push(chunk.clone());
+        chunk
     }
 }
 
@@ -261,3 +278,25 @@ impl Drop for Opened {
 const CHUNK: usize = 128 << 10;
 /// Chunks that are read ahead of the connection.
 const AHEAD: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_buffer_of_a_chunk_is_used_again_once_all_of_it_was_sent() {
+        let mut buffers = Buffers::default();
+        let buffer = buffers.take(CHUNK);
+        let mut chunk = buffers.share(buffer);
+        let rest = chunk.split_off(CHUNK / 2);
+        let place = chunk.as_ptr();
+        drop(chunk);
+        let second = buffers.take(CHUNK);
+        assert_ne!(second.as_ptr(), place, "half of it is on its way");
+        drop(rest);
+        let again = buffers.take(CHUNK / 4);
+        assert_eq!((again.as_ptr(), again.len()), (place, CHUNK / 4));
+        drop((again, second));
+        assert_eq!(buffers.0.len(), 0);
+    }
+}
