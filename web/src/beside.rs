@@ -2,19 +2,15 @@
 
 use crate::{
     protocol::{bytes_of, read},
-    transport::Fetch,
     worker,
 };
 use js_sys::{Array, ArrayBuffer, Uint8Array};
-use porthole_registry::transport::Environment as _;
 use porthole_viewer::worker::{HashOrder, HashThread, HashWorker};
 use std::{
     cell::{OnceCell, RefCell},
-    rc::Rc,
-    time::Duration,
+    rc::{Rc, Weak},
 };
 use wasm_bindgen::{JsCast as _, prelude::*};
-use wasm_bindgen_futures::spawn_local;
 use web_sys::Worker;
 
 /// Whether this worker is such a thread.
@@ -67,25 +63,26 @@ fn send(worker: &Worker, buffers: &Buffers, order: HashOrder) {
     let _ = worker.post_message_with_transfer(&message, &transfer);
 }
 
-/// A thread that starts in a moment, when the page has started. Without it, or before, the layer worker hashes itself.
-pub(crate) fn start() -> Rc<HashThread> {
-    let (started, buffers): (Rc<OnceCell<Worker>>, Buffers) = Default::default();
-    let thread = {
-        let (started, buffers) = (Rc::clone(&started), Rc::clone(&buffers));
-        Rc::new(HashThread::new(move |order| {
+/// A thread that starts when the first layer is to be hashed by it. Without it, or before, the layer worker hashes itself.
+pub(crate) fn thread() -> Rc<HashThread> {
+    Rc::new_cyclic(|thread: &Weak<HashThread>| {
+        let (started, buffers): (Rc<OnceCell<Worker>>, Buffers) = Default::default();
+        let start = {
+            let (thread, started, buffers) = (thread.clone(), Rc::clone(&started), Rc::clone(&buffers));
+            move || {
+                let Some(thread) = thread.upgrade() else { return };
+                match listen(&thread, Rc::clone(&buffers)) {
+                    Some(worker) => drop(started.set(worker)),
+                    None => thread.bury(),
+                }
+            }
+        };
+        HashThread::new(start, move |order| {
             if let Some(worker) = started.get() {
                 send(worker, &buffers, order);
             }
-        }))
-    };
-    let heard = Rc::clone(&thread);
-    spawn_local(async move {
-        Fetch.sleep(WAIT).await;
-        if let Some(worker) = listen(&heard, buffers) {
-            let _ = started.set(worker);
-        }
-    });
-    thread
+        })
+    })
 }
 
 /// Starts the worker. `None` where a worker cannot start another.
@@ -108,5 +105,3 @@ fn listen(thread: &Rc<HashThread>, buffers: Buffers) -> Option<Worker> {
 const NAME: &str = "hashes";
 /// The loader of the program, which is that of the layer worker itself.
 const LAYER_WORKER: &str = "./layer_loader.js";
-/// Time until the worker starts.
-const WAIT: Duration = Duration::from_millis(300);

@@ -20,7 +20,7 @@ pub fn run() {
     if beside::is_this() {
         return beside::run();
     }
-    drive(|worker| worker.with_hashes(beside::start()));
+    drive(|worker| worker.with_hashes(beside::thread()));
 }
 
 /// Looks into the contents of layers until the worker is ended.

@@ -25,7 +25,7 @@ impl Carries for WorkerOrder {
     fn take_bytes(&mut self) -> Option<Vec<u8>> {
         match self {
             Self::Read(job) => job.blob.take(),
-            Self::Request { .. } | Self::Config { .. } | Self::Cancel { .. } => None,
+            Self::Request { .. } | Self::Config { .. } | Self::Beside { .. } | Self::Cancel { .. } => None,
         }
     }
 
@@ -203,6 +203,7 @@ mod tests {
             probe: Some(ProbeWish::Search(SearchQuery { pattern: "\u{1f511}".into(), ..SearchQuery::default() })),
         })));
         survives(WorkerOrder::Request { job: 1, request });
+        survives(WorkerOrder::Beside { job: 1 });
         survives(WorkerReport::Done { job: 1, findings: LayerFindings { verified: true, ..LayerFindings::default() } });
         let get = http::Request::get("https://r.example/").body(Default::default()).unwrap();
         let at = std::time::Duration::from_millis(1);

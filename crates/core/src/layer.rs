@@ -179,18 +179,15 @@ impl LayerReader {
     pub fn hashing(mut self, mut beside: impl FnMut(Hasher) -> Box<dyn HashBeside>) -> Self {
         if self.size == 0 {
             self.blob = Hashing::Beside(beside(Hasher::new(algorithm(self.expected.digest.as_ref()))));
-        }
-        self.hashing_archive(beside)
-    }
-
-    /// Hashes the archive with the result of `beside`, and the blob on the caller's thread. No effect after the first byte was
-    /// pushed. If the blob is the archive, the result is dropped unused.
-    pub fn hashing_archive(mut self, beside: impl FnOnce(Hasher) -> Box<dyn HashBeside>) -> Self {
-        if self.size == 0 {
-            let hasher = Hasher::new(algorithm(self.expected.diff_id.as_ref()));
-            self.content.diff_id = Some(Hashing::Beside(beside(hasher)));
+            self.hash_archive_beside(beside);
         }
         self
+    }
+
+    /// Hashes the rest of the archive with the result of `beside`, which is called with the hasher of the bytes so far. Returns
+    /// `false`, and does not call it, if the blob is the archive, or the archive is hashed beside already.
+    pub fn hash_archive_beside(&mut self, beside: impl FnOnce(Hasher) -> Box<dyn HashBeside>) -> bool {
+        self.content.diff_id.as_mut().is_some_and(|hashing| hashing.move_beside(beside))
     }
 
     /// Writes a seek index while the layer is read: see [`take_index`](LayerReader::take_index) and

@@ -87,3 +87,26 @@ fn late_hashes_change_nothing() {
         }
     }
 }
+
+#[wasm_bindgen_test(unsupported = test)]
+fn an_archive_may_be_hashed_beside_from_any_byte_on() {
+    let layer = Layer::new("COPY text /").dir("srv").file("srv/text", b"some text\n".repeat(50_000));
+    for (compression, moves) in [(Compression::None, false), (Compression::Gzip, true), (Compression::Zstd, true)] {
+        let blob = compression.compress(&layer.tar());
+        let diff_id = Some(Digest::sha256(&layer.tar()));
+        for at in [0, 1, 100, blob.len() / 2, blob.len()] {
+            let expected = Expected { diff_id, ..Expected::default() };
+            let (mut reader, mut sink) = (LayerReader::new(expected, Limits::default()), Entries::default());
+            reader.push(&blob[..at], &mut sink);
+            let late =
+                |hasher| -> Box<dyn HashBeside> { Box::new(Late { hasher, states: VecDeque::new(), behind: 0 }) };
+            let moved = reader.hash_archive_beside(late);
+            // A format is known after some hundred bytes.
+            assert!(moved == moves || at <= 100, "{compression:?} at {at}");
+            assert!(!moved || !reader.hash_archive_beside(|_| unreachable!()));
+            reader.push(&blob[at..], &mut sink);
+            let report = reader.finish(&mut sink);
+            assert_eq!((report.diff_id, report.findings.len()), (diff_id, 0), "{compression:?} at {at}");
+        }
+    }
+}

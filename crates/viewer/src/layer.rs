@@ -38,6 +38,11 @@ pub enum WorkerOrder {
         /// The instructions, bottom first.
         instructions: Vec<String>,
     },
+    /// Hash the rest of the archive on another thread, if the worker has one: a core is idle.
+    Beside {
+        /// Number of the job.
+        job: u32,
+    },
     /// Drop a job. No further report of it is sent.
     Cancel {
         /// Number of the job.
@@ -76,7 +81,7 @@ pub struct ReadJob {
     pub kept: Option<KeptIndex>,
     /// Compare the layer with its table of contents, which these annotations of its descriptor name.
     pub audit: Option<BTreeMap<String, String>>,
-    /// Hash the archive on another thread, if the worker has one: while this layer is read, a core would be idle.
+    /// Hash the archive on another thread from the start, if the worker has one: this layer takes longer than all others.
     pub beside: bool,
     /// Look for this in its files, and list nothing. The worker needs a [`ProbeEngine`](crate::probe::ProbeEngine).
     pub probe: Option<ProbeWish>,

@@ -91,6 +91,8 @@ struct Member {
     /// It has reported that it listens.
     ready: bool,
     assignment: Option<Assignment>,
+    /// It was ordered to hash the archive of its layer on another thread.
+    beside: bool,
 }
 
 impl Roster {
@@ -103,7 +105,7 @@ impl Roster {
 
     /// Adds workers that were started.
     pub(crate) fn add(&mut self, kind: CrewKind, count: usize) {
-        let member = Member { kind, alive: true, retired: false, ready: false, assignment: None };
+        let member = Member { kind, alive: true, retired: false, ready: false, assignment: None, beside: false };
         self.workers.extend(vec![member; count]);
     }
 
@@ -188,8 +190,27 @@ impl Roster {
         let mut waiting = self.waiting.iter().enumerate();
         let (place, worker) = waiting.find_map(|(place, next)| Some((place, idle(next.task.crew())?)))?;
         let assignment = self.waiting.remove(place)?;
-        self.workers[worker].assignment = Some(assignment);
+        let member = &mut self.workers[worker];
+        (member.assignment, member.beside) = (Some(assignment), false);
         Some((worker, assignment))
+    }
+
+    /// A worker that lists a layer while another one is idle, and its job: it is to hash on another thread. Each job is returned once.
+    pub(crate) fn spread(&mut self) -> Option<(usize, u32)> {
+        let listing = |member: &&Member| member.kind == CrewKind::Listing && member.ready;
+        let threads = |member: &Member| if member.beside { 2 } else { 1 };
+        let cores = self.workers.iter().filter(listing).count();
+        let busy: usize = self.workers.iter().filter(|member| member.assignment.is_some()).map(threads).sum();
+        if busy >= cores || !self.waiting.is_empty() {
+            return None;
+        }
+        let mut members = self.workers.iter_mut().enumerate().filter(|(_, member)| !member.beside);
+        let (worker, member, job) = members.find_map(|(worker, member)| {
+            let job = member.assignment.filter(|assignment| assignment.task == Task::List)?.job;
+            Some((worker, member, job))
+        })?;
+        member.beside = true;
+        Some((worker, job))
     }
 
     /// The layers that wait and that no worker is left to read.
@@ -302,6 +323,25 @@ mod tests {
         assert_eq!((roster.retire(CrewKind::Contents), roster.retired()), (vec![], vec![1, 2]));
         roster.revive(2);
         assert_eq!((roster.has(CrewKind::Contents), roster.retired()), (true, vec![1]));
+    }
+
+    #[test]
+    fn a_layer_is_spread_over_the_cores_that_others_have_left() {
+        let mut roster = roster(2, 3);
+        (0..2).for_each(|worker| roster.ready(worker));
+        let first = roster.assign().unwrap().1;
+        assert_eq!(roster.spread(), None, "one waits");
+        roster.assign();
+        roster.free(1);
+        assert_eq!(roster.assign().map(|(worker, it)| (worker, it.layer)), Some((1, 2)));
+        assert_eq!(roster.spread(), None, "both are busy");
+        roster.free(1);
+        assert_eq!(roster.spread(), Some((0, first.job)));
+        assert_eq!(roster.spread(), None, "once");
+        roster.free(0);
+        roster.enqueue(1, 3, Task::List);
+        let next = roster.assign().unwrap().1;
+        assert_eq!(roster.spread(), Some((0, next.job)));
     }
 
     #[test]

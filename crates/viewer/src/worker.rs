@@ -8,6 +8,7 @@ mod wire;
 
 use crate::{
     errands::{Apart, Errands},
+    pace::Pace,
     protocol::FailureCause,
 };
 pub use crate::{
@@ -31,7 +32,7 @@ use porthole_registry::{
     transport::{Environment, Transport},
 };
 use scan::Scan;
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, rc::Rc, time::Duration};
 use wire::Wire;
 
 /// Reads one layer at a time, as a session orders.
@@ -71,6 +72,9 @@ impl<T: Transport + Environment> LayerWorker<T> {
         match order {
             WorkerOrder::Read(job) => {
                 let link = Link::default();
+                if job.beside {
+                    link.hash_beside();
+                }
                 *self.current.borrow_mut() = Some((job.job, link.clone()));
                 self.errands.begin((), (job, link));
             }
@@ -78,6 +82,11 @@ impl<T: Transport + Environment> LayerWorker<T> {
             WorkerOrder::Request { job, request } => {
                 if let Some((_, link)) = self.current.borrow().as_ref().filter(|(current, _)| *current == job) {
                     link.renew(request);
+                }
+            }
+            WorkerOrder::Beside { job } => {
+                if let Some((_, link)) = self.current.borrow().as_ref().filter(|(current, _)| *current == job) {
+                    link.hash_beside();
                 }
             }
             WorkerOrder::Cancel { job } => {
@@ -145,9 +154,7 @@ impl<T: Transport + Environment> LayerWorker<T> {
             (self.tell)(WorkerReport::Again { job: job.job });
         }
         let wire = Wire::new(&job, &self.transport, &*self.tell);
-        let hashes = self.hashes.as_ref().filter(|_| job.beside && request.is_some());
-        let hashes = hashes.and_then(|thread| thread.begin());
-        let mut scan = Scan::begin(&job, probe, self.limits, &*self.tell, self.transport.now(), hashes.as_ref())
+        let mut scan = Scan::begin(&job, probe, self.limits, &*self.tell, self.transport.now())
             .map_err(|text| Failed::new(FailureClass::Other, text))?;
         match (blob, request) {
             (Some(blob), _) => {
@@ -165,13 +172,7 @@ impl<T: Transport + Environment> LayerWorker<T> {
                     scan.audit(toc.map(|toc| toc.map(|(toc, _)| toc)));
                 }
                 let (mut stream, host) = layer.open(&job.elsewhere).await?;
-                let pumped = match &hashes {
-                    None => {
-                        let pumped = layer::pump(&mut stream, |chunk| scan.push(chunk, self.transport.now())).await;
-                        pumped.map_err(Failed::from)
-                    }
-                    Some(hashes) => self.pump_beside(&mut stream, &mut scan, hashes).await,
-                };
+                let pumped = self.pump(&mut stream, &mut scan, job.size, link).await;
                 pumped.map_err(|failed| Failed { host, ..failed })?;
             }
             (None, None) => {
@@ -181,22 +182,56 @@ impl<T: Transport + Environment> LayerWorker<T> {
         Ok(scan.finish())
     }
 
-    /// Reads a blob whose archive is hashed by another thread.
-    async fn pump_beside(
+    /// Begins a stream of the thread that hashes. If that has to start, it gets a moment, at most `patience` polls.
+    async fn begin_beside(&self, patience: &mut u32) -> Option<HashStream<'_>> {
+        let thread = self.hashes.as_ref()?;
+        let begun = thread.begin();
+        while *patience > 0 && thread.is_starting() {
+            *patience -= 1;
+            self.transport.sleep(START_POLL).await;
+        }
+        begun.or_else(|| thread.begin())
+    }
+
+    /// Reads a blob of `left` bytes to its end. Its archive is hashed on another thread from the moment the session orders it.
+    async fn pump(
         &self,
         blob: &mut RequestedBlob<'_, T>,
         scan: &mut Scan<'_>,
-        hashes: &HashStream<'_>,
+        mut left: u64,
+        link: &Link,
     ) -> Result<(), Failed> {
         let lost = || Failed::new(FailureClass::Other, "the thread that hashes it ended without a report");
+        let (mut hashes, mut turn, mut patience) = (None, Pace::default(), START_POLLS);
+        turn.rest(self.transport.now(), TURN);
         let mut buffer = vec![0; layer::CHUNK];
         loop {
+            if turn.is_due(self.transport.now()) {
+                // A body that comes faster than it is read never makes this wait, and a browser's worker would hear no order.
+                self.transport.sleep(Duration::ZERO).await;
+                turn.rest(self.transport.now(), TURN);
+            }
             let read = blob.read(&mut buffer).await?;
-            let pushed = hashes.push(&buffer[..read], |piece| scan.push(piece, self.transport.now()));
-            if pushed.await.ok_or_else(lost)?.is_break() || read == 0 {
+            if read == 0 {
+                break;
+            }
+            if hashes.is_none() && left >= LEAST_BESIDE && link.is_beside() {
+                hashes = self.begin_beside(&mut patience).await.filter(|hashes| scan.hash_beside(hashes));
+            }
+            left = left.saturating_sub(read as u64);
+            let chunk = &buffer[..read];
+            let pushed = match &hashes {
+                None => scan.push(chunk, self.transport.now()),
+                Some(hashes) => {
+                    let pushed = hashes.push(chunk, |piece| scan.push(piece, self.transport.now()));
+                    pushed.await.ok_or_else(lost)?
+                }
+            };
+            if pushed.is_break() {
                 break;
             }
         }
+        let Some(hashes) = hashes else { return Ok(()) };
         scan.flush();
         hashes.finish().await.ok_or_else(lost)
     }
@@ -228,4 +263,12 @@ impl Failed {
     }
 }
 
+/// Time after which the platform gets a turn, to deliver orders. In each, Chromium copies what it has of the body to a new buffer: with a
+/// turn every 100 ms the renderer grew by 55 MB.
+const TURN: Duration = Duration::from_millis(400);
+/// How often, and how many times, a thread that starts is looked after before the layer is read on without it.
+const START_POLL: Duration = Duration::from_millis(10);
+const START_POLLS: u32 = 20;
+/// Bytes of a blob for which another thread is not worth its messages.
+const LEAST_BESIDE: u64 = 1 << 20;
 const ONLY_LISTS: &str = "this worker only lists layers (a bug in porthole)";

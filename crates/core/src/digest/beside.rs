@@ -37,6 +37,13 @@ impl Hashing {
         Self::Here(Box::new(Here { hasher, marked: None }))
     }
 
+    /// Moves a hash without marks from the caller's thread to the result of `beside`. `false` if it is elsewhere already.
+    pub(crate) fn move_beside(&mut self, beside: impl FnOnce(Hasher) -> Box<dyn HashBeside>) -> bool {
+        let Self::Here(here) = self else { return false };
+        *self = Self::Beside(beside(here.hasher.clone()));
+        true
+    }
+
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Here(here) => here.hasher.update(bytes),

@@ -67,6 +67,7 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
                 self.end_twins(look, layer, &findings);
                 self.keep_layer(look, layer, &findings);
                 self.dispatch();
+                self.spread();
                 self.turn();
             }
             WorkerReport::Again { .. } => self.forget_kept(look, layer),
@@ -172,6 +173,14 @@ impl<T: Transport + Environment + 'static, P: Pool, F: Front> Session<T, P, F> {
             self.give_up(assignment, "no worker could be started for it");
         }
         self.rest_soon();
+    }
+
+    /// Has layers hashed on another thread while workers are idle. Not before a layer has ended: others may still be queued.
+    fn spread(&self) {
+        loop {
+            let Some((worker, job)) = self.desk.borrow_mut().roster.spread() else { break };
+            self.pool.send(worker, WorkerOrder::Beside { job });
+        }
     }
 
     /// Reports that a layer that waited is lost.

@@ -64,13 +64,16 @@ impl HashWorker {
 
 /// A thread that hashes, as its layer worker sees it.
 pub struct HashThread {
+    start: Box<dyn Fn()>,
     send: Box<dyn Fn(HashOrder)>,
     inner: RefCell<Inner>,
 }
 
 #[derive(Default)]
 struct Inner {
+    started: bool,
     ready: bool,
+    ended: bool,
     stream: u32,
     sent: u64,
     taken: u64,
@@ -82,9 +85,10 @@ impl HashThread {
     /// Maximum bytes in one [`HashOrder::Bytes`].
     pub const MESSAGE: usize = 256 << 10;
 
-    /// A thread that takes orders by `send`. It hashes nothing until it is [`ready`](Self::ready).
-    pub fn new(send: impl Fn(HashOrder) + 'static) -> Self {
-        Self { send: Box::new(send), inner: RefCell::default() }
+    /// A thread that takes orders by `send`. `start` is called once, when the thread is wanted for the first time. It hashes nothing
+    /// until it is [`ready`](Self::ready).
+    pub fn new(start: impl Fn() + 'static, send: impl Fn(HashOrder) + 'static) -> Self {
+        Self { start: Box::new(start), send: Box::new(send), inner: RefCell::default() }
     }
 
     /// It listens from now on.
@@ -94,7 +98,13 @@ impl HashThread {
 
     /// It ended, and the layer worker hashes by itself from now on. What it was given is lost.
     pub fn bury(&self) {
-        self.change(|inner| inner.ready = false);
+        self.change(|inner| (inner.ready, inner.ended) = (false, true));
+    }
+
+    /// Whether it was started and does not listen yet.
+    pub(super) fn is_starting(&self) -> bool {
+        let inner = self.inner.borrow();
+        inner.started && !inner.ready && !inner.ended
     }
 
     /// Takes a report of the thread.
@@ -121,6 +131,9 @@ impl HashThread {
 
     /// Begins a stream, unless the thread is not ready.
     pub(super) fn begin(&self) -> Option<HashStream<'_>> {
+        if !std::mem::replace(&mut self.inner.borrow_mut().started, true) {
+            (self.start)();
+        }
         let mut inner = self.inner.borrow_mut();
         if !inner.ready {
             return None;

@@ -31,12 +31,14 @@ use std::{
     task::{Poll, Waker},
 };
 
-/// Hands a worker the fresh requests that it waits for.
+/// Hands a worker the orders that its job gets while it runs.
 #[derive(Clone, Default)]
 pub(super) struct Link(Rc<RefCell<Renewal>>);
 
 #[derive(Default)]
 struct Renewal {
+    /// The rest of the archive is to be hashed on another thread.
+    beside: bool,
     request: Option<BlobRequest>,
     waker: Option<Waker>,
 }
@@ -48,6 +50,14 @@ impl Link {
         if let Some(waker) = renewal.waker.take() {
             waker.wake();
         }
+    }
+
+    pub(super) fn hash_beside(&self) {
+        self.0.borrow_mut().beside = true;
+    }
+
+    pub(super) fn is_beside(&self) -> bool {
+        self.0.borrow().beside
     }
 
     async fn renewed(&self) -> BlobRequest {

@@ -42,7 +42,6 @@ impl<'t> Scan<'t> {
         limits: Limits,
         tell: &'t dyn Fn(WorkerReport),
         now: Duration,
-        hashes: Option<&HashStream<'_>>,
     ) -> Result<Self, String> {
         let mut pulse = Pace::default();
         pulse.rest(now, PULSE);
@@ -56,10 +55,7 @@ impl<'t> Scan<'t> {
             promised: job.promised,
             file: job.file.clone().map(String::into_bytes),
         };
-        let mut reader = layer.reader(limits);
-        if let Some(hashes) = hashes {
-            reader = reader.hashing_archive(|hasher| hashes.hasher(&hasher));
-        }
+        let reader = layer.reader(limits);
         Ok(Self {
             tell,
             job: job.job,
@@ -92,6 +88,11 @@ impl<'t> Scan<'t> {
             Err(error) => error.to_string(),
         };
         self.refused = Some(format!("its table of contents cannot be checked: {why}"));
+    }
+
+    /// Hashes the rest of the archive on another thread. `false`: there is nothing to hash there.
+    pub(super) fn hash_beside(&mut self, hashes: &HashStream<'_>) -> bool {
+        self.reader.hash_archive_beside(|hasher| hashes.hasher(&hasher))
     }
 
     /// The layer that is read, with its annotations if it is audited.

@@ -59,3 +59,24 @@ fn a_layer_is_lost_with_the_thread_that_hashes_it_and_read_without_it_afterwards
     stage.look(REFERENCE);
     stage.verified();
 }
+
+#[test]
+fn the_last_layer_is_hashed_beside_when_the_other_worker_is_idle() {
+    let mut seed = 1;
+    let mut layer = |megabytes: usize| {
+        let noise: Vec<u8> = (0..megabytes << 20).map(|_| (next(&mut seed) >> 32) as u8).collect();
+        Layer::new("COPY noise /").dir("srv").file("srv/noise", noise)
+    };
+    let layers = [layer(4), layer(4), layer(3)];
+    let image = layers.into_iter().fold(Image::new(), Image::layer).build();
+    let internet = registry(content_of(&image));
+    internet.latency(50);
+    let mut stage = Stage::new(&internet);
+    stage.begin(Action::Look(REFERENCE.into()));
+    stage.until(|stage| stage.reads() == 2);
+    assert_eq!(stage.hashes().bytes.get(), 0);
+    stage.settle();
+    stage.verified();
+    let (hashed, last) = (stage.hashes().bytes.get(), stage.state.layers[2].uncompressed);
+    assert!(hashed > 1 << 20 && hashed <= last, "most of the last archive: {hashed} of {last}");
+}

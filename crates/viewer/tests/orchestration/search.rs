@@ -14,6 +14,7 @@ use porthole_viewer::{
     session,
     session::GivenFile,
     state::{Action, ProbeCost, ProbedRows, command},
+    worker::WorkerOrder,
 };
 use std::sync::Arc;
 
@@ -196,8 +197,12 @@ fn without_workers_every_layer_is_lost() {
 fn a_worker_that_ends_loses_its_layer_alone() {
     let mut stage = Stage::looking(searched().build().into_content("1"));
     stage.begin(Action::Search(text("needle")));
-    stage.until(|stage| stage.orders().len() > 2);
-    let (worker, _) = stage.orders()[2];
+    let reads = |stage: &Stage| {
+        let orders = stage.orders();
+        orders.iter().filter(|(_, order)| matches!(order, WorkerOrder::Read(_))).map(|(worker, _)| *worker).nth(2)
+    };
+    stage.until(|stage| reads(stage).is_some());
+    let worker = reads(&stage).unwrap();
     assert!(worker >= 2, "another worker than those that list layers");
     stage.kill(worker);
     stage.settle();

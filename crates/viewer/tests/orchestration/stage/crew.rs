@@ -98,10 +98,12 @@ impl Inner {
 
 /// A thread that hashes, on this one.
 fn thread(hashes: &Rc<Hashes>) -> Rc<HashThread> {
-    let thread = Rc::new_cyclic(|thread: &Weak<HashThread>| {
+    Rc::new_cyclic(|thread: &Weak<HashThread>| {
         let (thread, hashes) = (thread.clone(), Rc::clone(hashes));
         let worker = RefCell::new(HashWorker::default());
-        HashThread::new(move |order| {
+        let started = thread.clone();
+        let start = move || started.upgrade().iter().for_each(|thread| thread.ready());
+        HashThread::new(start, move |order| {
             let Some(thread) = thread.upgrade() else { return };
             if let HashOrder::Bytes { bytes } = &order {
                 hashes.bytes.set(hashes.bytes.get() + bytes.len() as u64);
@@ -113,9 +115,7 @@ fn thread(hashes: &Rc<Hashes>) -> Rc<HashThread> {
                 thread.hear(report);
             }
         })
-    });
-    thread.ready();
-    thread
+    })
 }
 
 impl Pool for Crew {
