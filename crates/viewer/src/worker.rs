@@ -18,6 +18,7 @@ pub use crate::{
 };
 use beside::HashStream;
 pub use beside::{HashOrder, HashReport, HashThread, HashWorker};
+pub use fetch::RequestedBytes;
 use fetch::{Link, RequestedBlob, RequestedLayer};
 use porthole_core::{
     failure::{Classify, FailureClass},

@@ -10,6 +10,7 @@ use global::AbortGuard;
 use http::{HeaderName, HeaderValue, Response, header::WWW_AUTHENTICATE};
 use js_sys::{Array, Uint8Array};
 use porthole_registry::transport::{Ending, Environment, Error, ErrorKind, FinalUrl, Redirects, Request, Transport};
+use porthole_viewer::worker::RequestedBytes;
 use std::time::Duration;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -37,7 +38,8 @@ impl Transport for Fetch {
         init.set_credentials(if own { RequestCredentials::SameOrigin } else { RequestCredentials::Omit });
         init.set_redirect(RequestRedirect::Follow);
         init.set_referrer_policy(ReferrerPolicy::NoReferrer);
-        init.set_cache(cache(url));
+        let bytes = request.extensions().get::<RequestedBytes>().map_or(0, |bytes| bytes.0);
+        init.set_cache(cache(url, bytes));
         init.set_signal(Some(&guard.signal()));
         let headers = web_sys::Headers::new().map_err(|error| failed(&error))?;
         for (name, value) in request.headers() {
@@ -114,12 +116,16 @@ pub fn platform_url(url: &str) -> String {
     url.strip_prefix(BLOB_SCHEME).map_or_else(|| url.to_owned(), |rest| format!("blob:{rest}"))
 }
 
-/// What a digest names never changes and may stay in the browser's cache. A tag is requested each time.
-fn cache(url: &str) -> RequestCache {
+/// What a digest names never changes and may stay in the browser's cache, if it has room there. A tag is requested each time.
+fn cache(url: &str, bytes: u64) -> RequestCache {
     let path = url.split(['?', '#']).next().unwrap_or_default();
     let last = path.rsplit('/').next().unwrap_or_default();
-    if last.contains(':') || last.contains("%3A") { RequestCache::Default } else { RequestCache::NoStore }
+    let unchanging = last.contains(':') || last.contains("%3A");
+    if unchanging && bytes <= MOST_CACHED { RequestCache::Default } else { RequestCache::NoStore }
 }
+
+/// Browsers write a larger body to the disk and delete it before it ends: Firefox's limit is 50 MB, Chromium's an eighth of its cache.
+const MOST_CACHED: u64 = 50 << 20;
 
 /// Whether a request goes to the relay that serves this page, which may be behind an organisation's sign-in. Its requests name
 /// a registry in `ns`; a registry on the page's own origin is asked without cookies, like any other.
@@ -163,10 +169,18 @@ mod tests {
     }
 
     #[test]
+    fn a_body_that_no_browser_keeps_is_not_written_to_its_cache() {
+        let blob = "https://r.example/v2/a/blobs/sha256:00";
+        assert_eq!(cache(blob, 50 << 20), RequestCache::Default);
+        assert_eq!(cache(blob, 185_000_000), RequestCache::NoStore);
+    }
+
+    #[test]
     fn only_digests_are_cached() {
-        assert_eq!(cache("https://r.example/v2/a/manifests/latest"), RequestCache::NoStore);
-        assert_eq!(cache("https://r.example/v2/a/manifests/latest?ns=b:5"), RequestCache::NoStore);
-        assert_eq!(cache("https://r.example/v2/a/blobs/sha256:00?ns=b"), RequestCache::Default);
-        assert_eq!(cache("https://r.example/token?service=a:b"), RequestCache::NoStore);
+        let cache_of = |path: &str| cache(&format!("https://r.example/{path}"), 1000);
+        assert_eq!(cache_of("v2/a/manifests/latest"), RequestCache::NoStore);
+        assert_eq!(cache_of("v2/a/manifests/latest?ns=b:5"), RequestCache::NoStore);
+        assert_eq!(cache_of("v2/a/blobs/sha256:00?ns=b"), RequestCache::Default);
+        assert_eq!(cache_of("token?service=a:b"), RequestCache::NoStore);
     }
 }

@@ -183,6 +183,10 @@ impl<'w, T: Transport + Environment> ImageSource for RequestedLayer<'w, T> {
 /// A range of the blob of a [`RequestedLayer`].
 pub(super) type RequestedBlob<'w, T> = ResumedBlob<JobRequester<'w, T>>;
 
+/// Number of bytes that a request asks for, as an extension of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestedBytes(pub u64);
+
 /// Sends the requests of a job.
 pub(super) struct JobRequester<'w, T> {
     wire: &'w Wire<'w, T>,
@@ -357,6 +361,7 @@ fn build(request: &BlobRequest, wanted: &Wanted) -> Result<transport::Request, t
         builder = builder.header(header::RANGE, range);
     }
     let invalid = |error: http::Error| transport::Error { kind: ErrorKind::Other, message: error.to_string() };
+    builder = builder.extension(RequestedBytes(wanted.length()));
     builder.body(transport::Payload::default()).map_err(invalid)
 }
 
@@ -364,6 +369,13 @@ fn build(request: &BlobRequest, wanted: &Wanted) -> Result<transport::Request, t
 mod tests {
     use super::*;
     use porthole_registry::resume::Extent;
+
+    #[test]
+    fn requests_say_how_many_bytes_they_ask_for() {
+        let request = BlobRequest { url: "https://r.example/v2/a/blobs/b".into(), headers: Vec::new() };
+        let request = build(&request, &Wanted { range: 5..9, extent: Extent::Rest }).unwrap();
+        assert_eq!(request.extensions().get(), Some(&RequestedBytes(4)));
+    }
 
     #[test]
     fn requests_resume_where_the_body_stopped() {
