@@ -292,7 +292,10 @@ fn programs_and_logs_are_told_how_far_it_is() {
 #[test]
 fn a_terminal_has_a_line_for_each_blob() {
     let (content, [manifest, ..]) = signed(false);
+    let layer = content.blobs.values().max_by_key(|blob| blob.bytes.len()).unwrap().digest.clone();
     let from = Server::new(Site::new().repository("a/b", content));
+    // A pull that ends at once draws nothing. This one waits before it continues.
+    from.internet.fault(&layer, 1, Fault::ResetAfter(600_000));
     let home = tempfile::tempdir().unwrap();
     let command = format!("{} pull {}/a/b:1 2>&1 1>said", env!("CARGO_BIN_EXE_porthole"), from.authority());
     let mut terminal = Command::new("script");
