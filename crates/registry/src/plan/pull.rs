@@ -4,9 +4,10 @@
 //! none waits behind a large one; the others alternate between the first blob of the image and the one with the most
 //! missing bytes. A large blob is fetched in ranges, several at once, if the registry heeds ranges, which the first
 //! answer shows. A range has as many bytes as arrive in a few seconds, and fewer near the end, so that all connections
-//! end at about the same time. Once nothing is left to request, connections that are free take over the second halves
-//! of slow ranges: a connection that loses packets may take many times as long as the others. If the registry reports
-//! too many requests, half as many are sent; after each round that ends well, one more.
+//! end at about the same time. Once nothing is left to request, the second halves of slow ranges are taken over: a
+//! connection that loses packets may take many times as long as the others. A connection that has just become free is
+//! already at speed, and takes over half of what is left of faster ranges, too. If the registry reports too many
+//! requests, half as many are sent; after each round that ends well, one more.
 
 use std::{collections::VecDeque, ops::Range};
 
@@ -22,12 +23,16 @@ pub const MOST: u64 = 32 << 20;
 const OPEN: usize = 2;
 /// The fewest bytes that are taken over, and the fewest that are left to the slow request.
 pub const TAIL: u64 = 256 << 10;
-/// Bytes per second above which a request keeps its tail: the bytes on their way to it would be sent twice.
+/// Bytes per second above which a new connection takes over no tail: the bytes on their way would be sent twice.
 const FAST: f64 = (512 << 10) as f64;
 /// Shortest remaining time of a range, in seconds, for which its tail is taken over.
 const SLOW: f64 = 1.0;
 /// Seconds after which the rate of a request is known.
 const KNOWN: f64 = 2.0;
+/// The same two for a connection that has just become free.
+const FREE: f64 = 0.25;
+/// The remaining time must be this many times what passed before the answer began: the bytes on their way are sent twice.
+const WAITS: f64 = 2.0;
 /// Seconds without a byte after which a request is not slow but stalled: it is sent again, and keeps its tail until then.
 const STALLED: f64 = 3.0;
 /// Requests that may be under way beyond the usual number, for tails only.
@@ -91,6 +96,8 @@ pub struct PullPlan {
     piece: u64,
     /// Whether the registry sends parts of blobs; `None` = not known.
     heeds: Option<bool>,
+    /// Connections that are at speed and have nothing to do: bytes per second of their last answers.
+    free: Vec<f64>,
 }
 
 /// A request under way.
@@ -103,19 +110,30 @@ struct Run {
     end: u64,
     /// When it was sent, or its answer began, in seconds.
     since: f64,
+    /// Seconds that passed before its answer began.
+    waited: f64,
     /// When its last bytes arrived.
     seen: f64,
 }
 
 impl Run {
-    /// Returns the seconds that the rest takes at the rate so far, if its tail is worth taking over. Before the first
-    /// byte there is no rate.
-    fn slowness(&self, now: f64) -> Option<f64> {
-        let (left, passed) = (self.end.saturating_sub(self.at), now - self.since);
-        let rate = (self.at - self.start) as f64 / passed;
+    /// Bytes per second so far.
+    fn rate(&self, now: f64) -> f64 {
+        (self.at - self.start) as f64 / (now - self.since)
+    }
+
+    /// Returns the seconds that the rest takes at the rate so far, if its tail is worth taking over, by a `free`
+    /// connection or by a new one. Before the first byte there is no rate.
+    fn slowness(&self, free: bool, now: f64) -> Option<f64> {
+        let (left, passed, rate) = (self.end.saturating_sub(self.at), now - self.since, self.rate(now));
         let seconds = left as f64 / rate;
+        let worth = if free {
+            passed >= FREE && seconds >= FREE.max(WAITS * self.waited)
+        } else {
+            passed >= KNOWN && seconds >= SLOW && rate <= FAST
+        };
         let (begun, stalls) = (self.at > self.start, now - self.seen > STALLED);
-        (begun && left >= 2 * TAIL && passed >= KNOWN && !stalls && rate <= FAST && seconds >= SLOW).then_some(seconds)
+        (begun && left >= 2 * TAIL && worth && !stalls).then_some(seconds)
     }
 }
 
@@ -169,6 +187,7 @@ impl PullPlan {
             turns: 0,
             piece: 2 * LEAST,
             heeds: None,
+            free: Vec::new(),
         }
     }
 
@@ -198,7 +217,9 @@ impl PullPlan {
     }
 
     fn send(&mut self, blob: usize, range: Range<u64>, now: f64) -> Fetch {
-        self.running.push(Run { blob, start: range.start, at: range.start, end: range.end, since: now, seen: now });
+        let (start, end) = (range.start, range.end);
+        self.running.push(Run { blob, start, at: start, end, since: now, waited: 0.0, seen: now });
+        self.free.pop();
         Fetch { blob, range, era: self.era }
     }
 
@@ -209,17 +230,20 @@ impl PullPlan {
         self.heeds == Some(true) && all_sent && running > 0 && running < self.width + spare
     }
 
-    /// Takes over the second half of the slowest range.
+    /// Takes over the second part of the slowest range: half, or as much as lets both end at the same time.
     fn take_over(&mut self, now: f64) -> Option<PullStep> {
         if !self.has_tails() {
             return None;
         }
         let whole = |run: &Run| self.blobs.get(run.blob).is_none_or(|blob| blob.whole || blob.state != State::Open);
         let slow = self.running.iter().enumerate().filter(|(_, run)| !whole(run));
-        let slow = slow.filter_map(|(place, run)| Some((place, run.slowness(now)?)));
+        let free = self.free.last().copied().filter(|_| self.running.len() < self.width);
+        let slow = slow.filter_map(|(place, run)| Some((place, run.slowness(free.is_some(), now)?)));
         let (place, _) = slow.max_by(|(_, one), (_, other)| one.total_cmp(other))?;
         let run = self.running.get_mut(place)?;
-        let middle = run.at + (run.end - run.at) / 2;
+        let (left, rate) = (run.end - run.at, run.rate(now));
+        let own = free.map_or(0.5, |free| rate / (rate + free));
+        let middle = run.at + ((left as f64 * own) as u64).clamp(TAIL, left - TAIL);
         let (blob, tail) = (run.blob, middle..std::mem::replace(&mut run.end, middle));
         Some(PullStep::TakeOver(self.send(blob, tail, now)))
     }
@@ -229,7 +253,7 @@ impl PullPlan {
     pub fn moved(&mut self, fetch: &Fetch, at: u64, now: f64) -> Option<u64> {
         let run = self.run(fetch)?;
         if at == run.start {
-            run.since = now;
+            (run.since, run.waited) = (now, run.waited + now - run.since);
         }
         run.at = at;
         run.seen = now;
@@ -364,7 +388,13 @@ impl PullPlan {
         let ended = |run: &Run| run.blob == fetch.blob && run.start == fetch.range.start;
         let run = self.running.iter().position(ended).map(|place| self.running.swap_remove(place));
         // The tail belongs to the request that took it over.
-        let reach = run.map_or(fetch.range.end, |run| run.end);
+        let reach = run.as_ref().map_or(fetch.range.end, |run| run.end);
+        // A connection whose answer was not read to its end is closed, and a short answer leaves one slow.
+        let read = run.filter(|run| run.end == fetch.range.end && run.end - run.start >= SMALL);
+        if let (End::Well { .. }, Some(run)) = (end, read) {
+            self.free.push(run.rate(run.seen));
+            self.free.truncate(self.most);
+        }
         let Some(blob) = self.blobs.get_mut(fetch.blob) else { return false };
         if blob.state == State::Open {
             let own = rest.into_iter().map(|range| range.start..range.end.min(reach));

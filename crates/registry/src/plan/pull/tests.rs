@@ -232,6 +232,43 @@ fn what_comes_fast_or_ends_soon_keeps_its_tail() {
     assert!(matches!(plan.step(9.0), Some(PullStep::TakeOver(_))), "it comes slowly");
 }
 
+/// The last layer of a small image arrived at a third of the line's rate, because its connection had lost packets.
+#[test]
+fn a_connection_at_speed_takes_over_a_part_of_what_comes_fast() {
+    let begin = || {
+        let (mut plan, sent) = all_sent(&[10 * MIB, 6 * MIB]);
+        sent.iter().for_each(|fetch| assert_eq!(plan.moved(fetch, 0, 0.25), Some(plan.blobs[fetch.blob].size)));
+        plan.moved(&sent[0], 2 * MIB, 1.25);
+        plan.moved(&sent[1], 6 * MIB, 1.25);
+        (plan, sent)
+    };
+    let (mut plan, sent) = begin();
+    assert_eq!(plan.step(1.25), None, "no connection is free");
+    well(&mut plan, &sent[1], 1.25);
+    let Some(PullStep::TakeOver(taken)) = plan.step(1.25) else { panic!("expected a tail") };
+    assert_eq!(taken.range, 4 * MIB..10 * MIB, "it is three times as fast, so both end at the same time");
+    assert_eq!(plan.moved(&sent[0], 2 * MIB, 1.25), Some(4 * MIB));
+    assert_eq!(plan.step(1.25), None, "it is not free any more");
+    // The connection whose range was cut is closed.
+    plan.moved(&sent[0], 4 * MIB, 2.25);
+    well(&mut plan, &sent[0], 2.25);
+    plan.moved(&taken, 4 * MIB, 1.5);
+    plan.moved(&taken, 5 * MIB, 2.25);
+    assert_eq!(plan.step(2.25), None);
+
+    let (mut plan, sent) = begin();
+    well(&mut plan, &sent[1], 1.25);
+    plan.moved(&sent[0], 9 * MIB, 1.25);
+    assert_eq!(plan.step(1.25), None, "it ends in an eighth of a second");
+    let (mut plan, sent) = begin();
+    assert!(plan.ended(&sent[1], [0..6 * MIB], End::TooMuch));
+    assert!(plan.free.is_empty(), "it has not ended well");
+    let (mut plan, sent) = all_sent(&[SMALL - 1, 10 * MIB]);
+    plan.moved(&sent[0], SMALL - 1, 0.25);
+    well(&mut plan, &sent[0], 1.25);
+    assert!(plan.free.is_empty(), "a short answer says nothing of the speed");
+}
+
 #[test]
 fn a_registry_that_ignores_ranges_is_asked_for_no_tail() {
     let mut plan = PullPlan::new([8 * MIB], 4);
