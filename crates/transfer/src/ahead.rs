@@ -2,11 +2,11 @@
 //!
 //! On a line with a long round trip, one connection carries a fraction of what the line could. The bytes of the range
 //! that is read go straight to its reader. Those of later ranges are held in memory, within one bound for all blobs of a
-//! source.
+//! source. From a registry that is near, one connection brings more than is decompressed in the same time.
 
 mod window;
 
-use self::window::{Client, Coming, Notes, Place, RANGE, RANGES, Window};
+use self::window::{Client, Coming, Notes, Place, RANGE, Window};
 use porthole_core::{descriptor::Descriptor, digest::Digest};
 use porthole_native::Native;
 use porthole_registry::{
@@ -17,17 +17,14 @@ use porthole_registry::{
 use porthole_source::{BlobStream, ImageSource};
 use std::{
     ops::{Deref, Range},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, OnceLock, atomic::Ordering},
     time::{Duration, Instant},
 };
 use tokio::runtime::Handle;
 
 /// A blob that is not larger is read by one request, as in a pull: on a narrow line, further connections only lose packets.
 const LARGE: u64 = SPLIT;
-/// A registry that answers within this time is near: one range ahead is enough, unless its reader has to wait.
+/// A registry that answers within this time is near.
 const NEAR: Duration = Duration::from_millis(20);
 
 /// An image of a registry, whose large blobs are read ahead.
@@ -35,13 +32,15 @@ const NEAR: Duration = Duration::from_millis(20);
 pub struct Remote {
     image: RemoteImage<Client>,
     window: Arc<Window>,
-    /// Ranges of a blob to request ahead at first; 0 until the registry has answered with a range.
-    most: Arc<AtomicUsize>,
+    /// Time within which a registry that is near answers.
+    near: Duration,
+    /// Whether the registry is near; unset until it has answered with a range.
+    is_near: Arc<OnceLock<bool>>,
 }
 
 impl From<RemoteImage<Client>> for Remote {
     fn from(image: RemoteImage<Client>) -> Self {
-        Self { image, window: Arc::default(), most: Arc::default() }
+        Self { image, window: Arc::default(), near: NEAR, is_near: Arc::default() }
     }
 }
 
@@ -54,31 +53,37 @@ impl Deref for Remote {
 }
 
 impl Remote {
+    /// Reads ahead only if the registry takes at least this time for its first answer; usually 20 ms.
+    #[must_use]
+    pub fn with_near(self, near: Duration) -> Self {
+        Self { near, ..self }
+    }
+
     /// Announces the order in which blobs will be read. Others are read ahead after these, in the order in which they are
     /// opened.
     pub(crate) fn announce(&self, blobs: impl IntoIterator<Item = Digest>) {
         self.window.announce(blobs);
     }
 
-    /// Opens a blob. A large one that is read as a whole is requested in ranges, if the registry sends them.
+    /// Opens a blob. A large one that is read as a whole is requested in ranges, if the registry sends them and is not near.
     pub(crate) async fn open(&self, descriptor: &Descriptor, range: Range<u64>) -> Result<RemoteBlob, Error> {
         let one = |blob| RemoteBlob::One(Box::new(blob));
         let is_large = range == (0..descriptor.size) && descriptor.size > LARGE;
-        let runtime = if is_large { Handle::try_current().ok() } else { None };
-        let Some(runtime) = runtime else {
+        let ahead = is_large && self.is_near.get() != Some(&true);
+        let Some(runtime) = Handle::try_current().ok().filter(|_| ahead) else {
             return Ok(one(self.image.open_blob(descriptor, range).await?));
         };
         let mut ahead = Ahead::new(self, descriptor, runtime);
-        let most = self.most.load(Ordering::Relaxed);
-        if most > 0 {
-            self.window.begin(ahead.place, most);
+        if self.is_near.get().is_some() {
+            self.window.begin(ahead.place);
         }
         let asked = Instant::now();
         match self.image.open_blob(descriptor, 0..RANGE).await {
             Ok(first) if first.heeds_ranges() == Some(true) => {
-                let most = if asked.elapsed() < NEAR { 1 } else { RANGES };
-                self.most.store(most, Ordering::Relaxed);
-                ahead.begin(first, most);
+                if *self.is_near.get_or_init(|| asked.elapsed() < self.near) {
+                    return Ok(RemoteBlob::Near(Box::new(Near::new(self, descriptor, first))));
+                }
+                ahead.begin(first);
                 Ok(RemoteBlob::Ahead(Box::new(ahead)))
             }
             Ok(whole) if whole.is_whole_blob() => Ok(one(whole.to_its_end())),
@@ -95,6 +100,8 @@ impl Remote {
 pub enum RemoteBlob {
     /// Read by one request.
     One(Box<BlobRange<Client, Native>>),
+    /// Read by two requests, one after the other.
+    Near(Box<Near>),
     /// Read by several requests at once.
     Ahead(Box<Ahead>),
 }
@@ -105,6 +112,7 @@ impl BlobStream for RemoteBlob {
     async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
         match self {
             Self::One(blob) => BlobStream::read(&mut **blob, buffer).await,
+            Self::Near(blob) => blob.read(buffer).await,
             Self::Ahead(blob) => blob.read(buffer).await,
         }
     }
@@ -112,8 +120,37 @@ impl BlobStream for RemoteBlob {
     fn overhead(&self) -> u64 {
         match self {
             Self::One(blob) => blob.overhead(),
+            Self::Near(blob) => blob.overhead + blob.part.overhead(),
             Self::Ahead(blob) => blob.notes.overhead.load(Ordering::Relaxed),
         }
+    }
+}
+
+/// A blob whose first range came from a registry that turned out to be near.
+pub struct Near {
+    image: RemoteImage<Client>,
+    descriptor: Descriptor,
+    part: BlobRange<Client, Native>,
+    /// Whether this is the first range.
+    is_first: bool,
+    /// Bytes that were received beyond those of the first range.
+    overhead: u64,
+}
+
+impl Near {
+    fn new(remote: &Remote, descriptor: &Descriptor, first: BlobRange<Client, Native>) -> Self {
+        Self { image: remote.image.clone(), descriptor: descriptor.clone(), part: first, is_first: true, overhead: 0 }
+    }
+
+    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        let read = BlobStream::read(&mut self.part, buffer).await?;
+        if read > 0 || buffer.is_empty() || !self.is_first {
+            return Ok(read);
+        }
+        let rest = self.image.open_blob(&self.descriptor, RANGE..self.descriptor.size).await?;
+        let first = std::mem::replace(&mut self.part, rest);
+        (self.is_first, self.overhead) = (false, first.overhead());
+        BlobStream::read(&mut self.part, buffer).await
     }
 }
 
@@ -137,9 +174,9 @@ impl Ahead {
     }
 
     /// Takes the answer for the first range.
-    fn begin(&mut self, first: BlobRange<Client, Native>, most: usize) {
+    fn begin(&mut self, first: BlobRange<Client, Native>) {
         self.current = Some(Coming::begun(first, &self.runtime, &self.notes));
-        self.window.begin(self.place, most);
+        self.window.begin(self.place);
     }
 
     async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {

@@ -26,7 +26,7 @@ use tokio::{
 /// Bytes of a range.
 pub(super) const RANGE: u64 = 4 << 20;
 /// Most ranges that are requested ahead, and therefore held in memory, for all blobs of a source.
-pub(super) const RANGES: usize = 6;
+const RANGES: usize = 6;
 /// Bytes of a chunk.
 const CHUNK: usize = 64 << 10;
 /// Most chunks that are held of a range that is requested ahead: all of it, so that its connection is free for the next range.
@@ -69,8 +69,8 @@ struct Queue {
     image: RemoteImage<Client>,
     descriptor: Descriptor,
     runtime: Handle,
-    /// Most ranges that are requested ahead; `None` until the registry is known to send ranges.
-    most: Option<usize>,
+    /// Whether the registry is known to send ranges.
+    begun: bool,
     /// Ranges under way, in order.
     coming: VecDeque<Coming>,
     /// The first byte after them.
@@ -132,7 +132,7 @@ impl Window {
             image: image.clone(),
             descriptor: descriptor.clone(),
             runtime: runtime.clone(),
-            most: None,
+            begun: false,
             coming: VecDeque::new(),
             next: RANGE,
             notes: Arc::clone(&notes),
@@ -141,11 +141,11 @@ impl Window {
         (place, notes)
     }
 
-    /// Begins to request the ranges of a blob after the first one, `most` at once or as many as its reader turns out to need.
-    pub(super) fn begin(&self, place: Place, most: usize) {
+    /// Begins to request the ranges of a blob after the first one.
+    pub(super) fn begin(&self, place: Place) {
         let mut state = self.state();
         if let Some(queue) = state.blobs.get_mut(&place) {
-            queue.most.get_or_insert(most);
+            queue.begun = true;
         }
         self.fill(&mut state);
     }
@@ -155,12 +155,7 @@ impl Window {
         let mut state = self.state();
         self.fill(&mut state);
         let queue = state.blobs.get_mut(&place)?;
-        let next = queue.coming.pop_front().or_else(|| queue.is_left().then(|| queue.request(None)));
-        if next.as_ref().is_some_and(|next| !next.chunks.is_closed()) {
-            // The reader is faster than the registry.
-            queue.most = queue.most.map(|most| most + 1);
-        }
-        next
+        queue.coming.pop_front().or_else(|| queue.is_left().then(|| queue.request(None)))
     }
 
     /// Ends the requests for a blob.
@@ -177,8 +172,10 @@ impl Window {
     fn fill(&self, state: &mut State) {
         for queue in state.blobs.values_mut() {
             // Its ranges are needed before those of the blobs after it.
-            let Some(most) = queue.most else { return };
-            while queue.coming.len() < most && queue.is_left() && !queue.notes.whole.load(Ordering::Relaxed) {
+            if !queue.begun {
+                return;
+            }
+            while queue.is_left() && !queue.notes.whole.load(Ordering::Relaxed) {
                 let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else { return };
                 let coming = queue.request(Some(permit));
                 queue.coming.push_back(coming);
@@ -319,9 +316,9 @@ mod tests {
         setting.window.announce([lower.digest, upper.digest]);
         let above = setting.open(&upper);
         let below = setting.open(&lower);
-        setting.window.begin(above, RANGES);
+        setting.window.begin(above);
         assert_eq!(setting.ahead([below, above]), [0, 0], "the lower one is being opened");
-        setting.window.begin(below, RANGES);
+        setting.window.begin(below);
         assert_eq!(setting.ahead([below, above]), [RANGES, 0]);
     }
 
@@ -330,8 +327,8 @@ mod tests {
         let setting = Setting::new();
         let (lower, upper) = (blob("lower", 20), blob("upper", 20));
         let (below, above) = (setting.open(&lower), setting.open(&upper));
-        setting.window.begin(below, RANGES);
-        setting.window.begin(above, RANGES);
+        setting.window.begin(below);
+        setting.window.begin(above);
         let mut read = 1;
         while let Some(_range) = setting.window.next(below) {
             read += 1;
@@ -347,7 +344,7 @@ mod tests {
     async fn the_ranges_held_are_bounded_however_many_blobs_are_open() {
         let setting = Setting::new();
         let blobs = [0; 20].map(|_| setting.open(&blob("same", 5)));
-        blobs.into_iter().for_each(|place| setting.window.begin(place, RANGES));
+        blobs.into_iter().for_each(|place| setting.window.begin(place));
         assert_eq!(setting.ahead(blobs).iter().sum::<usize>(), RANGES);
         let last = blobs[19];
         let read: Vec<_> = std::iter::from_fn(|| setting.window.next(last)).collect();
@@ -359,8 +356,8 @@ mod tests {
     async fn a_blob_that_is_given_up_leaves_its_ranges_to_the_others() {
         let setting = Setting::new();
         let (first, second) = (setting.open(&blob("first", 20)), setting.open(&blob("second", 20)));
-        setting.window.begin(second, RANGES);
-        setting.window.begin(first, RANGES);
+        setting.window.begin(second);
+        setting.window.begin(first);
         assert_eq!(setting.ahead([first, second]), [RANGES, 0]);
         setting.window.leave(first);
         assert_eq!(setting.ahead([second]), [RANGES]);
@@ -370,27 +367,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn more_is_requested_ahead_only_if_the_reader_has_to_wait() {
-        let setting = Setting::new();
-        let place = setting.open(&blob("near", 20));
-        setting.window.begin(place, 1);
-        assert_eq!(setting.ahead([place]), [1]);
-        setting.window.state().blobs[&place].coming[0].task.abort();
-        yield_now().await;
-        drop(setting.window.next(place));
-        drop(setting.window.next(place));
-        assert_eq!(setting.ahead([place]), [0], "the first one had ended, the second one had not");
-        drop(setting.window.next(place));
-        assert_eq!(setting.ahead([place]), [1]);
-    }
-
-    #[tokio::test]
     async fn the_rest_comes_by_one_request_if_ranges_are_not_sent_any_more() {
         let setting = Setting::new();
         let place = setting.open(&blob("whole", 20));
-        setting.window.begin(place, 1);
+        setting.window.begin(place);
         setting.window.state().blobs[&place].notes.whole.store(true, Ordering::Relaxed);
-        assert!(setting.window.next(place).is_some() && setting.is_left(place));
+        for _ in 0..RANGES {
+            assert!(setting.window.next(place).is_some() && setting.is_left(place));
+        }
         assert!(setting.window.next(place).is_some() && !setting.is_left(place));
         assert!(setting.window.next(place).is_none());
     }
