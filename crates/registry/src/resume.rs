@@ -203,14 +203,28 @@ impl<R: BlobRequester> ResumedBlob<R> {
     /// # Errors
     /// As [`part`](Self::part), after the retries that the budget allows.
     pub async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        loop {
+            match self.read_until_broken(buffer).await? {
+                Some(read) => return Ok(read),
+                None => self.resume().await?,
+            }
+        }
+    }
+
+    /// As [`read`](Self::read), for callers that move the [end](Self::end_at): returns `None` after the transfer broke
+    /// off and the pause before the next try has passed. Call [`resume`](Self::resume) then.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub async fn read_until_broken(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, Error> {
         let left = self.range.end.saturating_sub(self.position);
         let left = if self.to_its_end { u64::MAX } else { left };
         let room = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         if room == 0 {
             self.body = None;
-            return Ok(0);
+            return Ok(Some(0));
         }
-        loop {
+        let broken = loop {
             let polled = self.poll(&mut buffer[..room]).await;
             if let Some(page) = self.page.take() {
                 return Err(self.refuse(page));
@@ -218,7 +232,7 @@ impl<R: BlobRequester> ResumedBlob<R> {
             match polled {
                 Ok(0) if self.to_its_end => {
                     if self.position >= self.range.end || self.ended.replace(self.position) == Some(self.position) {
-                        return Ok(0);
+                        return Ok(Some(0));
                     }
                     // Without a Content-Length a broken connection looks like an end, so request the rest once. If
                     // there is no rest, the blob is too short, and its verifier reports that.
@@ -226,7 +240,7 @@ impl<R: BlobRequester> ResumedBlob<R> {
                         Ok(()) => continue,
                         Err(Error::OutOfRange { .. } | Error::Protocol { .. }) => {
                             self.body = None;
-                            return Ok(0);
+                            return Ok(Some(0));
                         }
                         Err(error) => return Err(error),
                     }
@@ -239,21 +253,31 @@ impl<R: BlobRequester> ResumedBlob<R> {
                 }
                 Ok(0) => {
                     self.ended = Some(self.position).filter(|position| *position > self.range.start);
-                    self.pause(self.ended_early()).await?;
+                    break self.ended_early();
                 }
                 Ok(read) => {
                     self.position += read as u64;
-                    return Ok(read);
+                    return Ok(Some(read));
                 }
                 // All bytes of the blob have arrived.
                 Err(_) if self.to_its_end && self.position > 0 && self.position >= self.range.end => {
                     self.body = None;
-                    return Ok(0);
+                    return Ok(Some(0));
                 }
-                Err(error) => self.pause(error).await?,
+                Err(error) => break error,
             }
-            self.open().await?;
-        }
+        };
+        (self.body, self.undo) = (None, None);
+        self.pause(broken).await?;
+        Ok(None)
+    }
+
+    /// Requests what is still missing of the range.
+    ///
+    /// # Errors
+    /// As [`part`](Self::part), after the retries that the budget allows.
+    pub async fn resume(&mut self) -> Result<(), Error> {
+        self.open().await
     }
 
     /// Bytes of bodies received so far, including bytes before the range.

@@ -105,10 +105,12 @@ pub struct PullPlan {
 struct Run {
     blob: usize,
     start: u64,
+    /// The first byte of its last answer: another than `start` if the transfer broke off there.
+    from: u64,
     /// The byte that it has reached.
     at: u64,
     end: u64,
-    /// When it was sent, or its answer began, in seconds.
+    /// When it was last sent, or its answer began, in seconds.
     since: f64,
     /// Seconds that passed before its answer began.
     waited: f64,
@@ -119,7 +121,7 @@ struct Run {
 impl Run {
     /// Bytes per second so far.
     fn rate(&self, now: f64) -> f64 {
-        (self.at - self.start) as f64 / (now - self.since)
+        (self.at - self.from) as f64 / (now - self.since)
     }
 
     /// Returns the seconds that the rest takes at the rate so far, if its tail is worth taking over, by a `free`
@@ -132,7 +134,7 @@ impl Run {
         } else {
             passed >= KNOWN && seconds >= SLOW && rate <= FAST
         };
-        let (begun, stalls) = (self.at > self.start, now - self.seen > STALLED);
+        let (begun, stalls) = (self.at > self.from, now - self.seen > STALLED);
         (begun && left >= 2 * TAIL && worth && !stalls).then_some(seconds)
     }
 }
@@ -218,7 +220,7 @@ impl PullPlan {
 
     fn send(&mut self, blob: usize, range: Range<u64>, now: f64) -> Fetch {
         let (start, end) = (range.start, range.end);
-        self.running.push(Run { blob, start, at: start, end, since: now, waited: 0.0, seen: now });
+        self.running.push(Run { blob, start, from: start, at: start, end, since: now, waited: 0.0, seen: now });
         self.free.pop();
         Fetch { blob, range, era: self.era }
     }
@@ -252,11 +254,18 @@ impl PullPlan {
     /// now: another one may have taken over its tail.
     pub fn moved(&mut self, fetch: &Fetch, at: u64, now: f64) -> Option<u64> {
         let run = self.run(fetch)?;
-        if at == run.start {
+        if at == run.from {
             (run.since, run.waited) = (now, run.waited + now - run.since);
         }
         run.at = at;
         run.seen = now;
+        Some(run.end)
+    }
+
+    /// Notes that a request is sent again from the byte that it has reached. Returns where it ends now.
+    pub fn resumed(&mut self, fetch: &Fetch, now: f64) -> Option<u64> {
+        let run = self.run(fetch)?;
+        (run.from, run.since, run.waited, run.seen) = (run.at, now, 0.0, now);
         Some(run.end)
     }
 
@@ -390,7 +399,7 @@ impl PullPlan {
         // The tail belongs to the request that took it over.
         let reach = run.as_ref().map_or(fetch.range.end, |run| run.end);
         // A connection whose answer was not read to its end is closed, and a short answer leaves one slow.
-        let read = run.filter(|run| run.end == fetch.range.end && run.end - run.start >= SMALL);
+        let read = run.filter(|run| run.end == fetch.range.end && run.end - run.from >= SMALL);
         if let (End::Well { .. }, Some(run)) = (end, read) {
             self.free.push(run.rate(run.seen));
             self.free.truncate(self.most);

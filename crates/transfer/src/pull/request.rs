@@ -67,9 +67,14 @@ impl Request {
             // Another request may have taken over the rest.
             range.end = self.shared.plan().moved(&self.fetch, at, self.shared.now()).unwrap_or(range.end).max(at);
             body.end_at(range.end);
-            let read = body.read(&mut buffer).await;
+            let read = body.read_until_broken(&mut buffer).await;
             *fetched = body.received();
-            let read = read?;
+            let Some(read) = read? else {
+                range.end = self.shared.plan().resumed(&self.fetch, self.shared.now()).unwrap_or(range.end).max(at);
+                body.end_at(range.end);
+                body.resume().await?;
+                continue;
+            };
             untold += claim.write(at, &buffer[..read])?;
             at += read as u64;
             if untold > 0 && (read == 0 || untold >= TOLD.0 || told.elapsed() >= TOLD.1) {

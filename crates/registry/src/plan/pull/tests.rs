@@ -269,6 +269,32 @@ fn a_connection_at_speed_takes_over_a_part_of_what_comes_fast() {
     assert!(plan.free.is_empty(), "a short answer says nothing of the speed");
 }
 
+/// A request that was sent again asked for the tail that another one took over meanwhile, and its bytes arrived twice.
+#[test]
+fn a_request_that_is_sent_again_leaves_the_tail_that_was_taken_over() {
+    let begin = || {
+        let (mut plan, sent) = all_sent(&[6 * MIB, 3 * MIB]);
+        sent.iter().for_each(|fetch| assert!(plan.moved(fetch, 0, 0.0).is_some()));
+        plan.moved(&sent[0], 2 * MIB, 0.125);
+        plan.moved(&sent[1], 3 * MIB, 0.125);
+        well(&mut plan, &sent[1], 0.125);
+        (plan, sent)
+    };
+    // It broke off, and a connection is free during the pause.
+    let (mut plan, sent) = begin();
+    let Some(PullStep::TakeOver(taken)) = plan.step(0.75) else { panic!("expected a tail") };
+    assert_eq!(plan.resumed(&sent[0], 1.0), Some(taken.range.start));
+    // A connection is free only after it was sent again.
+    let (mut plan, sent) = begin();
+    assert_eq!(plan.resumed(&sent[0], 1.0), Some(6 * MIB));
+    assert_eq!(plan.step(1.25), None, "no byte of the new answer has arrived");
+    plan.moved(&sent[0], 2 * MIB, 1.25);
+    assert_eq!(plan.step(1.5), None);
+    plan.moved(&sent[0], 5 * MIB / 2, 1.375);
+    assert_eq!(plan.step(1.375), None, "the pause says nothing of its rate");
+    assert!(matches!(plan.step(1.5), Some(PullStep::TakeOver(_))), "it comes slowly");
+}
+
 #[test]
 fn a_registry_that_ignores_ranges_is_asked_for_no_tail() {
     let mut plan = PullPlan::new([8 * MIB], 4);
