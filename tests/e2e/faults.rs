@@ -100,8 +100,7 @@ fn rows() -> Vec<Row> {
         row("end at 2 MB, thrice", LARGE, 3, Fault::EndAt(AT), 0, 105),
         row("end at 2 MB, always", LARGE, ALWAYS, Fault::EndAt(AT), 8, 85),
         Row { ranges: false, ..row("reset thrice, ranges ignored", LARGE, 3, Fault::ResetAt(AT), 0, 180) },
-        // During the stall, an idle connection may take over half of the range of another one that is slow, as on a busy machine.
-        row("stall at 2 MB, once", LARGE, 1, Fault::StallAt(AT), 0, 150),
+        row("stall at 2 MB, once", LARGE, 1, Fault::StallAt(AT), 0, 105),
         row("stall at 2 MB, always", LARGE, ALWAYS, Fault::StallAt(AT), 8, 85),
         row("stall of the manifest", "/manifests/", ALWAYS, Fault::StallAt(10), 8, 100),
         row("503 with Retry-After, thrice", "/blobs/", 3, status(503, &wait("1")), 0, 100),
