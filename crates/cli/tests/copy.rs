@@ -300,7 +300,7 @@ fn a_terminal_has_a_line_for_each_blob() {
     let command = format!("{} pull {}/a/b:1 2>&1 1>said", env!("CARGO_BIN_EXE_porthole"), from.authority());
     let mut terminal = Command::new("script");
     terminal.args(["-qec", &format!("stty cols 100 rows 20; {command}"), "/dev/null"]);
-    let drawn = terminal.current_dir(home.path()).env("HOME", home.path()).output().unwrap();
+    let drawn = terminal.current_dir(home.path()).env("HOME", home.path()).env("TERM", "xterm").output().unwrap();
     let drawn = String::from_utf8_lossy(&drawn.stdout).into_owned();
     assert!(drawn.contains("\x1b[2K") && drawn.contains(" of 1.2 MB"), "{drawn:?}");
     let last = drawn.rsplit("\x1b[2K").next().unwrap();
