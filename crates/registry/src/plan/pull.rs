@@ -32,7 +32,7 @@ const KNOWN: f64 = 2.0;
 /// The same two for a connection that has just become free.
 const FREE: f64 = 0.25;
 /// The remaining time must be this many times what passed before the answer began: the bytes on their way are sent twice.
-const WAITS: f64 = 2.0;
+const WAITS: f64 = 4.0;
 /// Seconds without a byte after which a request is not slow but stalled: it is sent again, and keeps its tail until then.
 const STALLED: f64 = 3.0;
 /// Requests that may be under way beyond the usual number, for tails only.
