@@ -267,6 +267,7 @@ impl<R: BlobRequester> ResumedBlob<R> {
                 Err(error) => break error,
             }
         };
+        // Before the pause, so that a stalled connection brings no byte that another request takes over meanwhile.
         (self.body, self.undo) = (None, None);
         self.pause(broken).await?;
         Ok(None)
