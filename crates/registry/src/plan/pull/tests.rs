@@ -155,20 +155,23 @@ fn all_sent(sizes: &[u64]) -> (PullPlan, Vec<Fetch>) {
     (plan, sent)
 }
 
+fn tail(plan: &mut PullPlan, now: f64) -> Fetch {
+    match plan.step(now) {
+        Some(PullStep::TakeOver(fetch)) => fetch,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn the_second_half_of_what_comes_slowly_is_taken_over() {
     let (mut plan, sent) = all_sent(&[2 * MIB, 4 * MIB]);
     plan.moved(&sent[0], MIB, 0.0);
     plan.moved(&sent[1], MIB, 0.0);
     assert_eq!(plan.step(1.9), None, "too early to tell");
-    let tail = |step| match step {
-        Some(PullStep::TakeOver(fetch)) => fetch,
-        other => panic!("{other:?}"),
-    };
-    let taken = tail(plan.step(2.0));
+    let taken = tail(&mut plan, 2.0);
     assert_eq!((taken.blob, taken.range.clone()), (1, 5 * MIB / 2..4 * MIB), "it would end last");
     assert_eq!(plan.moved(&sent[1], 2 * MIB, 0.0), Some(5 * MIB / 2), "it ends there now");
-    let other = tail(plan.step(2.0));
+    let other = tail(&mut plan, 2.0);
     assert_eq!((other.blob, other.range.clone()), (0, 3 * MIB / 2..2 * MIB));
     // The missing bytes of the first half are requested again, those of the other request are not.
     assert!(plan.ended(&sent[1], [2 * MIB..4 * MIB], End::Well { seconds: 2.0 }));
@@ -245,7 +248,7 @@ fn a_connection_at_speed_takes_over_a_part_of_what_comes_fast() {
     let (mut plan, sent) = begin();
     assert_eq!(plan.step(1.25), None, "no connection is free");
     well(&mut plan, &sent[1], 1.25);
-    let Some(PullStep::TakeOver(taken)) = plan.step(1.25) else { panic!("expected a tail") };
+    let taken = tail(&mut plan, 1.25);
     assert_eq!(taken.range, 4 * MIB..10 * MIB, "it is three times as fast, so both end at the same time");
     assert_eq!(plan.moved(&sent[0], 2 * MIB, 1.25), Some(4 * MIB));
     assert_eq!(plan.step(1.25), None, "it is not free any more");
@@ -282,7 +285,7 @@ fn a_request_that_is_sent_again_leaves_the_tail_that_was_taken_over() {
     };
     // It broke off, and a connection is free during the pause.
     let (mut plan, sent) = begin();
-    let Some(PullStep::TakeOver(taken)) = plan.step(0.75) else { panic!("expected a tail") };
+    let taken = tail(&mut plan, 0.75);
     assert_eq!(plan.resumed(&sent[0], 1.0), Some(taken.range.start));
     // A connection is free only after it was sent again.
     let (mut plan, sent) = begin();
